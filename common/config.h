@@ -1,0 +1,132 @@
+// The configuration: what a file may say, what it means by default, and how a bad file is reported.
+// conf/baton.toml shows every option with its default. All relative paths are resolved against the file's folder.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/address.h"
+
+namespace baton {
+
+using Duration = std::chrono::milliseconds;
+
+struct ServerConfig {
+  std::string name = "baton";              // shown by batonctl and in logs; [A-Za-z0-9._-]{1,63}
+  std::uint32_t workers = 0;               // 1..kMaxWorkersPerGeneration; "auto" (the CPU count) is resolved by the loader
+  std::uint32_t max_connections = 10'000;  // 1..1,000,000
+  std::string user;                        // empty: keep the user that started the master
+  std::string group;                       // empty: the user's own group
+  std::optional<uid_t> uid;                // resolved from `user` by the loader
+  std::optional<gid_t> gid;
+  std::string pid_file;                    // empty: none; else absolute
+  Duration shutdown_timeout{10'000};       // SIGTERM: how long requests in hand may take
+};
+
+struct LogConfig {
+  enum class AccessFormat : std::uint8_t { kCombined, kJson };
+  std::string error = "stderr";  // "stderr" or an absolute path
+  std::string level = "info";    // trace, debug, info, warn, error
+  std::string access = "off";    // "off", "stdout" or an absolute path
+  AccessFormat access_format = AccessFormat::kCombined;
+};
+
+struct TimeoutConfig {
+  Duration header{10'000};      // from the first byte of a request head to its last; further bytes do not push it back
+  Duration keep_alive{60'000};  // idle between requests
+  Duration body{30'000};        // without enough progress of a request body
+  Duration send{30'000};        // without enough progress of a response
+  Duration handler{30'000};     // a handler module's run
+};
+
+struct LimitConfig {
+  std::uint32_t header_bytes = 16'384;              // request line and all fields; 1,024..65,536
+  std::uint64_t body_bytes = 1'048'576;             // 413 above it
+  std::uint32_t requests_per_connection = 0;        // 0: no limit
+  std::uint64_t requests_per_worker = 0;            // 0: no limit; a worker past it is replaced
+  std::uint64_t worker_memory = 0;                  // bytes resident; 0: no limit
+  std::uint32_t retries = 1;                        // of an idempotent request whose worker died
+};
+
+struct ListenConfig {
+  Address address;
+  std::string text;  // as written
+  int backlog = 511;
+  std::uint32_t line = 0, column = 0;  // where the file says it, for messages about bind()
+};
+
+struct HeaderLine {
+  std::string name;
+  std::string value;
+};
+
+struct StaticConfig {
+  std::string root;                               // absolute; an existing directory
+  std::vector<std::string> index{"index.html"};   // tried in order for a path that ends in '/'
+  bool listing = false;
+  std::string cache_control;                      // empty: no Cache-Control field
+  bool precompressed = false;                     // look for .br and .gz siblings
+  std::string fallback;                           // path below the root served with 200 where nothing is found; empty: 404
+};
+
+struct RedirectConfig {
+  std::string to;    // {host} and {uri} (path and query as sent) are replaced
+  int status = 302;  // 301, 302, 303, 307 or 308
+};
+
+struct RespondConfig {
+  int status = 200;  // 200..599
+  std::string body;
+  std::string type = "text/plain; charset=utf-8";
+};
+
+struct StatusConfig {};  // status = true: the statistics as JSON or a page
+
+struct RouteConfig {
+  std::string path;  // begins with '/'; a prefix of whole segments: "/a" and "/a/" match /a, /a/ and /a/b, never /ab
+  std::variant<StaticConfig, RedirectConfig, RespondConfig, StatusConfig> action;
+  std::vector<HeaderLine> headers;  // added to every response of the route, errors too
+  std::vector<Network> allow;       // empty: everybody
+  std::vector<Network> deny;        // wins over allow
+};
+
+struct SiteConfig {
+  std::vector<std::string> hosts;  // lower case; "*.example.org" matches any deeper name; empty: the default site
+  std::vector<RouteConfig> routes;
+};
+
+struct Config {
+  std::string file;  // absolute path of the file
+  ServerConfig server;
+  LogConfig log;
+  TimeoutConfig timeouts;
+  LimitConfig limits;
+  std::vector<ListenConfig> listen;  // at least one
+  std::vector<SiteConfig> sites;     // at least one
+};
+
+struct ConfigError {
+  std::string file;
+  std::uint32_t line = 0;  // 1-based; 0: the file as a whole (it cannot be read)
+  std::uint32_t column = 0;
+  std::string message;  // what is wrong, what was expected
+
+  [[nodiscard]] std::string to_string() const;  // "file:line:column: message"
+};
+
+struct ConfigResult {
+  std::optional<Config> config;     // set exactly when errors is empty
+  std::vector<ConfigError> errors;  // every error in the file, in file order
+};
+
+// Reads and validates `file`. Opens nothing but the file; checks that roots and parent folders exist and that
+// user and group are known. Throws nothing.
+ConfigResult load_config(const std::string& file);
+
+}  // namespace baton
