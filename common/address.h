@@ -15,9 +15,9 @@ namespace baton {
 // A local address to listen on: IPv4, IPv6 or a Unix socket path.
 class Address {
  public:
-  // Accepts "127.0.0.1:8080", "[::]:80", "*:80" (any IPv4), "unix:/run/x.sock". Port 0 asks the kernel for one.
-  // Unix paths must fit sun_path (107 bytes). Returns nothing for anything else; `why`, when given, then says
-  // what was expected.
+  // Accepts "127.0.0.1:8080", "[::]:80", "*:80" (any IPv4), "unix:/run/x.sock". Port 0 asks the kernel for
+  // one. Unix paths must fit sun_path (107 bytes). Returns nothing for anything else; `why`, when given, then
+  // says what was expected.
   static std::optional<Address> parse(std::string_view text, std::string* why = nullptr);
   // The address that `fd` is bound to (getsockname), so that a port 0 shows its real number.
   static Address of_socket(int fd);

@@ -1,5 +1,6 @@
 // The configuration: what a file may say, what it means by default, and how a bad file is reported.
-// conf/baton.toml shows every option with its default. All relative paths are resolved against the file's folder.
+// conf/baton.toml shows every option with its default. All relative paths are resolved against the file's
+// folder.
 #pragma once
 
 #include <sys/types.h>
@@ -18,15 +19,15 @@ namespace baton {
 using Duration = std::chrono::milliseconds;
 
 struct ServerConfig {
-  std::string name = "baton";              // shown by batonctl and in logs; [A-Za-z0-9._-]{1,63}
-  std::uint32_t workers = 0;               // 1..kMaxWorkersPerGeneration; "auto" (the CPU count) is resolved by the loader
+  std::string name = "baton";  // shown by batonctl and in logs; [A-Za-z0-9._-]{1,63}
+  std::uint32_t workers = 0;  // 1..kMaxWorkersPerGeneration; "auto" (the CPU count) is resolved by the loader
   std::uint32_t max_connections = 10'000;  // 1..1,000,000
   std::string user;                        // empty: keep the user that started the master
   std::string group;                       // empty: the user's own group
   std::optional<uid_t> uid;                // resolved from `user` by the loader
   std::optional<gid_t> gid;
-  std::string pid_file;                    // empty: none; else absolute
-  Duration shutdown_timeout{10'000};       // SIGTERM: how long requests in hand may take
+  std::string pid_file;               // empty: none; else absolute
+  Duration shutdown_timeout{10'000};  // SIGTERM: how long requests in hand may take
 };
 
 struct LogConfig {
@@ -38,7 +39,8 @@ struct LogConfig {
 };
 
 struct TimeoutConfig {
-  Duration header{10'000};      // from the first byte of a request head to its last; further bytes do not push it back
+  Duration header{
+      10'000};  // from the first byte of a request head to its last; further bytes do not push it back
   Duration keep_alive{60'000};  // idle between requests
   Duration body{30'000};        // without enough progress of a request body
   Duration send{30'000};        // without enough progress of a response
@@ -46,12 +48,12 @@ struct TimeoutConfig {
 };
 
 struct LimitConfig {
-  std::uint32_t header_bytes = 16'384;              // request line and all fields; 1,024..65,536
-  std::uint64_t body_bytes = 1'048'576;             // 413 above it
-  std::uint32_t requests_per_connection = 0;        // 0: no limit
-  std::uint64_t requests_per_worker = 0;            // 0: no limit; a worker past it is replaced
-  std::uint64_t worker_memory = 0;                  // bytes resident; 0: no limit
-  std::uint32_t retries = 1;                        // of an idempotent request whose worker died
+  std::uint32_t header_bytes = 16'384;        // request line and all fields; 1,024..65,536
+  std::uint64_t body_bytes = 1'048'576;       // 413 above it
+  std::uint32_t requests_per_connection = 0;  // 0: no limit
+  std::uint64_t requests_per_worker = 0;      // 0: no limit; a worker past it is replaced
+  std::uint64_t worker_memory = 0;            // bytes resident; 0: no limit
+  std::uint32_t retries = 1;                  // of an idempotent request whose worker died
 };
 
 struct ListenConfig {
@@ -67,12 +69,12 @@ struct HeaderLine {
 };
 
 struct StaticConfig {
-  std::string root;                               // absolute; an existing directory
-  std::vector<std::string> index{"index.html"};   // tried in order for a path that ends in '/'
+  std::string root;                              // absolute; an existing directory
+  std::vector<std::string> index{"index.html"};  // tried in order for a path that ends in '/'
   bool listing = false;
-  std::string cache_control;                      // empty: no Cache-Control field
-  bool precompressed = false;                     // look for .br and .gz siblings
-  std::string fallback;                           // path below the root served with 200 where nothing is found; empty: 404
+  std::string cache_control;   // empty: no Cache-Control field
+  bool precompressed = false;  // look for .br and .gz siblings
+  std::string fallback;        // path below the root served with 200 where nothing is found; empty: 404
 };
 
 struct RedirectConfig {
@@ -89,7 +91,8 @@ struct RespondConfig {
 struct StatusConfig {};  // status = true: the statistics as JSON or a page
 
 struct RouteConfig {
-  std::string path;  // begins with '/'; a prefix of whole segments: "/a" and "/a/" match /a, /a/ and /a/b, never /ab
+  std::string
+      path;  // begins with '/'; a prefix of whole segments: "/a" and "/a/" match /a, /a/ and /a/b, never /ab
   std::variant<StaticConfig, RedirectConfig, RespondConfig, StatusConfig> action;
   std::vector<HeaderLine> headers;  // added to every response of the route, errors too
   std::vector<Network> allow;       // empty: everybody
@@ -97,7 +100,8 @@ struct RouteConfig {
 };
 
 struct SiteConfig {
-  std::vector<std::string> hosts;  // lower case; "*.example.org" matches any deeper name; empty: the default site
+  std::vector<std::string>
+      hosts;  // lower case; "*.example.org" matches any deeper name; empty: the default site
   std::vector<RouteConfig> routes;
 };
 

@@ -8,7 +8,8 @@
 
 namespace baton::http {
 
-// Which of the codings may be sent: the q of each is above 0 ("*" counts; an absent field allows identity only).
+// Which of the codings may be sent: the q of each is above 0 ("*" counts; an absent field allows identity
+// only).
 struct AcceptedCodings {
   bool brotli = false;
   bool gzip = false;

@@ -1,4 +1,5 @@
-// A parsed request head. All views point into the bytes that were parsed: they are valid as long as those are.
+// A parsed request head. All views point into the bytes that were parsed: they are valid as long as those
+// are.
 #pragma once
 
 #include <array>
@@ -22,12 +23,13 @@ enum class BodyFraming : std::uint8_t { kNone, kLength, kChunked };
 struct Request {
   Method method = Method::kGet;
   std::string_view method_text;
-  std::string_view target;       // as sent
-  std::string_view path;         // still percent-encoded; begins with '/', or is "*" for OPTIONS *
-  std::string_view query;        // without the '?'
-  bool has_query = false;        // tells "/a?" from "/a"
-  std::string_view host;         // without port and trailing dot; the target's host if it has one, else Host's; may be empty
-  std::uint8_t minor = 1;        // HTTP/1.minor: 0 or 1 (a higher one is served as 1)
+  std::string_view target;  // as sent
+  std::string_view path;    // still percent-encoded; begins with '/', or is "*" for OPTIONS *
+  std::string_view query;   // without the '?'
+  bool has_query = false;   // tells "/a?" from "/a"
+  std::string_view
+      host;  // without port and trailing dot; the target's host if it has one, else Host's; may be empty
+  std::uint8_t minor = 1;  // HTTP/1.minor: 0 or 1 (a higher one is served as 1)
   bool keep_alive = true;
   bool expect_continue = false;
   BodyFraming framing = BodyFraming::kNone;
@@ -36,8 +38,9 @@ struct Request {
   std::array<Field, kMaxFields> fields;
   std::size_t field_count = 0;
 
-  // The first field with this name (lower case given), or an empty view. RFC 9110 5.3 lists may have several: see
-  // for_each_field in parser.h users; only Host, Content-Length and the like are unique and checked by the parser.
+  // The first field with this name (lower case given), or an empty view. RFC 9110 5.3 lists may have several:
+  // see for_each_field in parser.h users; only Host, Content-Length and the like are unique and checked by
+  // the parser.
   [[nodiscard]] std::string_view field(std::string_view lower_case_name) const;
   [[nodiscard]] bool has_field(std::string_view lower_case_name) const;
 };

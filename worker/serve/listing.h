@@ -16,9 +16,9 @@ struct ListingEntry {
   std::time_t modified = 0;
 };
 
-// Reads the directory open at `directory_fd` (kept open): regular files and directories, no dot files, symbolic links only
-// where they lead to something inside the directory tree (RESOLVE_BENEATH). Sorted: directories first, then by name
-// without regard to case. At most `kMaxListingEntries`.
+// Reads the directory open at `directory_fd` (kept open): regular files and directories, no dot files,
+// symbolic links only where they lead to something inside the directory tree (RESOLVE_BENEATH). Sorted:
+// directories first, then by name without regard to case. At most `kMaxListingEntries`.
 constexpr std::size_t kMaxListingEntries = 10'000;
 std::vector<ListingEntry> read_listing(int directory_fd);
 

@@ -10,12 +10,12 @@ namespace baton::serve {
 // Built once per process, before requests are served; const afterwards.
 class MimeTypes {
  public:
-  // Reads a mime.types file ("type ext ext ..."); entries it lacks come from a built-in list of common web types.
-  // A missing or unreadable file leaves just the built-in list.
+  // Reads a mime.types file ("type ext ext ..."); entries it lacks come from a built-in list of common web
+  // types. A missing or unreadable file leaves just the built-in list.
   explicit MimeTypes(const std::string& file = "/etc/mime.types");
 
-  // The Content-Type for a file name, by its last extension, case-insensitively. Text types (text/*, JavaScript, JSON,
-  // XML, SVG) carry "; charset=utf-8". Unknown: "application/octet-stream".
+  // The Content-Type for a file name, by its last extension, case-insensitively. Text types (text/*,
+  // JavaScript, JSON, XML, SVG) carry "; charset=utf-8". Unknown: "application/octet-stream".
   [[nodiscard]] std::string_view type_of(std::string_view file_name) const;
 
  private:

@@ -1,0 +1,75 @@
+#include "common/connection_table.h"
+
+namespace baton {
+
+namespace {
+
+void reset(Slot& slot) {
+  slot.deadline.store(0, std::memory_order_relaxed);
+  slot.verdict.store(Verdict::kNone, std::memory_order_relaxed);
+  slot.deadline_kind = Deadline::kNone;
+  slot.phase = Phase::kHead;
+  slot.flags = 0;
+  slot.bytes_in = slot.bytes_out = 0;
+  slot.requests = slot.request_bytes = 0;
+  slot.response_bytes = 0;
+  slot.script_fd = slot.body_fd = slot.spool_fd = -1;
+  slot.script_next = 0;
+  slot.body_offset = slot.body_end = 0;
+  slot.peeked = slot.spool_bytes = 0;
+  slot.body_left = slot.chunk_remaining = 0;
+  slot.chunk_line_bytes = 0;
+  slot.chunk_phase = slot.chunk_digits = slot.retries = slot.chunked = 0;
+  slot.queued = 0;
+  slot.accepted = 0;
+}
+
+}  // namespace
+
+Claim ConnectionTable::open(int fd, Holder holder) const {
+  Slot& slot = at(fd);
+  Claim claim = Claim::unpack(slot.claim.load(std::memory_order_acquire));
+  claim = {claim.generation + 1, holder, SlotState::kHeld, 0};
+  // HELD first: a death during reset() then leaves a slot that recovery closes, never a half-filled armed
+  // one.
+  slot.claim.store(claim.pack(), std::memory_order_release);
+  reset(slot);
+  return claim;
+}
+
+std::optional<SlotState> ConnectionTable::try_claim(int fd, std::uint32_t generation, Holder holder) const {
+  Slot& slot = at(fd);
+  std::uint64_t word = slot.claim.load(std::memory_order_relaxed);
+  const Claim seen = Claim::unpack(word);
+  if (seen.generation != generation || !seen.armed()) return std::nullopt;
+  const Claim wanted{generation, holder, SlotState::kHeld, seen.flags};
+  if (!slot.claim.compare_exchange_strong(word, wanted.pack(), std::memory_order_acq_rel,
+                                          std::memory_order_relaxed)) {
+    return std::nullopt;
+  }
+  return seen.state;
+}
+
+void ConnectionTable::release(int fd, SlotState armed) const {
+  Slot& slot = at(fd);
+  Claim claim = Claim::unpack(slot.claim.load(std::memory_order_relaxed));
+  claim.holder = kNoHolder;
+  claim.state = armed;
+  slot.claim.store(claim.pack(), std::memory_order_release);
+}
+
+void ConnectionTable::free(int fd) const {
+  Slot& slot = at(fd);
+  const Claim claim = Claim::unpack(slot.claim.load(std::memory_order_relaxed));
+  slot.claim.store(Claim{claim.generation, kNoHolder, SlotState::kFree, 0}.pack(), std::memory_order_release);
+}
+
+std::uint32_t ConnectionTable::open_listener(int fd) const {
+  Slot& slot = at(fd);
+  const Claim claim = open(fd, kMasterHolder);
+  slot.claim.store(Claim{claim.generation, kNoHolder, SlotState::kListener, 0}.pack(),
+                   std::memory_order_release);
+  return claim.generation;
+}
+
+}  // namespace baton

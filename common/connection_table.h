@@ -1,0 +1,180 @@
+// The connection table: one slot per descriptor number, in shared memory, outside any worker.
+//
+//                     accept4                        CAS                    response fully handed to the
+//                     kernel
+//    FREE(g) ------> HELD(w,g+1) --> ARMED_READ(g+1) <----> HELD(w) ----------------------------> ARMED_READ
+//            open()              release()          try_claim() | ^      socket full: park, then
+//                                                               | |      release(kArmedWrite)
+//                                                               v +------ EPOLLOUT, try_claim() ------
+//                                                               ARMED_WRITE
+//                                                             FREE --> close(fd)         free()
+//
+// A slot belongs to whoever's compare-and-swap put HELD there, and to nobody while it is FREE or ARMED. Being
+// delivered an event gives no right to touch anything but `claim`. All other members are written by the
+// holder only; they are ordered by the claim word (release on the way out of HELD, acquire on the way in).
+// Readers that hold no claim (batonctl, the master's sweep) see single words that may be stale and use them
+// only as a hint or for display.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "common/address.h"
+#include "common/clock.h"
+
+namespace baton {
+
+enum class SlotState : std::uint8_t {
+  kFree,        // no connection; only the process to which the kernel just gave this descriptor may open it
+  kHeld,        // `holder` works on it; nobody else may do anything, events for it are ignored
+  kArmedRead,   // registered for EPOLLIN; says nothing about whether data has arrived
+  kArmedWrite,  // a response is parked; registered for EPOLLOUT
+  kListener,    // a listening socket; never claimed, never ONESHOT
+};
+
+using Holder = std::uint16_t;
+constexpr Holder kNoHolder = 0xffff;
+constexpr Holder kMasterHolder =
+    0xfffe;  // the master's sweep, while it sets a verdict; others are scoreboard entries
+
+// The claim word, packed as {generation:32, holder:16, state:8, flags:8} so that one compare-and-swap moves
+// it all.
+struct Claim {
+  std::uint32_t generation = 0;  // counts the connections this descriptor number has had
+  Holder holder = kNoHolder;
+  SlotState state = SlotState::kFree;
+  std::uint8_t flags = 0;
+
+  [[nodiscard]] constexpr std::uint64_t pack() const {
+    return std::uint64_t{generation} << 32 | std::uint64_t{holder} << 16 |
+           std::uint64_t{static_cast<std::uint8_t>(state)} << 8 | flags;
+  }
+  static constexpr Claim unpack(std::uint64_t word) {
+    return {static_cast<std::uint32_t>(word >> 32), static_cast<Holder>(word >> 16),
+            static_cast<SlotState>(static_cast<std::uint8_t>(word >> 8)), static_cast<std::uint8_t>(word)};
+  }
+  [[nodiscard]] constexpr bool armed() const {
+    return state == SlotState::kArmedRead || state == SlotState::kArmedWrite;
+  }
+};
+
+// What the connection is in the middle of. Kept across processes, so it says all the next holder needs to
+// know.
+enum class Phase : std::uint8_t {
+  kHead,  // between requests, or a request head is arriving (it stays in the socket, or partly in the spool)
+  kBody,  // head in the spool, body arriving
+  kResponse,   // the request is complete and a response is being made or sent, by this holder alone
+  kParked,     // what is left of the response is described by body_* and script_fd; the request has been
+               // consumed
+  kLingering,  // response sent and our side shut down; discard input until the client closes
+};
+
+// What happens at the deadline.
+enum class Deadline : std::uint8_t { kNone, kHeader, kKeepAlive, kBody, kSend, kLinger };
+
+// Set by the master (holding the claim) when a deadline has passed; obeyed by the next worker that claims the
+// slot.
+enum class Verdict : std::uint8_t { kNone, kExpired, kFailed, kHandlerTimeout };
+
+struct SlotFlags {
+  static constexpr std::uint8_t kUnixSocket =
+      1;  // SO_RCVLOWAT does not govern poll, MSG_TRUNC does not discard
+  static constexpr std::uint8_t kCloseAfter = 2;   // the parked response is the connection's last
+  static constexpr std::uint8_t kLingerAfter = 4;  // and unread input is to be expected after it
+  static constexpr std::uint8_t kOwnsBodyFd =
+      8;  // body_fd is closed with the slot (else the file table owns it)
+};
+
+struct alignas(64) Slot {
+  // -- first cache line: every request
+  std::atomic<std::uint64_t> claim{0};
+  std::atomic<Tick> deadline{0};  // written only when it changes
+  std::atomic<Verdict> verdict{Verdict::kNone};
+  Deadline deadline_kind = Deadline::kNone;
+  Phase phase = Phase::kHead;
+  std::uint8_t flags = 0;
+  std::uint64_t bytes_in = 0;   // consumed from the socket before the current request
+  std::uint64_t bytes_out = 0;  // written to the socket before the current response
+  std::uint32_t requests = 0;
+  std::uint32_t request_bytes = 0;   // kResponse: what to consume once the response is handed over
+  std::uint64_t response_bytes = 0;  // kResponse, kParked: its whole length, head included
+  std::int32_t script_fd = -1;  // kParked: memfd with the pieces that follow (see worker/outbox.h); -1: none
+  std::uint32_t script_next = 0;  // index of the piece after the current one
+
+  // -- second cache line: bodies, partial heads, parked responses
+  off_t body_offset = 0;  // next byte of the current file range; sendfile(2) itself advances it
+  off_t body_end = 0;
+  std::int32_t body_fd = -1;
+  std::uint32_t peeked =
+      0;  // bytes of an incomplete head left in the socket; SO_RCVLOWAT is one more. 0: it is 1
+  std::int32_t spool_fd = -1;  // memfd with head bytes already taken from the socket; -1: none
+  std::uint32_t spool_bytes = 0;
+  std::uint64_t body_left = 0;        // kBody: Content-Length still to come, or chunked bytes received
+  std::uint64_t chunk_remaining = 0;  // kBody, chunked: http::ChunkState, stored by worker/request_body.cpp
+  std::uint32_t chunk_line_bytes = 0;
+  std::uint8_t chunk_phase = 0;
+  std::uint8_t chunk_digits = 0;
+  std::uint8_t retries = 0;  // times the current request was begun again after a worker's death
+  std::uint8_t chunked = 0;  // kBody: framing
+  std::uint32_t queued = 0;  // kSend: SIOCOUTQ when the deadline was last looked at
+  Tick accepted = 0;         // also 100 ms ticks
+};
+static_assert(sizeof(Slot) == 128);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+// What only people and logs want to know about a connection: away from the hot slots, touched once per
+// connection or when a response is parked.
+struct alignas(64) SlotNotes {
+  Peer peer;                 // written when accepted, frozen until free
+  std::uint16_t status = 0;  // of the parked response
+  std::uint16_t request_length = 0;
+  std::uint16_t referer_length = 0;
+  std::uint16_t agent_length = 0;
+  std::uint64_t started_ns = 0;  // when the parked response's request was begun
+  char text[472] = {};           // request line, Referer, User-Agent; each cut to fit
+};
+static_assert(sizeof(SlotNotes) == 512);
+
+// A view of the table in the mapped segment. Copyable; owns nothing.
+class ConnectionTable {
+ public:
+  ConnectionTable() = default;
+  ConnectionTable(std::span<Slot> slots, std::span<SlotNotes> notes) : slots_(slots), notes_(notes) {}
+
+  [[nodiscard]] std::size_t size() const { return slots_.size(); }
+  [[nodiscard]] bool contains(int fd) const {
+    return fd >= 0 && static_cast<std::size_t>(fd) < slots_.size();
+  }
+  [[nodiscard]] Slot& at(int fd) const { return slots_[static_cast<std::size_t>(fd)]; }
+  [[nodiscard]] SlotNotes& notes(int fd) const { return notes_[static_cast<std::size_t>(fd)]; }
+  [[nodiscard]] Claim claim(int fd) const {
+    return Claim::unpack(at(fd).claim.load(std::memory_order_acquire));
+  }
+
+  // FREE(g) -> HELD(holder, g+1), with all members reset. Only for a descriptor that the kernel has just
+  // returned.
+  Claim open(int fd, Holder holder) const;
+
+  // ARMED(generation) -> HELD(holder). Returns the state it was in, or nothing when somebody else was first
+  // or the event is of an earlier connection: then the caller must not touch the slot or the descriptor.
+  [[nodiscard]] std::optional<SlotState> try_claim(int fd, std::uint32_t generation, Holder holder) const;
+
+  // HELD -> ARMED. From here on another process may own the slot: nothing of it may be touched after this
+  // call, and EpollSet::rearm() must follow.
+  void release(int fd, SlotState armed) const;
+
+  // HELD -> FREE. The caller then closes the descriptor, at once: until it does the number cannot be reused.
+  void free(int fd) const;
+
+  // Marks `fd` as a listener; returns the generation for its registration.
+  std::uint32_t open_listener(int fd) const;
+  void free_listener(int fd) const { free(fd); }
+
+ private:
+  std::span<Slot> slots_;
+  std::span<SlotNotes> notes_;
+};
+
+}  // namespace baton

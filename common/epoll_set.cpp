@@ -1,0 +1,58 @@
+#include "common/epoll_set.h"
+
+#include <cerrno>
+
+namespace baton {
+
+namespace {
+
+// EPOLLRDHUP only while reading: a client that has shut its side down and reads a long response would
+// otherwise be reported at every re-arm.
+std::uint32_t interest(SlotState state) {
+  switch (state) {
+    case SlotState::kArmedRead: return EPOLLIN | EPOLLRDHUP | EPOLLET | EPOLLONESHOT;
+    case SlotState::kArmedWrite: return EPOLLOUT | EPOLLET | EPOLLONESHOT;
+    case SlotState::kListener: return EPOLLIN | EPOLLET;
+    case SlotState::kHeld:
+    case SlotState::kFree: break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int EpollSet::add(int fd) const {
+  const Claim claim = table_.claim(fd);
+  epoll_event event{};
+  event.events = interest(claim.state);
+  event.data.u64 = EpollKey{claim.generation, static_cast<std::uint32_t>(fd)}.pack();
+  return ::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+}
+
+void EpollSet::rearm(int fd) const {
+  // Between our reading the claim and the MOD, another process may have served, closed and reopened this
+  // number. The MOD would then stamp a dead generation on the new connection, whose events everybody would
+  // ignore: look again, and repeat until the generation that was stamped is the current one.
+  Claim claim = table_.claim(fd);
+  while (claim.armed() || claim.state == SlotState::kListener) {
+    epoll_event event{};
+    event.events = interest(claim.state);
+    event.data.u64 = EpollKey{claim.generation, static_cast<std::uint32_t>(fd)}.pack();
+    ::epoll_ctl(fd_, EPOLL_CTL_MOD, fd, &event);  // ENOENT: closed meanwhile, or its owner has yet to add it
+    const Claim now = table_.claim(fd);
+    if (now.generation == claim.generation && (now.state == claim.state || !now.armed())) return;
+    claim = now;
+  }
+}
+
+void EpollSet::remove(int fd) const {
+  ::epoll_ctl(fd_, EPOLL_CTL_DEL, fd, nullptr);
+}
+
+std::optional<EpollEvent> EpollSet::wait(int timeout_ms, const sigset_t* mask) const {
+  epoll_event event{};
+  if (::epoll_pwait(fd_, &event, 1, timeout_ms, mask) != 1) return std::nullopt;
+  return EpollEvent{EpollKey::unpack(event.data.u64), event.events};
+}
+
+}  // namespace baton

@@ -1,0 +1,179 @@
+#include "common/segment.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/interprocess/shared_memory_object.hpp>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "common/version.h"
+
+namespace baton {
+
+namespace bip = boost::interprocess;
+
+namespace {
+
+constexpr char kMagic[8] = {'b', 'a', 't', 'o', 'n', 's', 'e', 'g'};
+
+struct Layout {
+  std::size_t workers, slots, notes, file_header, files, blocks, logs, total;
+};
+
+constexpr std::size_t aligned(std::size_t n) {
+  return (n + 4095) & ~std::size_t{4095};
+}
+
+Layout layout_of(std::uint32_t slots, std::uint32_t workers) {
+  Layout at{};
+  at.workers = aligned(sizeof(SegmentHeader));
+  at.slots = aligned(at.workers + sizeof(WorkerEntry) * workers);
+  at.notes = aligned(at.slots + sizeof(Slot) * slots);
+  at.file_header = aligned(at.notes + sizeof(SlotNotes) * slots);
+  at.files = aligned(at.file_header + sizeof(FileTableHeader));
+  at.blocks = aligned(at.files + sizeof(FileEntry) * FileTable::kEntries);
+  at.logs = aligned(at.blocks + sizeof(FileBlock) * FileTable::kEntries);
+  at.total = aligned(at.logs + sizeof(LogBuffer) * workers);
+  return at;
+}
+
+template <typename T>
+std::span<T> part(void* base, std::size_t offset, std::size_t count) {
+  return {reinterpret_cast<T*>(static_cast<char*>(base) + offset), count};
+}
+
+// Frees the name for a new master, unless one is running under it.
+void remove_stale(const std::string& name) {
+  try {
+    const Segment old = Segment::attach(name);
+    if (master_alive(old.header())) {
+      throw std::runtime_error(
+          "already running as pid " + std::to_string(old.header().master_pid.load()) +
+          " with this configuration file; stop it with 'batonctl stop', or start with another file");
+    }
+  } catch (const std::runtime_error& error) {
+    if (std::strncmp(error.what(), "already running", 15) == 0) throw;
+    // Not ours, of another layout or half made: whoever wrote it, nobody is master of it.
+  }
+  bip::shared_memory_object::remove(name.c_str());
+}
+
+}  // namespace
+
+std::string Segment::name_for(const std::string& config_file) {
+  std::error_code ignored;
+  const std::string path = std::filesystem::weakly_canonical(config_file, ignored).string();
+  std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a: batonctl of another build must come to the same name
+  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  char name[32];
+  std::snprintf(name, sizeof name, "baton-%016llx", static_cast<unsigned long long>(hash));
+  return name;
+}
+
+Segment::Segment(std::string name, bip::mapped_region region)
+    : name_(std::move(name)), region_(std::move(region)) {
+  header_ = static_cast<SegmentHeader*>(region_.get_address());
+}
+
+void Segment::locate() {
+  void* base = region_.get_address();
+  const Layout at = layout_of(header_->slot_count, header_->worker_count);
+  scoreboard_ = part<WorkerEntry>(base, at.workers, header_->worker_count);
+  connections_ = ConnectionTable(part<Slot>(base, at.slots, header_->slot_count),
+                                 part<SlotNotes>(base, at.notes, header_->slot_count));
+  files_ = FileTable(part<FileTableHeader>(base, at.file_header, 1).data(),
+                     part<FileEntry>(base, at.files, FileTable::kEntries),
+                     part<FileBlock>(base, at.blocks, FileTable::kEntries));
+  log_buffers_ = part<LogBuffer>(base, at.logs, header_->worker_count);
+}
+
+Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
+  remove_stale(name);
+  const Layout at = layout_of(sizes.slots, sizes.workers);
+  try {
+    bip::permissions permissions;
+    permissions.set_permissions(0600);
+    bip::shared_memory_object object(bip::create_only, name.c_str(), bip::read_write, permissions);
+    object.truncate(static_cast<bip::offset_t>(at.total));
+    Segment segment(name, bip::mapped_region(object, bip::read_write));
+    // A new object reads as zeroes, which is the initial state of every member but these; constructing them
+    // all would touch, and so allocate, each page.
+    SegmentHeader& header = *new (segment.header_) SegmentHeader{};
+    header.layout_version = kLayoutVersion;
+    header.total_bytes = at.total;
+    header.slot_count = sizes.slots;
+    header.slot_bytes = sizeof(Slot);
+    header.worker_count = sizes.workers;
+    header.worker_bytes = sizeof(WorkerEntry);
+    header.file_count = FileTable::kEntries;
+    std::strncpy(header.version, kVersion, sizeof header.version - 1);
+    segment.locate();
+    for (WorkerEntry& entry : segment.scoreboard_) new (&entry) WorkerEntry{};
+    std::memcpy(header.magic, kMagic, sizeof kMagic);  // last: attach() believes nothing without it
+    return segment;
+  } catch (const bip::interprocess_exception& error) {
+    throw std::runtime_error("cannot create the shared memory segment /dev/shm/" + name + " of " +
+                             std::to_string(at.total >> 20) + " MiB: " + error.what());
+  }
+}
+
+Segment Segment::attach(const std::string& name) {
+  try {
+    bip::shared_memory_object object(bip::open_only, name.c_str(), bip::read_only);
+    bip::offset_t bytes = 0;
+    object.get_size(bytes);
+    if (bytes < static_cast<bip::offset_t>(sizeof(SegmentHeader)))
+      throw std::runtime_error("it is not complete");
+    Segment segment(name, bip::mapped_region(object, bip::read_only));
+    const SegmentHeader& header = *segment.header_;
+    if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0)
+      throw std::runtime_error("it is not a baton segment");
+    if (header.layout_version != kLayoutVersion || header.slot_bytes != sizeof(Slot) ||
+        header.worker_bytes != sizeof(WorkerEntry) || header.file_count != FileTable::kEntries) {
+      throw std::runtime_error("its layout is version " + std::to_string(header.layout_version) +
+                               " of baton " + header.version + ", this program reads version " +
+                               std::to_string(kLayoutVersion));
+    }
+    if (header.total_bytes != static_cast<std::uint64_t>(bytes) ||
+        layout_of(header.slot_count, header.worker_count).total != header.total_bytes) {
+      throw std::runtime_error("its sizes do not fit together");
+    }
+    segment.locate();
+    return segment;
+  } catch (const bip::interprocess_exception& error) {
+    if (error.get_error_code() == bip::not_found_error)
+      throw std::runtime_error("no server is running with it");
+    if (error.get_error_code() == bip::security_error) {
+      throw std::runtime_error("the server runs as another user: no permission to read its shared memory");
+    }
+    throw std::runtime_error(error.what());
+  }
+}
+
+Segment::~Segment() = default;
+
+void Segment::unlink() {
+  bip::shared_memory_object::remove(name_.c_str());
+}
+
+bool master_alive(const SegmentHeader& header) {
+  const pid_t pid = header.master_pid.load(std::memory_order_acquire);
+  if (pid <= 0) return false;
+  return process_start(pid) == header.master_start.load(std::memory_order_acquire);
+}
+
+std::uint64_t process_start(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  // Field 22; the second one is the command in parentheses and may hold spaces, so count from behind it.
+  std::size_t at = text.rfind(')');
+  for (int field = 2; at != std::string::npos && field < 22; ++field) at = text.find(' ', at + 1);
+  return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at, nullptr, 10);
+}
+
+}  // namespace baton

@@ -1,0 +1,135 @@
+// The shared memory segment of one running instance: everything that outlives a worker.
+//
+//   offset 0   SegmentHeader        identity, state of the master, limits in force, last reload, totals of
+//   the dead
+//              WorkerEntry[]        the scoreboard
+//              Slot[]               the connection table, one per descriptor number
+//              SlotNotes[]          what people want to know of each connection
+//              FileTable            open files and the bytes of small ones
+//              LogBuffer[]          access log lines not yet written, one buffer per scoreboard entry
+//
+// Created by the master before the first clone and inherited at one address by every worker; batonctl
+// attaches read-only. Fixed layout: no allocation after start, no pointers, only indices and descriptor
+// numbers.
+#pragma once
+
+#include <atomic>
+#include <boost/interprocess/mapped_region.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/connection_table.h"
+#include "common/file_table.h"
+#include "common/log_buffer.h"
+#include "common/scoreboard.h"
+
+namespace baton {
+
+constexpr std::uint32_t kLayoutVersion = 1;
+constexpr std::size_t kMaxListeners = 64;
+
+enum class MasterState : std::uint32_t { kStarting, kServing, kStopping };
+
+// The outcome of the last reload. The master makes `sequence` odd, writes, and makes it even again.
+struct ReloadReport {
+  std::atomic<std::uint32_t> sequence{0};  // even: stable; 0: there has been no reload
+  std::atomic<std::uint32_t> ok{0};
+  std::atomic<std::int64_t> unix_time{0};
+  char message[4096] = {};  // NUL-terminated; why it failed, or what it did
+};
+
+struct SegmentHeader {
+  char magic[8] = {};  // "batonseg"; frozen, like all up to `start_unix`
+  std::uint32_t layout_version = 0;
+  std::uint32_t slot_count = 0;
+  std::uint64_t total_bytes = 0;
+  std::uint32_t slot_bytes = 0;
+  std::uint32_t worker_bytes = 0;
+  std::uint32_t worker_count = 0;
+  std::uint32_t file_count = 0;
+  char version[32] = {};
+  char config_file[1024] = {};
+  std::int64_t start_unix = 0;  // seconds
+  std::uint64_t start_ns = 0;   // CLOCK_MONOTONIC
+
+  // Written by the master.
+  char name[64] = {};
+  std::atomic<pid_t> master_pid{0};
+  std::atomic<std::uint64_t> master_start{0};  // start time of that pid (/proc/PID/stat): pids are used again
+  std::atomic<MasterState> state{MasterState::kStarting};
+  // The switch of a reload: a worker of an older generation takes no event any more.
+  std::atomic<std::uint32_t> generation{0};
+  std::atomic<std::uint32_t> max_connections{0};
+  std::atomic<std::uint32_t> listener_count{0};
+  std::atomic<std::int32_t> listener_fds[kMaxListeners] = {};
+  char listeners[kMaxListeners][112] = {};  // addresses as text, port 0 replaced by the real one
+  ReloadReport reload;
+
+  // The dead workers' counters, so that totals never go back. Odd `retired_sequence`: the master is moving an
+  // entry.
+  std::atomic<std::uint32_t> retired_sequence{0};
+  Counters retired{};
+  Histogram retired_latency;
+
+  // Written by every process.
+  alignas(64) std::atomic<std::uint32_t> connections{
+      0};                                       // slots that are not free; the master's sweep corrects it
+  std::atomic<std::uint32_t> accept_paused{0};  // 1: listeners have to be re-armed when there is room again
+  std::atomic<std::int32_t> highest_fd{0};      // no slot above it was ever used
+};
+
+struct SegmentSizes {
+  std::uint32_t slots = 0;  // as many as descriptors may be open
+  std::uint32_t workers = kMaxScoreboardEntries;
+};
+
+class Segment {
+ public:
+  // The shared memory object's name for a configuration file: an instance is found by the file it was started
+  // with.
+  static std::string name_for(const std::string& config_file);
+
+  // Creates the segment, mode 0600, replacing one whose master is dead. Throws std::runtime_error with a
+  // message for people when another master runs with it or memory is short.
+  static Segment create(const std::string& name, const SegmentSizes& sizes);
+
+  // Maps an existing segment read-only. Throws std::runtime_error: no such instance, no permission, or
+  // another layout.
+  static Segment attach(const std::string& name);
+
+  Segment(Segment&&) noexcept = default;
+  Segment& operator=(Segment&&) noexcept = default;
+  ~Segment();
+
+  [[nodiscard]] SegmentHeader& header() const { return *header_; }
+  [[nodiscard]] Scoreboard scoreboard() const { return scoreboard_; }
+  [[nodiscard]] ConnectionTable connections() const { return connections_; }
+  [[nodiscard]] FileTable files() const { return files_; }
+  [[nodiscard]] std::span<LogBuffer> log_buffers() const { return log_buffers_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+  // Removes the name. By the master when it ends; a later create() would replace it anyway.
+  void unlink();
+
+ private:
+  Segment(std::string name, boost::interprocess::mapped_region region);
+  void locate();
+
+  std::string name_;
+  boost::interprocess::mapped_region region_;
+  SegmentHeader* header_ = nullptr;
+  Scoreboard scoreboard_;
+  ConnectionTable connections_;
+  FileTable files_;
+  std::span<LogBuffer> log_buffers_;
+};
+
+// Whether the master that wrote `header` still runs.
+bool master_alive(const SegmentHeader& header);
+
+// When `pid` was started, in clock ticks since boot; 0 when there is no such process.
+std::uint64_t process_start(pid_t pid);
+
+}  // namespace baton

@@ -1,0 +1,23 @@
+// From a reply to the bytes of a response (RFC 9112 4, RFC 9110 8.6, 9.3.2).
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <string_view>
+
+#include "worker/http/reply.h"
+#include "worker/outbox.h"
+
+namespace baton::http {
+
+struct ComposeContext {
+  bool head_only = false;         // HEAD: the same fields and Content-Length, no body
+  bool keep_alive = true;         // whether the connection goes on after this response
+  std::uint8_t minor = 1;         // of the request: 1.0 clients must be told that the connection stays open
+  std::string_view extra_fields;  // the route's own header lines
+};
+
+// Appends the whole response to `outbox`. `now` is the wall clock in seconds, for Date.
+void compose(const Reply& reply, const ComposeContext& context, std::time_t now, Outbox& outbox);
+
+}  // namespace baton::http

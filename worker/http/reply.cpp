@@ -1,0 +1,35 @@
+#include "worker/http/reply.h"
+
+namespace baton::http {
+
+void Reply::reset() {
+  status = 200;
+  content_type.clear();
+  fields.clear();
+  body = Body::kNone;
+  text.clear();
+  bytes = {};
+  fd = -1;
+  offset = length = 0;
+  parts.clear();
+  closing.clear();
+  close = false;
+}
+
+void Reply::header(std::string_view name, std::string_view value) {
+  fields.append(name).append(": ").append(value).append("\r\n");
+}
+
+std::uint64_t Reply::body_bytes() const {
+  switch (body) {
+    case Body::kNone: return 0;
+    case Body::kBytes: return bytes.size();
+    case Body::kFile: return static_cast<std::uint64_t>(length);
+    case Body::kMultipart: break;
+  }
+  std::uint64_t total = closing.size();
+  for (const RangePart& part : parts) total += part.head.size() + static_cast<std::uint64_t>(part.length);
+  return total;
+}
+
+}  // namespace baton::http

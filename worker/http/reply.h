@@ -1,0 +1,48 @@
+// What a handler decides to answer, before it becomes bytes.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace baton::http {
+
+// One part of a multipart/byteranges body: its head (boundary and fields) and the range of the reply's file.
+struct RangePart {
+  std::string head;
+  off_t offset = 0;
+  off_t length = 0;
+};
+
+// Reused from request to request, so that its strings keep their memory. Date, Server, Connection and
+// Content-Length are not a handler's business: compose() writes them.
+struct Reply {
+  enum class Body : std::uint8_t { kNone, kBytes, kFile, kMultipart };
+
+  int status = 200;
+  std::string content_type;  // empty: no such field
+  std::string fields;        // further header lines, each ending in CRLF; see header()
+  Body body = Body::kNone;
+  std::string text;        // storage for bodies made here
+  std::string_view bytes;  // kBytes: of `text`, of a configuration string or of a pinned file block
+  int fd = -1;             // kFile, kMultipart: borrowed, open until the reply has been sent or parked
+  off_t offset = 0;
+  off_t length = 0;  // kFile
+  std::vector<RangePart> parts;
+  std::string closing;  // kMultipart: the last boundary
+  bool close = false;   // the connection must not be used again (what follows cannot be trusted)
+
+  void reset();
+  // Appends a header line. Neither part may hold CR or LF.
+  void header(std::string_view name, std::string_view value);
+  void use_text() {
+    body = Body::kBytes;
+    bytes = text;
+  }
+  [[nodiscard]] std::uint64_t body_bytes() const;
+};
+
+}  // namespace baton::http

@@ -1,0 +1,168 @@
+#include "worker/serve/file_cache.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <string>
+
+#include "worker/http/date.h"
+
+namespace baton::serve {
+
+namespace {
+
+constexpr Tick kRevalidateTicks = 10;  // one second
+
+// O_NONBLOCK, because opening a FIFO must not wait for its other end.
+int open_beneath(int root, std::string_view path) {
+  open_how how{};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  const std::string name(path.empty() ? "." : path);
+  for (int tries = 0; tries < 8; ++tries) {
+    const auto fd = static_cast<int>(::syscall(SYS_openat2, root, name.c_str(), &how, sizeof how));
+    if (fd >= 0 || errno != EAGAIN) return fd;  // EAGAIN: a rename raced with "..", openat2(2)
+  }
+  return -1;
+}
+
+int status_of_errno(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EXDEV:  // it leads out of the root
+    case ENXIO:  // a socket, or a FIFO nobody reads
+    case ENODEV: return 404;
+    case EACCES:
+    case EPERM: return 403;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM: return 503;
+    default: return 500;
+  }
+}
+
+std::int64_t nanoseconds(const timespec& time) {
+  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+}
+
+void describe(FileEntry& entry, const struct stat& status) {
+  entry.kind = S_ISDIR(status.st_mode) ? FileKind::kDirectory : FileKind::kRegular;
+  entry.size = static_cast<std::uint64_t>(status.st_size);
+  entry.modified = status.st_mtim.tv_sec;
+  entry.modified_ns = static_cast<std::uint32_t>(status.st_mtim.tv_nsec);
+  entry.mode = status.st_mode;
+  entry.device = status.st_dev;
+  entry.inode = status.st_ino;
+  entry.changed = nanoseconds(status.st_ctim);
+  // Size and time in nanoseconds: two versions of a file within one second differ.
+  const int length = std::snprintf(entry.etag, sizeof entry.etag, "\"%llx-%llx\"",
+                                   static_cast<unsigned long long>(nanoseconds(status.st_mtim)),
+                                   static_cast<unsigned long long>(status.st_size));
+  entry.etag_length = static_cast<std::uint8_t>(length);
+  http::format_date(entry.modified, std::span<char, http::kDateLength>(entry.last_modified));
+}
+
+bool same_file(const FileEntry& entry, const struct stat& status) {
+  return entry.device == status.st_dev && entry.inode == status.st_ino && entry.mode == status.st_mode &&
+         entry.size == static_cast<std::uint64_t>(status.st_size) &&
+         entry.modified == status.st_mtim.tv_sec &&
+         entry.modified_ns == static_cast<std::uint32_t>(status.st_mtim.tv_nsec) &&
+         entry.changed == nanoseconds(status.st_ctim);
+}
+
+}  // namespace
+
+OpenFile FileCache::view(const FileEntry& entry) const {
+  OpenFile file;
+  file.kind = entry.kind;
+  file.status = entry.kind == FileKind::kMissing ? 404 : 200;
+  file.fd = entry.fd;
+  file.size = entry.size;
+  file.modified = entry.modified;
+  file.etag = entry.etag_view();
+  file.last_modified = entry.last_modified_view();
+  if (&entry != &private_) file.bytes = table_.bytes(entry);
+  return file;
+}
+
+OpenFile FileCache::open(const Route& route, std::string_view path, Tick now, bool remember_missing) {
+  release();
+  if (FileEntry* entry = table_.find(route.root_key, path, *flight_)) {
+    if (still_current(route, *entry, now)) {
+      if (entry->used.load(std::memory_order_relaxed) != now)
+        entry->used.store(now, std::memory_order_relaxed);
+      return view(*entry);
+    }
+    table_.retire(*entry);
+    FileTable::unpin(*flight_);
+  }
+  return load(route, path, now, remember_missing);
+}
+
+bool FileCache::still_current(const Route& route, FileEntry& entry, Tick now) {
+  Tick checked = entry.checked.load(std::memory_order_relaxed);
+  if (now - checked < kRevalidateTicks || now < checked) return true;
+  // One worker asks the file system; the others go on with what is there.
+  if (!entry.checked.compare_exchange_strong(checked, now, std::memory_order_relaxed)) return true;
+  const UniqueFd fd(open_beneath(route.root.get(), entry.path_view()));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0) return entry.kind == FileKind::kMissing;
+  return entry.kind != FileKind::kMissing && same_file(entry, status);
+}
+
+OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bool remember_missing) {
+  bump(counters_->files_opened);
+  UniqueFd fd(open_beneath(route.root.get(), path));
+  OpenFile failed;
+  struct stat status {};
+  if (!fd) {
+    failed.status = status_of_errno(errno);
+    if (failed.status == 404 && remember_missing) {
+      if (FileEntry* entry = table_.begin_fill(route.root_key, path, holder_, now)) {
+        entry->kind = FileKind::kMissing;
+        table_.publish(*entry, *flight_);
+      }
+    }
+    return failed;
+  }
+  if (::fstat(fd.get(), &status) != 0 || (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)))
+    return failed;
+
+  FileEntry* entry = table_.begin_fill(route.root_key, path, holder_, now);
+  FileEntry& target = entry != nullptr ? *entry : private_;
+  describe(target, status);
+  if (entry == nullptr) {
+    private_fd_ = std::move(fd);
+    private_.fd = private_fd_.get();
+    return view(private_);
+  }
+  if (target.kind == FileKind::kRegular) {
+    if (target.size > 0 && target.size <= FileBlock::kBytes) {
+      const auto size = static_cast<std::size_t>(target.size);
+      const ssize_t n = ::pread(fd.get(), table_.block(target), size, 0);
+      // A file that changes while it is read is sent from the descriptor; the next check sees that it is
+      // another one.
+      struct stat after {};
+      const bool whole =
+          n == static_cast<ssize_t>(size) && ::fstat(fd.get(), &after) == 0 && same_file(target, after);
+      if (whole) target.block_bytes = static_cast<std::uint32_t>(size);
+    }
+    target.fd = fd.release();
+  }
+  table_.publish(target, *flight_);
+  return view(target);
+}
+
+void FileCache::release() {
+  FileTable::unpin(*flight_);
+  private_fd_.reset();
+}
+
+}  // namespace baton::serve

@@ -1,0 +1,53 @@
+// Opens files below a route's root, through the open-file table that all workers share.
+#pragma once
+
+#include <string_view>
+
+#include "common/clock.h"
+#include "common/file_table.h"
+#include "common/unique_fd.h"
+#include "worker/serve/router.h"
+
+namespace baton::serve {
+
+// A file found below a root. Valid until the next open() or release() of the same FileCache.
+struct OpenFile {
+  int status = 404;  // 200; else what to answer: 403, 404, 500, 503
+  FileKind kind = FileKind::kMissing;
+  int fd = -1;  // kRegular: borrowed
+  std::uint64_t size = 0;
+  std::int64_t modified = 0;
+  std::string_view etag;
+  std::string_view last_modified;
+  std::string_view bytes;  // the whole file, when it is small enough to be kept in memory
+  [[nodiscard]] bool regular() const { return status == 200 && kind == FileKind::kRegular; }
+  [[nodiscard]] bool directory() const { return status == 200 && kind == FileKind::kDirectory; }
+};
+
+// One per worker.
+class FileCache {
+ public:
+  FileCache(FileTable table, FlightRecord& flight, Counters& counters, Holder holder)
+      : table_(table), flight_(&flight), counters_(&counters), holder_(holder) {}
+
+  // Looks `path` up below the route's root; the kernel itself refuses to leave it (openat2, RESOLVE_BENEATH).
+  // A cached answer is at most a second old. `remember_missing` also remembers that there is no such file.
+  OpenFile open(const Route& route, std::string_view path, Tick now, bool remember_missing = false);
+
+  // Drops the pin, and the descriptor of a file that did not fit the table.
+  void release();
+
+ private:
+  bool still_current(const Route& route, FileEntry& entry, Tick now);
+  OpenFile load(const Route& route, std::string_view path, Tick now, bool remember_missing);
+  OpenFile view(const FileEntry& entry) const;
+
+  FileTable table_;
+  FlightRecord* flight_;
+  Counters* counters_;
+  Holder holder_;
+  FileEntry private_{};  // for a file that the table has no room for
+  UniqueFd private_fd_;
+};
+
+}  // namespace baton::serve

@@ -1,0 +1,111 @@
+#include "worker/serve/router.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+namespace baton::serve {
+
+namespace {
+
+// Names a root across generations and processes: another folder behind the same path must not be served from
+// entries of the old one.
+std::uint64_t key_of(const std::string& path, int fd) {
+  struct stat status {};
+  ::fstat(fd, &status);
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  const auto mix = [&hash](std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3U; };
+  for (const char c : path) mix(static_cast<unsigned char>(c));
+  mix(status.st_dev);
+  mix(status.st_ino);
+  return hash;
+}
+
+Route make_route(const RouteConfig& config) {
+  Route route;
+  route.config = &config;
+  route.prefix = config.path;
+  if (route.prefix.ends_with('/')) route.prefix.pop_back();
+  for (const HeaderLine& line : config.headers) route.header_lines += line.name + ": " + line.value + "\r\n";
+  if (const auto* files = std::get_if<StaticConfig>(&config.action)) {
+    route.root = UniqueFd(::open(files->root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!route.root) {
+      throw std::runtime_error("cannot open the root " + files->root + ": " + std::strerror(errno));
+    }
+    route.root_key = key_of(files->root, route.root.get());
+  }
+  return route;
+}
+
+bool under(std::string_view path, std::string_view prefix) {
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+// Host names come in any case; configured ones are lower case already.
+std::string_view to_lower(std::string_view text, std::span<char> out) {
+  const std::size_t size = std::min(text.size(), out.size());
+  for (std::size_t i = 0; i < size; ++i) {
+    out[i] = text[i] >= 'A' && text[i] <= 'Z' ? static_cast<char>(text[i] | 0x20) : text[i];
+  }
+  return {out.data(), size};
+}
+
+}  // namespace
+
+bool Route::allows(const Peer& peer) const {
+  const auto matches = [&peer](const Network& network) { return network.contains(peer); };
+  if (std::any_of(config->deny.begin(), config->deny.end(), matches)) return false;
+  return config->allow.empty() || std::any_of(config->allow.begin(), config->allow.end(), matches);
+}
+
+Router::Router(const Config& config) {
+  for (const SiteConfig& site_config : config.sites) {
+    auto site = std::make_unique<Site>();
+    for (const RouteConfig& route : site_config.routes) site->routes.push_back(make_route(route));
+    std::stable_sort(site->routes.begin(), site->routes.end(),
+                     [](const Route& a, const Route& b) { return a.prefix.size() > b.prefix.size(); });
+    for (const std::string& host : site_config.hosts) {
+      if (host.starts_with("*.")) {
+        by_suffix_.emplace_back(host.substr(1), site.get());
+      } else {
+        by_host_.emplace(host, site.get());
+      }
+    }
+    if (site_config.hosts.empty()) default_ = site.get();
+    sites_.push_back(std::move(site));
+  }
+  std::stable_sort(by_suffix_.begin(), by_suffix_.end(),
+                   [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+}
+
+const Router::Site* Router::find_site(std::string_view host) const {
+  if (by_host_.empty() && by_suffix_.empty()) return default_;
+  char buffer[256];
+  const std::string_view name = to_lower(host, buffer);
+  if (const auto found = by_host_.find(std::string(name)); found != by_host_.end()) return found->second;
+  for (const auto& [suffix, site] : by_suffix_) {
+    if (name.size() > suffix.size() && name.ends_with(suffix)) return site;
+  }
+  return default_;
+}
+
+const Route* Router::find(std::string_view host, std::string_view path) const {
+  const Site* site = find_site(host);
+  if (site == nullptr) return nullptr;
+  for (const Route& route : site->routes) {
+    if (under(path, route.prefix)) return &route;
+  }
+  return nullptr;
+}
+
+std::string_view below(const Route& route, std::string_view path) {
+  path.remove_prefix(route.prefix.size());
+  if (path.starts_with('/')) path.remove_prefix(1);
+  return path;
+}
+
+}  // namespace baton::serve

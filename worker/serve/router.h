@@ -1,0 +1,60 @@
+// From a host name and a path to the route that answers. Built by the master before it clones a generation of
+// workers, which inherit it; const from then on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/config.h"
+#include "common/unique_fd.h"
+
+namespace baton::serve {
+
+struct Route {
+  const RouteConfig* config = nullptr;
+  std::string prefix;          // without a trailing slash; "" is "/"
+  std::string header_lines;    // the route's headers, ready to be sent
+  UniqueFd root;               // static routes: O_PATH on the root folder, shared by all workers
+  std::uint64_t root_key = 0;  // names the root in the open-file table
+
+  [[nodiscard]] bool allows(const Peer& peer) const;
+};
+
+class Router {
+ public:
+  // Opens the roots. Throws std::runtime_error that names the folder that cannot be opened.
+  explicit Router(const Config& config);
+
+  // The longest matching prefix among the routes of the site for `host` (any case, without port), or of the
+  // default site; null when there is none. `path` is normalized (see http::normalize_path).
+  [[nodiscard]] const Route* find(std::string_view host, std::string_view path) const;
+
+  // All routes, for checks at start-up.
+  template <typename Fn>
+  void for_each_route(Fn fn) const {
+    for (const auto& site : sites_) {
+      for (const Route& route : site->routes) fn(route);
+    }
+  }
+
+ private:
+  struct Site {
+    std::vector<Route> routes;  // longest prefix first
+  };
+  [[nodiscard]] const Site* find_site(std::string_view host) const;
+
+  std::vector<std::unique_ptr<Site>> sites_;
+  std::unordered_map<std::string, const Site*> by_host_;
+  std::vector<std::pair<std::string, const Site*>> by_suffix_;  // ".example.org", longest first
+  const Site* default_ = nullptr;
+};
+
+// The part of `path` below the route's prefix, without leading slash: what a static route looks up below its
+// root.
+std::string_view below(const Route& route, std::string_view path);
+
+}  // namespace baton::serve
