@@ -105,13 +105,14 @@ struct alignas(64) Slot {
 
   // -- second cache line: bodies, partial heads, parked responses
   off_t body_offset = 0;  // next byte of the current file range; sendfile(2) itself advances it
-  off_t body_end = 0;
+  off_t body_end = 0;     // (kBody: these two are the bytes received and the tick at which the body began)
   std::int32_t body_fd = -1;
   std::uint32_t peeked =
       0;  // bytes of an incomplete head left in the socket; SO_RCVLOWAT is one more. 0: it is 1
   std::int32_t spool_fd = -1;  // memfd with head bytes already taken from the socket; -1: none
   std::uint32_t spool_bytes = 0;
-  std::uint64_t body_left = 0;        // kBody: Content-Length still to come, or chunked bytes received
+  std::uint64_t body_left =
+      0;  // kBody: what may still come, of the Content-Length or of the limit if chunked
   std::uint64_t chunk_remaining = 0;  // kBody, chunked: http::ChunkState, stored by worker/request_body.cpp
   std::uint32_t chunk_line_bytes = 0;
   std::uint8_t chunk_phase = 0;
@@ -128,12 +129,14 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 // connection or when a response is parked.
 struct alignas(64) SlotNotes {
   Peer peer;                 // written when accepted, frozen until free
-  std::uint16_t status = 0;  // of the parked response
+  std::uint16_t status = 0;  // of the parked response; 0: it is in the access log already
   std::uint16_t request_length = 0;
   std::uint16_t referer_length = 0;
   std::uint16_t agent_length = 0;
+  std::uint32_t head_bytes = 0;  // of the parked response: not counted as body in the access log
   std::uint64_t started_ns = 0;  // when the parked response's request was begun
-  char text[472] = {};           // request line, Referer, User-Agent; each cut to fit
+  std::uint64_t sent = 0;        // of the parked response, head included
+  char text[456] = {};           // request line, Referer, User-Agent; each cut to fit
 };
 static_assert(sizeof(SlotNotes) == 512);
 

@@ -63,7 +63,8 @@ void append_body(const Reply& reply, Outbox& outbox) {
 
 }  // namespace
 
-void compose(const Reply& reply, const ComposeContext& context, std::time_t now, Outbox& outbox) {
+std::size_t compose(const Reply& reply, const ComposeContext& context, std::time_t now, Outbox& outbox) {
+  const std::uint64_t before = outbox.total();
   append_status_line(reply.status, outbox);
   outbox.append(common_lines(now));
   if (!reply.content_type.empty()) {
@@ -80,9 +81,10 @@ void compose(const Reply& reply, const ComposeContext& context, std::time_t now,
     outbox.append("Connection: keep-alive\r\n");
   }
   outbox.append(reply.fields);
-  outbox.append(context.extra_fields);
   outbox.append("\r\n");
+  const auto head_bytes = static_cast<std::size_t>(outbox.total() - before);
   if (!bodiless && !context.head_only) append_body(reply, outbox);
+  return head_bytes;
 }
 
 }  // namespace baton::http

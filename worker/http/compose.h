@@ -11,13 +11,13 @@
 namespace baton::http {
 
 struct ComposeContext {
-  bool head_only = false;         // HEAD: the same fields and Content-Length, no body
-  bool keep_alive = true;         // whether the connection goes on after this response
-  std::uint8_t minor = 1;         // of the request: 1.0 clients must be told that the connection stays open
-  std::string_view extra_fields;  // the route's own header lines
+  bool head_only = false;  // HEAD: the same fields and Content-Length, no body
+  bool keep_alive = true;  // whether the connection goes on after this response
+  std::uint8_t minor = 1;  // of the request: 1.0 clients must be told that the connection stays open
 };
 
-// Appends the whole response to `outbox`. `now` is the wall clock in seconds, for Date.
-void compose(const Reply& reply, const ComposeContext& context, std::time_t now, Outbox& outbox);
+// Appends the whole response to `outbox` and returns the size of its head. `now` is the wall clock in
+// seconds, for Date.
+std::size_t compose(const Reply& reply, const ComposeContext& context, std::time_t now, Outbox& outbox);
 
 }  // namespace baton::http

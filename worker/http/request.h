@@ -22,6 +22,7 @@ enum class BodyFraming : std::uint8_t { kNone, kLength, kChunked };
 
 struct Request {
   Method method = Method::kGet;
+  std::string_view request_line;  // without its CRLF; for logs
   std::string_view method_text;
   std::string_view target;  // as sent
   std::string_view path;    // still percent-encoded; begins with '/', or is "*" for OPTIONS *

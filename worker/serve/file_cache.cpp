@@ -18,9 +18,9 @@ namespace {
 constexpr Tick kRevalidateTicks = 10;  // one second
 
 // O_NONBLOCK, because opening a FIFO must not wait for its other end.
-int open_beneath(int root, std::string_view path) {
+int open_beneath(int root, std::string_view path, int flags = 0) {
   open_how how{};
-  how.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  how.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | static_cast<std::uint64_t>(flags);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   const std::string name(path.empty() ? "." : path);
   for (int tries = 0; tries < 8; ++tries) {
@@ -158,6 +158,10 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
   }
   table_.publish(target, *flight_);
   return view(target);
+}
+
+UniqueFd FileCache::open_directory(const Route& route, std::string_view path) {
+  return UniqueFd(open_beneath(route.root.get(), path, O_DIRECTORY));
 }
 
 void FileCache::release() {

@@ -34,6 +34,9 @@ class FileCache {
   // A cached answer is at most a second old. `remember_missing` also remembers that there is no such file.
   OpenFile open(const Route& route, std::string_view path, Tick now, bool remember_missing = false);
 
+  // A descriptor of its own on a folder, for reading it: the offset of a shared one would be everybody's.
+  UniqueFd open_directory(const Route& route, std::string_view path);
+
   // Drops the pin, and the descriptor of a file that did not fit the table.
   void release();
 

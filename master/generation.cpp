@@ -1,0 +1,37 @@
+#include "master/generation.h"
+
+#include <sys/syscall.h>
+
+#include <algorithm>
+
+namespace baton {
+
+Generation::Generation(std::uint32_t generation_number, Config configuration,
+                       std::shared_ptr<AccessLogFile> log)
+    : number(generation_number),
+      config(std::move(configuration)),
+      router(config),
+      access_log(std::move(log)) {
+  workers.resize(config.server.workers);
+  for (std::uint32_t i = 0; i < workers.size(); ++i) workers[i].ordinal = i;
+}
+
+bool Generation::any_running() const {
+  return std::any_of(workers.begin(), workers.end(),
+                     [](const WorkerProcess& worker) { return worker.running(); });
+}
+
+WorkerProcess* Generation::find(int pidfd) {
+  const auto found = std::find_if(workers.begin(), workers.end(), [pidfd](const WorkerProcess& worker) {
+    return worker.pidfd.get() == pidfd;
+  });
+  return found == workers.end() ? nullptr : &*found;
+}
+
+void Generation::signal_all(int signal) const {
+  for (const WorkerProcess& worker : workers) {
+    if (worker.running()) ::syscall(SYS_pidfd_send_signal, worker.pidfd.get(), signal, nullptr, 0);
+  }
+}
+
+}  // namespace baton

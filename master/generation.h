@@ -1,0 +1,47 @@
+// A generation: one configuration and the workers that serve it. A reload makes a new one beside the old.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "common/config.h"
+#include "common/connection_table.h"
+#include "common/unique_fd.h"
+#include "master/log_files.h"
+#include "master/restart_policy.h"
+#include "worker/serve/router.h"
+
+namespace baton {
+
+// The master's side of one worker. `pidfd` is empty while it is not running.
+struct WorkerProcess {
+  std::uint32_t ordinal = 0;
+  Holder index = 0;  // scoreboard entry, while it runs
+  pid_t pid = -1;
+  UniqueFd pidfd;
+  RestartPolicy policy;
+  std::uint32_t restarts = 0;
+  std::uint64_t restart_at_ns = 0;  // when it is not running: on CLOCK_MONOTONIC
+
+  [[nodiscard]] bool running() const { return static_cast<bool>(pidfd); }
+};
+
+struct Generation {
+  // Opens the roots and prepares the routes. Throws std::runtime_error.
+  Generation(std::uint32_t generation_number, Config configuration, std::shared_ptr<AccessLogFile> log);
+
+  std::uint32_t number;
+  Config config;  // the router points into it: neither is moved
+  serve::Router router;
+  std::shared_ptr<AccessLogFile> access_log;
+  std::vector<WorkerProcess> workers;
+
+  [[nodiscard]] bool any_running() const;
+  [[nodiscard]] WorkerProcess* find(int pidfd);
+  void signal_all(int signal) const;
+};
+
+}  // namespace baton

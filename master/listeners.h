@@ -1,0 +1,54 @@
+// The listening sockets.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "common/epoll_set.h"
+#include "common/segment.h"
+#include "common/unique_fd.h"
+
+namespace baton {
+
+struct Listener {
+  ListenConfig config;
+  UniqueFd fd;
+  Address bound;  // with the real port
+  bool watched = false;
+};
+
+// What a reload does to the listeners: bind what is new first, and only when the new generation is ready drop
+// what is gone.
+class Listeners {
+ public:
+  Listeners(Segment& segment, EpollSet epoll) : segment_(segment), epoll_(epoll) {}
+
+  // Binds those of `wanted` that are not bound yet. Throws std::runtime_error with file:line:column and the
+  // reason; then nothing has changed.
+  void prepare(const std::string& file, const std::vector<ListenConfig>& wanted);
+  // Forgets what prepare() bound.
+  void abandon();
+  // Watches what prepare() bound and stops watching what is not wanted any more; those descriptors stay open
+  // until close_removed(), because a worker of the old generation may be about to accept from one.
+  void commit();
+  void close_removed();
+
+  // Stops listening altogether.
+  void close_all();
+
+  [[nodiscard]] const std::vector<Listener>& all() const { return active_; }
+
+ private:
+  void publish() const;
+  void unwatch(Listener& listener) const;
+
+  Segment& segment_;
+  EpollSet epoll_;
+  std::vector<Listener> active_;
+  std::vector<Listener> prepared_;
+  std::vector<ListenConfig> wanted_;
+  std::vector<Listener> removed_;
+};
+
+}  // namespace baton

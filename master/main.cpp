@@ -1,0 +1,51 @@
+// baton: the server. See `baton --help`, conf/baton.toml and docs/.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+
+#include "common/config.h"
+#include "common/version.h"
+#include "master/master.h"
+
+namespace {
+
+constexpr int kUsage = 2;
+
+int check_only(const baton::Config& config) {
+  std::size_t routes = 0;
+  for (const auto& site : config.sites) routes += site.routes.size();
+  std::printf("%s: the configuration is good: %zu listeners, %zu sites, %zu routes, %u workers\n",
+              config.file.c_str(), config.listen.size(), config.sites.size(), routes, config.server.workers);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "A prefork HTTP server in which connections outlive the workers that serve them.\n"
+      "Signals: HUP reload, TERM graceful stop, INT fast stop, USR1 reopen logs."};
+  std::string file = "/etc/baton/baton.toml";
+  bool test = false;
+  app.add_option("-c,--config", file, "Configuration file")->capture_default_str();
+  app.add_flag("-t,--test", test, "Check the configuration and exit; binds nothing");
+  app.set_version_flag("-V,--version", std::string("baton ") + baton::kVersion);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  }
+
+  baton::ConfigResult loaded = baton::load_config(file);
+  for (const baton::ConfigError& error : loaded.errors)
+    std::fprintf(stderr, "%s\n", error.to_string().c_str());
+  if (!loaded.config) return 1;
+  if (test) return check_only(*loaded.config);
+  try {
+    return baton::Master(std::move(*loaded.config)).run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "baton: %s\n", error.what());
+    return 1;
+  }
+}

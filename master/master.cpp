@@ -1,0 +1,458 @@
+#include "master/master.h"
+
+#include <linux/futex.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <stdexcept>
+
+#include "common/log.h"
+#include "master/descriptor_table.h"
+#include "master/recovery.h"
+#include "master/spawner.h"
+#include "worker/worker.h"
+
+namespace baton {
+
+namespace {
+
+constexpr std::uint64_t kSecondNs = 1'000'000'000;
+constexpr std::uint64_t kStartTimeoutNs = 30 * kSecondNs;   // for a generation to become ready
+constexpr std::uint64_t kRetireTimeoutNs = 10 * kSecondNs;  // for a request in hand when the server ends
+
+constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD};
+
+sigset_t signal_set() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int signal : kSignals) ::sigaddset(&set, signal);
+  return set;
+}
+
+Segment make_segment(const Config& config) {
+  const std::uint32_t descriptors = descriptors_for(config.server.max_connections);
+  size_descriptor_table(descriptors, config.server.max_connections);
+  Segment segment = Segment::create(Segment::name_for(config.file), {descriptors, kMaxScoreboardEntries});
+  SegmentHeader& header = segment.header();
+  std::strncpy(header.config_file, config.file.c_str(), sizeof header.config_file - 1);
+  std::strncpy(header.name, config.server.name.c_str(), sizeof header.name - 1);
+  header.start_unix = ::time(nullptr);
+  header.start_ns = monotonic_ns();
+  header.max_connections.store(config.server.max_connections);
+  header.master_start.store(process_start(::getpid()));
+  header.master_pid.store(::getpid());
+  return segment;
+}
+
+UniqueFd checked(int fd, const char* what) {
+  if (fd < 0) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
+  return UniqueFd(fd);
+}
+
+std::string describe_death(const siginfo_t& info) {
+  if (info.si_code == CLD_EXITED) return "exited with status " + std::to_string(info.si_status);
+  const char* name = ::sigabbrev_np(info.si_status);
+  return std::string("killed by signal ") + std::to_string(info.si_status) +
+         (name != nullptr ? std::string(" (SIG") + name + ")" : "") +
+         (info.si_code == CLD_DUMPED ? ", core dumped" : "");
+}
+
+std::string join_errors(const std::vector<ConfigError>& errors) {
+  std::string text;
+  for (const ConfigError& error : errors) text += (text.empty() ? "" : "\n") + error.to_string();
+  return text;
+}
+
+}  // namespace
+
+Master::Master(Config config)
+    : first_config_(std::move(config)),
+      segment_(make_segment(first_config_)),
+      error_log_(first_config_.log.error),
+      pid_file_(first_config_.server.pid_file),
+      epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+      epoll_(epoll_fd_.get(), segment_.connections()),
+      listeners_(segment_, epoll_),
+      sweeper_(segment_, epoll_) {
+  install_logger(error_log_.fd(), first_config_.log.level);
+  current_ = std::make_unique<Generation>(1, first_config_,
+                                          std::make_shared<AccessLogFile>(first_config_.log.access));
+  listeners_.prepare(first_config_.file, first_config_.listen);
+
+  const sigset_t set = signal_set();
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  own_epoll_ = checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+  signals_ = checked(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), "signalfd");
+  timer_ = checked(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "timerfd_create");
+  ready_ = checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
+  const itimerspec every_tick{{0, kTickNs}, {0, kTickNs}};
+  ::timerfd_settime(timer_.get(), 0, &every_tick, nullptr);
+  watch(signals_.get());
+  watch(timer_.get());
+  watch(ready_.get());
+}
+
+Master::~Master() {
+  listeners_.abandon();
+  listeners_.close_all();
+  listeners_.close_removed();
+  segment_.unlink();
+}
+
+void Master::watch(int fd) const {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  if (::epoll_ctl(own_epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    throw std::runtime_error(std::string("epoll_ctl: ") + std::strerror(errno));
+  }
+}
+
+int Master::run() {
+  give_up_ns_ = monotonic_ns() + kStartTimeoutNs;
+  for (WorkerProcess& worker : current_->workers) {
+    if (spawn(*current_, worker)) continue;
+    spdlog::critical("cannot start worker {}: {}", worker.ordinal, std::strerror(errno));
+    exit_status_ = 1;
+    retire_all();
+    break;
+  }
+  while (stage_ != Stage::kEnded) {
+    epoll_event events[16];
+    const int count = ::epoll_wait(own_epoll_.get(), events, std::size(events), -1);
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[i].data.fd;
+      if (fd == signals_.get()) {
+        on_signals();
+      } else if (fd == timer_.get()) {
+        on_tick();
+      } else if (fd == ready_.get()) {
+        on_ready();
+      } else {
+        const auto reap_in = [&](Generation* generation) {
+          WorkerProcess* worker = generation != nullptr ? generation->find(fd) : nullptr;
+          if (worker != nullptr) reap(*generation, *worker);
+          return worker != nullptr;
+        };
+        if (reap_in(current_.get()) || reap_in(pending_.get())) continue;
+        for (const auto& generation : retiring_) {
+          if (reap_in(generation.get())) break;
+        }
+        forget_retired();
+      }
+    }
+    if (stage_ == Stage::kRetiring && !current_->any_running() && retiring_.empty()) stage_ = Stage::kEnded;
+  }
+  spdlog::info("stopped");
+  return exit_status_;
+}
+
+// -- events
+// -----------------------------------------------------------------------------------------------------------
+
+void Master::on_signals() {
+  signalfd_siginfo info{};
+  while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    on_signal(static_cast<int>(info.ssi_signo));
+  }
+}
+
+void Master::on_signal(int signal) {
+  switch (signal) {
+    case SIGHUP: start_reload(); break;
+    case SIGTERM: stage_ == Stage::kDraining ? retire_all() : drain(); break;
+    case SIGINT:
+    case SIGQUIT: retire_all(); break;
+    case SIGUSR1:
+      try {
+        error_log_.reopen();
+        current_->access_log->reopen();
+        spdlog::info("logs reopened");
+      } catch (const std::runtime_error& error) {
+        spdlog::error("{}; going on with the old file", error.what());
+      }
+      break;
+    case SIGUSR2: spdlog::warn("SIGUSR2: a binary upgrade is not supported by this version"); break;
+    default: break;  // SIGCHLD: the pidfds tell
+  }
+}
+
+void Master::on_tick() {
+  std::uint64_t ticks = 0;
+  [[maybe_unused]] const ssize_t ignored = ::read(timer_.get(), &ticks, sizeof ticks);
+  const std::uint64_t now = monotonic_ns();
+  sweeper_.sweep(tick_of(now), current_->config.timeouts, stage_ == Stage::kDraining);
+  restart_due_workers(now);
+  if (pending_ && now >= give_up_ns_) abort_reload("the new workers did not become ready in time");
+  if (stage_ == Stage::kStarting && now >= give_up_ns_) {
+    spdlog::critical("the workers did not become ready in time");
+    exit_status_ = 1;
+    retire_all();
+  }
+  if (stage_ == Stage::kDraining && (segment_.header().connections.load() == 0 || now >= give_up_ns_))
+    retire_all();
+  if (stage_ == Stage::kRetiring && now >= give_up_ns_) {
+    current_->signal_all(SIGKILL);
+    for (const auto& generation : retiring_) generation->signal_all(SIGKILL);
+  }
+}
+
+void Master::on_ready() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t ignored = ::read(ready_.get(), &count, sizeof count);
+  if (stage_ == Stage::kStarting && all_ready(*current_)) {
+    switch_generation(current_->number);
+    listeners_.commit();
+    stage_ = Stage::kServing;
+    segment_.header().state.store(MasterState::kServing, std::memory_order_release);
+    for (const Listener& listener : listeners_.all())
+      spdlog::info("listening on {}", listener.bound.to_string());
+    spdlog::info("ready: {} workers, at most {} connections", current_->workers.size(),
+                 current_->config.server.max_connections);
+  }
+  if (pending_ && all_ready(*pending_)) commit_reload();
+}
+
+// -- workers
+// ----------------------------------------------------------------------------------------------------------
+
+int Master::free_entry() const {
+  const Scoreboard scoreboard = segment_.scoreboard();
+  const auto free = std::find_if(scoreboard.begin(), scoreboard.end(), [](const WorkerEntry& entry) {
+    return entry.state.load(std::memory_order_relaxed) == WorkerState::kEmpty;
+  });
+  return free == scoreboard.end() ? -1 : static_cast<int>(free - scoreboard.begin());
+}
+
+bool Master::spawn(Generation& generation, WorkerProcess& worker) {
+  const int index = free_entry();
+  if (index < 0) {
+    errno = EAGAIN;  // workers of earlier generations still have a request in hand
+    return false;
+  }
+  worker.index = static_cast<Holder>(index);
+  WorkerEntry& entry = segment_.scoreboard()[worker.index];
+  entry.ordinal.store(worker.ordinal, std::memory_order_relaxed);
+  entry.generation.store(generation.number, std::memory_order_relaxed);
+  entry.restarts.store(worker.restarts, std::memory_order_relaxed);
+  entry.started_ns.store(monotonic_ns(), std::memory_order_relaxed);
+  entry.flight.since_ns.store(monotonic_ns(), std::memory_order_relaxed);
+  entry.state.store(WorkerState::kStarting, std::memory_order_release);
+
+  Spawned spawned = spawn_worker([&] {
+    const WorkerContext context{
+        segment_,     generation.config, generation.router, epoll_,
+        worker.index, generation.number, ready_.get(),      generation.access_log->fd()};
+    entry.pid.store(::getpid(), std::memory_order_relaxed);
+    spdlog::set_level(spdlog::level::from_str(generation.config.log.level));
+    run_worker(context);
+  });
+  if (spawned.pid < 0) {
+    const int error = errno;
+    entry.state.store(WorkerState::kEmpty, std::memory_order_release);
+    errno = error;
+    return false;
+  }
+  entry.pid.store(spawned.pid, std::memory_order_relaxed);
+  worker.pid = spawned.pid;
+  worker.pidfd = std::move(spawned.pidfd);
+  watch(worker.pidfd.get());
+  spdlog::debug("worker {} of generation {} is pid {}", worker.ordinal, generation.number, worker.pid);
+  return true;
+}
+
+bool Master::all_ready(const Generation& generation) const {
+  return std::all_of(generation.workers.begin(), generation.workers.end(),
+                     [this](const WorkerProcess& worker) {
+                       return worker.running() && segment_.scoreboard()[worker.index].state.load(
+                                                      std::memory_order_acquire) >= WorkerState::kReady;
+                     });
+}
+
+void Master::reap(Generation& generation, WorkerProcess& worker) {
+  siginfo_t info{};
+  if (::waitid(P_PIDFD, static_cast<id_t>(worker.pidfd.get()), &info, WEXITED | WNOHANG) != 0 ||
+      info.si_pid == 0)
+    return;
+  const bool was_ready =
+      segment_.scoreboard()[worker.index].state.load(std::memory_order_acquire) >= WorkerState::kReady;
+  const bool retired = info.si_code == CLD_EXITED && info.si_status == WorkerExit::kRetired;
+  const std::string death = "worker " + std::to_string(worker.ordinal) + " (pid " +
+                            std::to_string(worker.pid) + ") " + describe_death(info);
+  worker.pidfd.reset();
+  recover(segment_, epoll_, worker.index, current_->config.limits.retries, generation.access_log->fd());
+  bury(worker);
+
+  if (!retired) spdlog::warn("{}", death);
+  if (&generation == pending_.get()) return abort_reload(death + " before it was ready");
+  if (&generation != current_.get() || stage_ == Stage::kRetiring) return;
+  if (stage_ == Stage::kStarting && info.si_code == CLD_EXITED &&
+      info.si_status == WorkerExit::kCannotStart) {
+    exit_status_ = 1;
+    return retire_all();
+  }
+  const std::uint64_t now = monotonic_ns();
+  worker.restarts += 1;
+  worker.restart_at_ns = worker.policy.on_death(was_ready, now);
+  restart_due_workers(now);
+}
+
+void Master::bury(const WorkerProcess& worker) {
+  WorkerEntry& entry = segment_.scoreboard()[worker.index];
+  SegmentHeader& header = segment_.header();
+  header.retired_sequence.fetch_add(1, std::memory_order_acq_rel);
+  header.retired.add(entry.counters);
+  header.retired_latency.add(entry.latency);
+  entry.counters.clear();
+  entry.latency.clear();
+  entry.pid.store(0, std::memory_order_relaxed);
+  entry.flight.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
+  entry.flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
+  entry.flight.request_length.store(0, std::memory_order_relaxed);
+  entry.state.store(WorkerState::kEmpty, std::memory_order_release);
+  header.retired_sequence.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void Master::restart_due_workers(std::uint64_t now_ns) {
+  if (stage_ == Stage::kRetiring) return;
+  for (WorkerProcess& worker : current_->workers) {
+    if (worker.running() || now_ns < worker.restart_at_ns) continue;
+    if (!spawn(*current_, worker)) {
+      spdlog::error("cannot start worker {}: {}", worker.ordinal, std::strerror(errno));
+      worker.restart_at_ns = worker.policy.on_death(false, now_ns);
+    }
+  }
+}
+
+// -- reload
+// -----------------------------------------------------------------------------------------------------------
+
+void Master::start_reload() {
+  if (stage_ != Stage::kServing) return;
+  if (pending_) {
+    reload_again_ = true;
+    return;
+  }
+  ConfigResult loaded = load_config(current_->config.file);
+  if (!loaded.config) return report_reload(false, join_errors(loaded.errors));
+  const std::uint32_t capacity = first_config_.server.max_connections;
+  if (loaded.config->server.max_connections > capacity) {
+    return report_reload(false, loaded.config->file + ": max_connections = " +
+                                    std::to_string(loaded.config->server.max_connections) + " is above the " +
+                                    std::to_string(capacity) +
+                                    " that the server was started with: restart it to raise the limit");
+  }
+  try {
+    const bool same_log = loaded.config->log.access == current_->access_log->target();
+    auto access_log =
+        same_log ? current_->access_log : std::make_shared<AccessLogFile>(loaded.config->log.access);
+    pending_ =
+        std::make_unique<Generation>(current_->number + 1, std::move(*loaded.config), std::move(access_log));
+    listeners_.prepare(pending_->config.file, pending_->config.listen);
+  } catch (const std::runtime_error& error) {
+    pending_.reset();
+    return report_reload(false, error.what());
+  }
+  give_up_ns_ = monotonic_ns() + kStartTimeoutNs;
+  for (WorkerProcess& worker : pending_->workers) {
+    if (!spawn(*pending_, worker)) {
+      return abort_reload("cannot start worker " + std::to_string(worker.ordinal) + ": " +
+                          std::strerror(errno));
+    }
+  }
+}
+
+void Master::switch_generation(std::uint32_t number) {
+  std::atomic<std::uint32_t>& generation = segment_.header().generation;
+  generation.store(number, std::memory_order_release);
+  ::syscall(SYS_futex, &generation, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+void Master::commit_reload() {
+  retiring_.push_back(std::move(current_));
+  current_ = std::move(pending_);
+  SegmentHeader& header = segment_.header();
+  header.max_connections.store(current_->config.server.max_connections);
+  std::strncpy(header.name, current_->config.server.name.c_str(), sizeof header.name - 1);
+  // From this store on the old workers take no event; the signal only wakes those that wait.
+  switch_generation(current_->number);
+  retiring_.back()->signal_all(SIGTERM);
+  std::string trouble;
+  try {
+    listeners_.commit();
+    error_log_.move_to(current_->config.log.error);
+    spdlog::set_level(spdlog::level::from_str(current_->config.log.level));
+  } catch (const std::runtime_error& error) {
+    trouble = std::string("; but ") + error.what();
+  }
+  std::string message = "generation " + std::to_string(current_->number) + " serves with " +
+                        std::to_string(current_->workers.size()) + " workers on";
+  for (const Listener& listener : listeners_.all()) message += " " + listener.bound.to_string();
+  report_reload(trouble.empty(), message + trouble);
+  forget_retired();
+}
+
+void Master::abort_reload(const std::string& why) {
+  // They hold nothing: none of them has taken an event.
+  pending_->signal_all(SIGKILL);
+  retiring_.push_back(std::move(pending_));
+  listeners_.abandon();
+  report_reload(false, "the new configuration cannot start: " + why);
+}
+
+void Master::report_reload(bool ok, const std::string& message) {
+  if (ok) {
+    spdlog::info("reloaded: {}", message);
+  } else {
+    spdlog::error("reload failed, the old configuration goes on: {}", message);
+  }
+  ReloadReport& report = segment_.header().reload;
+  report.sequence.fetch_add(1, std::memory_order_acq_rel);
+  report.ok.store(ok ? 1 : 0, std::memory_order_relaxed);
+  report.unix_time.store(::time(nullptr), std::memory_order_relaxed);
+  std::strncpy(report.message, message.c_str(), sizeof report.message - 1);
+  report.sequence.fetch_add(1, std::memory_order_acq_rel);
+  if (std::exchange(reload_again_, false)) start_reload();
+}
+
+void Master::forget_retired() {
+  std::erase_if(retiring_, [](const auto& generation) { return !generation->any_running(); });
+  if (retiring_.empty()) listeners_.close_removed();
+}
+
+// -- stop
+// -------------------------------------------------------------------------------------------------------------
+
+void Master::drain() {
+  if (stage_ == Stage::kRetiring) return;
+  spdlog::info("stopping: finishing the requests in hand");
+  if (pending_) abort_reload("the server stops");
+  stage_ = Stage::kDraining;
+  segment_.header().state.store(MasterState::kStopping, std::memory_order_release);
+  listeners_.close_all();
+  give_up_ns_ = monotonic_ns() +
+                static_cast<std::uint64_t>(current_->config.server.shutdown_timeout.count()) * 1'000'000U;
+}
+
+void Master::retire_all() {
+  if (stage_ == Stage::kRetiring) return;
+  if (pending_) abort_reload("the server stops");
+  stage_ = Stage::kRetiring;
+  segment_.header().state.store(MasterState::kStopping, std::memory_order_release);
+  listeners_.close_all();
+  current_->signal_all(SIGTERM);
+  for (const auto& generation : retiring_) generation->signal_all(SIGTERM);
+  give_up_ns_ = monotonic_ns() + kRetireTimeoutNs;
+}
+
+}  // namespace baton

@@ -1,0 +1,95 @@
+// The master: listens, clones, watches the clock, repairs after deaths, reloads. It parses nothing a client
+// sent and never waits for a worker.
+//
+//   STARTING --all ready--> SERVING --SIGTERM--> DRAINING --no connection, or the deadline--> RETIRING --no
+//   worker--> end
+//                              |                                                                 ^
+//                              +------------------------ SIGINT ---------------------------------+
+//
+// A reload is a second, pending generation beside the serving one: either all of its workers become ready and
+// it takes over at one store to SegmentHeader::generation, or it is killed and nothing has changed.
+#pragma once
+
+#include <signal.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "common/epoll_set.h"
+#include "common/segment.h"
+#include "common/unique_fd.h"
+#include "master/generation.h"
+#include "master/listeners.h"
+#include "master/log_files.h"
+#include "master/pid_file.h"
+#include "master/sweeper.h"
+
+namespace baton {
+
+class Master {
+ public:
+  // Sets up everything that exists before the first clone: the descriptor table, the segment, the logs, the
+  // epoll set, the listeners, the pid file. Throws std::runtime_error with a message for people; nothing is
+  // left behind then.
+  explicit Master(Config config);
+  ~Master();
+
+  // Serves until told to stop. Returns the exit status: 0, or 1 when the workers cannot start.
+  int run();
+
+ private:
+  enum class Stage : std::uint8_t { kStarting, kServing, kDraining, kRetiring, kEnded };
+
+  void watch(int fd) const;
+  void on_signals();
+  void on_signal(int signal);
+  void on_tick();
+  void on_ready();
+
+  // Workers.
+  bool spawn(Generation& generation, WorkerProcess& worker);
+  [[nodiscard]] int free_entry() const;
+  void reap(Generation& generation, WorkerProcess& worker);
+  void bury(const WorkerProcess& worker);  // its scoreboard entry: totals kept, everything else cleared
+  [[nodiscard]] bool all_ready(const Generation& generation) const;
+  void restart_due_workers(std::uint64_t now_ns);
+
+  // Reload.
+  void start_reload();
+  void commit_reload();
+  void abort_reload(const std::string& why);
+  void report_reload(bool ok, const std::string& message);
+  void switch_generation(std::uint32_t number);
+  void forget_retired();
+
+  // Stop.
+  void drain();
+  void retire_all();
+
+  Config first_config_;
+  Segment segment_;
+  ErrorLogFile error_log_;
+  PidFile pid_file_;
+  UniqueFd epoll_fd_;  // the set that the workers share
+  EpollSet epoll_;
+  Listeners listeners_;
+  Sweeper sweeper_;
+
+  UniqueFd own_epoll_;  // the master's own loop
+  UniqueFd signals_;
+  UniqueFd timer_;
+  UniqueFd ready_;  // eventfd, written by workers
+
+  Stage stage_ = Stage::kStarting;
+  int exit_status_ = 0;
+  std::unique_ptr<Generation> current_;
+  std::unique_ptr<Generation> pending_;
+  std::vector<std::unique_ptr<Generation>> retiring_;
+  bool reload_again_ = false;
+  std::uint64_t give_up_ns_ = 0;  // of the pending generation, of draining or of retiring
+};
+
+}  // namespace baton

@@ -1,0 +1,22 @@
+// The pid file: for init scripts and people.
+#pragma once
+
+#include <string>
+
+namespace baton {
+
+class PidFile {
+ public:
+  // Writes this process's id into `path`, replacing what is there at once (rename). Nothing when `path` is
+  // empty. Throws std::runtime_error that names the path and the reason.
+  explicit PidFile(std::string path);
+  PidFile(const PidFile&) = delete;
+  PidFile& operator=(const PidFile&) = delete;
+  // Removes the file. Only in the master: workers leave with _exit().
+  ~PidFile();
+
+ private:
+  std::string path_;
+};
+
+}  // namespace baton

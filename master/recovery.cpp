@@ -1,0 +1,105 @@
+#include "master/recovery.h"
+
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <optional>
+
+namespace baton {
+
+namespace {
+
+// What the kernel knows of a TCP connection's two streams; nothing for other sockets.
+struct StreamCounts {
+  std::uint64_t written = 0;   // into the socket, acknowledged or not
+  std::uint64_t consumed = 0;  // out of the socket; one more once the peer's FIN has arrived
+};
+
+std::optional<StreamCounts> stream_counts(int fd, const Slot& slot) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  int unsent = 0;
+  int unread = 0;
+  if ((slot.flags & SlotFlags::kUnixSocket) != 0 ||
+      ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || ::ioctl(fd, SIOCOUTQ, &unsent) != 0 ||
+      ::ioctl(fd, SIOCINQ, &unread) != 0) {
+    return std::nullopt;
+  }
+  return StreamCounts{info.tcpi_bytes_acked + static_cast<std::uint64_t>(unsent),
+                      info.tcpi_bytes_received - static_cast<std::uint64_t>(unread)};
+}
+
+// Whether the slot tells the truth about its input: a worker that died between recv(2) and its note of it
+// leaves a gap.
+bool input_accounted_for(const Slot& slot, const std::optional<StreamCounts>& counts) {
+  if (!counts) return slot.phase == Phase::kHead && slot.spool_fd < 0;
+  const std::uint64_t noted = slot.bytes_in + slot.spool_bytes;
+  return counts->consumed == noted || counts->consumed == noted + 1;
+}
+
+// Decides how the connection goes on; the master holds it as the dead worker's heir.
+SlotState resolve(int fd, Slot& slot, std::uint32_t retries) {
+  const auto give_up = [&slot, fd] {
+    slot.verdict.store(Verdict::kExpired, std::memory_order_relaxed);
+    slot.deadline_kind = Deadline::kSend;
+    ::shutdown(fd, SHUT_RDWR);
+    return SlotState::kArmedRead;
+  };
+  const auto counts = stream_counts(fd, slot);
+  switch (slot.phase) {
+    case Phase::kHead:
+    case Phase::kBody:
+      if (!input_accounted_for(slot, counts)) return give_up();
+      break;
+    case Phase::kLingering: return SlotState::kArmedRead;
+    case Phase::kParked: return SlotState::kArmedWrite;
+    case Phase::kResponse:
+      if (!counts || counts->written != slot.bytes_out || !input_accounted_for(slot, counts))
+        return give_up();
+      slot.phase = Phase::kHead;
+      break;
+  }
+  if (slot.retries < retries) {
+    slot.retries += 1;
+  } else {
+    slot.verdict.store(Verdict::kFailed, std::memory_order_relaxed);
+  }
+  return SlotState::kArmedRead;
+}
+
+}  // namespace
+
+void kick(Segment& segment, const EpollSet& epoll) {
+  const ConnectionTable table = segment.connections();
+  SegmentHeader& header = segment.header();
+  const std::uint32_t listeners = header.listener_count.load(std::memory_order_acquire);
+  for (std::uint32_t i = 0; i < listeners; ++i)
+    epoll.rearm(header.listener_fds[i].load(std::memory_order_relaxed));
+  const int highest = header.highest_fd.load(std::memory_order_relaxed);
+  for (int fd = 0; fd <= highest; ++fd) {
+    if (table.claim(fd).armed()) epoll.rearm(fd);
+  }
+}
+
+void recover(Segment& segment, const EpollSet& epoll, Holder dead, std::uint32_t retries, int access_log_fd) {
+  const ConnectionTable table = segment.connections();
+  const int highest = segment.header().highest_fd.load(std::memory_order_relaxed);
+  for (int fd = 0; fd <= highest; ++fd) {
+    const Claim claim = table.claim(fd);
+    if (claim.state != SlotState::kHeld || claim.holder != dead) continue;
+    Slot& slot = table.at(fd);
+    const SlotState next = resolve(fd, slot, retries);
+    table.release(fd, next);
+    // Killed between accept and its registration, the connection is not in the set yet.
+    if (epoll.add(fd) != 0) epoll.rearm(fd);
+  }
+  segment.scoreboard()[dead].flight.pinned_file.store(0, std::memory_order_seq_cst);
+  segment.files().abandon_all_of(dead);
+  if (access_log_fd >= 0) segment.log_buffers()[dead].flush(access_log_fd);
+  kick(segment, epoll);
+}
+
+}  // namespace baton

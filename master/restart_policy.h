@@ -1,0 +1,30 @@
+// When a dead worker is to be started again.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace baton {
+
+// At once if it had become ready: a storm of crashes then costs one clone each. One that dies before it is
+// ready would spin; it is given exponentially more time, from 100 ms to 10 s. Pure; one per worker ordinal.
+class RestartPolicy {
+ public:
+  static constexpr std::uint64_t kFirstDelayNs = 100'000'000;
+  static constexpr std::uint64_t kLongestDelayNs = 10'000'000'000;
+
+  // Returns when to start it again, on the clock of `now_ns`.
+  std::uint64_t on_death(bool was_ready, std::uint64_t now_ns) {
+    if (was_ready) {
+      delay_ns_ = 0;
+      return now_ns;
+    }
+    delay_ns_ = delay_ns_ == 0 ? kFirstDelayNs : std::min(delay_ns_ * 2, kLongestDelayNs);
+    return now_ns + delay_ns_;
+  }
+
+ private:
+  std::uint64_t delay_ns_ = 0;
+};
+
+}  // namespace baton

@@ -1,0 +1,45 @@
+#include "master/spawner.h"
+
+#include <linux/futex.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cstdint>
+
+namespace baton {
+
+Spawned spawn_worker(const std::function<void()>& child) {
+  // glibc keeps this thread's id at the address that the kernel clears at thread exit. A raw clone leaves the
+  // parent's id there, and robust and recursive mutexes would then take the child for the parent: let the
+  // kernel write the child's.
+  int* tid_address = nullptr;
+  ::prctl(PR_GET_TID_ADDRESS, &tid_address);
+  robust_list_head* robust_list = nullptr;
+  std::size_t robust_size = 0;
+  ::syscall(SYS_get_robust_list, 0, &robust_list, &robust_size);
+
+  int pidfd = -1;
+  clone_args args{};
+  args.flags = CLONE_FILES | CLONE_PIDFD;
+  if (tid_address != nullptr) {
+    args.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+    args.child_tid = reinterpret_cast<std::uint64_t>(tid_address);
+  }
+  args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+  if (pid == 0) {
+    // The kernel forgets the list for the child; without it a robust mutex held at its death would stay
+    // locked.
+    ::syscall(SYS_set_robust_list, robust_list, robust_size);
+    child();
+    ::_exit(0);
+  }
+  if (pid < 0) return {};
+  return {pid, UniqueFd(pidfd)};
+}
+
+}  // namespace baton

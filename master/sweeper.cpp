@@ -1,0 +1,89 @@
+#include "master/sweeper.h"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "worker/acceptor.h"
+#include "worker/deadlines.h"
+
+namespace baton {
+
+namespace {
+
+bool idle(const Slot& slot) {
+  return slot.phase == Phase::kHead && slot.deadline_kind == Deadline::kKeepAlive;
+}
+
+// A reader slower than the socket's buffer gets no EPOLLOUT for long: as long as the peer acknowledges
+// enough, it is alive.
+bool still_sending(int fd, Slot& slot, const TimeoutConfig& timeouts) {
+  int queued = 0;
+  if (slot.deadline_kind != Deadline::kSend || ::ioctl(fd, SIOCOUTQ, &queued) != 0) return false;
+  const auto before = static_cast<std::int64_t>(slot.queued);
+  const auto least = static_cast<std::int64_t>(kMinBytesPerSecond) * timeouts.send.count() / 1000;
+  slot.queued = static_cast<std::uint32_t>(queued);
+  return before - queued >= least;
+}
+
+}  // namespace
+
+void Sweeper::sweep(Tick now, const TimeoutConfig& timeouts, bool expire_idle) {
+  const ConnectionTable table = segment_.connections();
+  SegmentHeader& header = segment_.header();
+  const int highest = header.highest_fd.load(std::memory_order_relaxed);
+  std::uint32_t counted = 0;
+  for (int fd = 0; fd <= highest; ++fd) {
+    Slot& slot = table.at(fd);
+    const Claim claim = Claim::unpack(slot.claim.load(std::memory_order_relaxed));
+    if (claim.state == SlotState::kFree || claim.state == SlotState::kListener) continue;
+    ++counted;
+    if (!claim.armed()) continue;
+    const Tick deadline = slot.deadline.load(std::memory_order_relaxed);
+    if ((deadline != 0 && now >= deadline) || expire_idle)
+      expire(fd, slot, claim, now, timeouts, expire_idle);
+  }
+  correct_count(counted);
+  segment_.files().collect(segment_.scoreboard());
+  resume_accepting(header, epoll_);
+}
+
+void Sweeper::expire(int fd, Slot& slot, const Claim& seen, Tick now, const TimeoutConfig& timeouts,
+                     bool expire_idle) {
+  const ConnectionTable table = segment_.connections();
+  // While the master holds the claim nobody closes the descriptor, so shutdown() cannot hit a later
+  // connection.
+  const auto state = table.try_claim(fd, seen.generation, kMasterHolder);
+  if (!state) return;
+  // It may have been served and re-armed since it was looked at: the claim word would be the same.
+  const Tick deadline = slot.deadline.load(std::memory_order_relaxed);
+  const bool passed = deadline != 0 && now >= deadline;
+  if ((passed || (expire_idle && idle(slot))) &&
+      slot.verdict.load(std::memory_order_relaxed) == Verdict::kNone) {
+    if (passed && still_sending(fd, slot, timeouts)) {
+      slot.deadline.store(now + ticks_of(timeouts.send), std::memory_order_relaxed);
+    } else {
+      slot.verdict.store(Verdict::kExpired, std::memory_order_relaxed);
+      const bool answer_due =
+          slot.deadline_kind == Deadline::kHeader || slot.deadline_kind == Deadline::kBody;
+      ::shutdown(fd, answer_due ? SHUT_RD : SHUT_RDWR);
+    }
+  }
+  table.release(fd, *state);
+  epoll_.rearm(fd);
+}
+
+// A worker killed between its count and its claim leaves the count off by one. Workers count before they
+// claim and after they free, so a difference is usual for a moment; one that stays the same for a second is
+// such a leftover.
+void Sweeper::correct_count(std::uint32_t counted) {
+  std::atomic<std::uint32_t>& connections = segment_.header().connections;
+  const std::int64_t drift = std::int64_t{connections.load()} - counted;
+  drift_seen_ = drift != 0 && drift == last_drift_ ? drift_seen_ + 1 : 0;
+  last_drift_ = drift;
+  if (drift_seen_ < 10) return;
+  connections.fetch_sub(static_cast<std::uint32_t>(drift));
+  drift_seen_ = 0;
+}
+
+}  // namespace baton

@@ -1,0 +1,32 @@
+// What the master does at every tick for the connection table: deadlines, and mending what a death may have
+// left.
+#pragma once
+
+#include "common/config.h"
+#include "common/epoll_set.h"
+#include "common/segment.h"
+
+namespace baton {
+
+class Sweeper {
+ public:
+  Sweeper(Segment& segment, EpollSet epoll) : segment_(segment), epoll_(epoll) {}
+
+  // One pass over the slots in use. A connection whose deadline has passed is claimed, given its verdict,
+  // shut down as far as its kind wants, and re-armed: the event brings a worker, which does the rest. The
+  // master closes no client's descriptor. `expire_idle` (a graceful stop) also ends those that wait for a
+  // next request.
+  void sweep(Tick now, const TimeoutConfig& timeouts, bool expire_idle);
+
+ private:
+  void expire(int fd, Slot& slot, const Claim& seen, Tick now, const TimeoutConfig& timeouts,
+              bool expire_idle);
+  void correct_count(std::uint32_t counted);
+
+  Segment& segment_;
+  EpollSet epoll_;
+  std::int64_t last_drift_ = 0;
+  int drift_seen_ = 0;
+};
+
+}  // namespace baton

@@ -1,0 +1,109 @@
+#include "worker/acceptor.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "worker/deadlines.h"
+#include "worker/outbox.h"
+
+namespace baton {
+
+namespace {
+
+constexpr int kBurst = 16;
+
+void pause_accepting(const WorkerContext& context) {
+  SegmentHeader& header = context.segment.header();
+  if (header.accept_paused.exchange(1) == 0) bump(context.counters().accept_paused);
+  // A close between our count and the store above saw no pause to end: look again.
+  resume_accepting(header, context.epoll);
+}
+
+void raise_highest(SegmentHeader& header, int fd) {
+  std::int32_t highest = header.highest_fd.load(std::memory_order_relaxed);
+  while (fd > highest && !header.highest_fd.compare_exchange_weak(highest, fd, std::memory_order_relaxed)) {
+  }
+}
+
+void adopt(const WorkerContext& context, int fd, const sockaddr_storage& address, std::uint64_t now_ns) {
+  const ConnectionTable table = context.segment.connections();
+  table.open(fd, context.index);
+  Slot& slot = table.at(fd);
+  table.notes(fd).peer = Peer::from_sockaddr(address);
+  if (address.ss_family == AF_UNIX) slot.flags = SlotFlags::kUnixSocket;
+  slot.accepted = tick_of(now_ns);
+  // A client that connects and says nothing is let go without a word; the head's own deadline begins with its
+  // first byte.
+  set_deadline(slot, Deadline::kKeepAlive, slot.accepted + ticks_of(context.config.timeouts.header));
+  raise_highest(context.segment.header(), fd);
+  table.release(fd, SlotState::kArmedRead);
+  if (const int error = context.epoll.add(fd); error != 0) {
+    spdlog::error("cannot watch a new connection: {}", std::strerror(error));
+    if (table.try_claim(fd, table.claim(fd).generation, context.index)) close_connection(context, fd);
+  }
+}
+
+}  // namespace
+
+void accept_burst(const WorkerContext& context, int listener, std::uint64_t now_ns) {
+  context.flight().phase.store(FlightPhase::kAccepting, std::memory_order_relaxed);
+  SegmentHeader& header = context.segment.header();
+  for (int i = 0; i < kBurst; ++i) {
+    // Counted before it is accepted: workers that accept at the same time never exceed the limit together.
+    if (header.connections.fetch_add(1) >= header.max_connections.load(std::memory_order_relaxed)) {
+      header.connections.fetch_sub(1);
+      return pause_accepting(context);
+    }
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    const int fd =
+        ::accept4(listener, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      bump(context.counters().accepted);
+      adopt(context, fd, address, now_ns);
+      continue;
+    }
+    const int error = errno;
+    header.connections.fetch_sub(1);
+    switch (error) {
+      case EAGAIN: return;
+      case EMFILE:
+      case ENFILE:
+      case ENOBUFS:
+      case ENOMEM: return pause_accepting(context);
+      case EBADF:
+      case EINVAL:
+      case ENOTSOCK: return;  // the listener was removed by a reload
+      default: break;         // the client is gone already; accept(2) says to try again
+    }
+  }
+  context.epoll.rearm(listener);
+}
+
+void close_connection(const WorkerContext& context, int fd) {
+  const ConnectionTable table = context.segment.connections();
+  Slot& slot = table.at(fd);
+  drop_parked(slot);
+  if (slot.spool_fd >= 0) ::close(slot.spool_fd);
+  table.free(fd);
+  ::close(fd);
+  bump(context.counters().closed);
+  SegmentHeader& header = context.segment.header();
+  header.connections.fetch_sub(1);
+  resume_accepting(header, context.epoll);
+}
+
+void resume_accepting(SegmentHeader& header, const EpollSet& epoll) {
+  if (header.accept_paused.load() == 0) return;
+  if (header.connections.load() >= header.max_connections.load(std::memory_order_relaxed)) return;
+  if (header.accept_paused.exchange(0) == 0) return;
+  const std::uint32_t count = header.listener_count.load(std::memory_order_acquire);
+  for (std::uint32_t i = 0; i < count; ++i)
+    epoll.rearm(header.listener_fds[i].load(std::memory_order_relaxed));
+}
+
+}  // namespace baton

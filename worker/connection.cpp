@@ -1,0 +1,167 @@
+#include "worker/connection.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "worker/acceptor.h"
+#include "worker/deadlines.h"
+
+namespace baton {
+
+namespace {
+
+constexpr int kMaxPipelined = 32;  // requests served per event; the rest comes with the next one
+constexpr std::size_t kOutboxFlushBytes = 48 * 1024;  // responses gathered before they are sent
+constexpr Duration kLingerTime{2'000};
+constexpr int kMaxDrains = 16;  // reads per event from a client that is being shown out
+
+}  // namespace
+
+ConnectionHandler::ConnectionHandler(const WorkerContext& context, AccessLog& log)
+    : context_(context),
+      counters_(context.counters()),
+      flight_(context.flight()),
+      table_(context.segment.connections()),
+      log_(log),
+      files_(context.segment.files(), flight_, counters_, context.index),
+      dispatcher_(context.router, files_, context.segment) {
+  parser_limits_.header_bytes = context.config.limits.header_bytes;
+  parser_limits_.target_bytes = std::min<std::size_t>(8'192, context.config.limits.header_bytes);
+}
+
+void ConnectionHandler::handle(int fd, std::uint32_t generation, std::uint64_t now_ns) {
+  if (!table_.try_claim(fd, generation, context_.index)) {
+    bump(counters_.claims_lost);
+    return;
+  }
+  fd_ = fd;
+  slot_ = &table_.at(fd);
+  started_ns_ = now_ns;
+  tick_ = tick_of(now_ns);
+  now_ = ::time(nullptr);
+  inbox_.clear();
+  outbox_.clear();
+  last_.recorded = true;
+  flight_.connection.store(static_cast<std::uint32_t>(fd), std::memory_order_relaxed);
+
+  const Next next = run();
+
+  files_.release();
+  flight_.request_length.store(0, std::memory_order_relaxed);
+  flight_.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
+  if (next == Next::kClose) return close();
+  table_.release(fd, next == Next::kRead ? SlotState::kArmedRead : SlotState::kArmedWrite);
+  context_.epoll.rearm(fd);
+}
+
+ConnectionHandler::Next ConnectionHandler::run() {
+  const Verdict verdict = slot_->verdict.load(std::memory_order_relaxed);
+  if (verdict != Verdict::kNone) return obey_verdict(verdict);
+  switch (slot_->phase) {
+    case Phase::kHead:
+    case Phase::kResponse: return read_requests();
+    case Phase::kBody: return read_body();
+    case Phase::kParked: return resume_response();
+    case Phase::kLingering: return drain();
+  }
+  return Next::kClose;
+}
+
+ConnectionHandler::Next ConnectionHandler::obey_verdict(Verdict verdict) {
+  slot_->verdict.store(Verdict::kNone, std::memory_order_relaxed);
+  const Deadline kind = slot_->deadline_kind;
+  const bool asked = kind == Deadline::kHeader || kind == Deadline::kBody;
+  if (verdict == Verdict::kExpired && kind != Deadline::kLinger) bump(counters_.timeouts);
+  if (verdict == Verdict::kExpired && !asked) return Next::kClose;
+  if (inbox_.peek(fd_, *slot_) == PeekResult::kBroken) return Next::kClose;
+  switch (verdict) {
+    case Verdict::kExpired: return refuse(408, "The request did not arrive in time.", 0);
+    case Verdict::kHandlerTimeout: return refuse(504, "", 0);
+    case Verdict::kFailed:
+    case Verdict::kNone: break;
+  }
+  return refuse(500, "", 0);
+}
+
+ConnectionHandler::Next ConnectionHandler::read_requests() {
+  flight_.phase.store(FlightPhase::kReading, std::memory_order_relaxed);
+  switch (inbox_.peek(fd_, *slot_)) {
+    case PeekResult::kData: break;
+    case PeekResult::kNothing: return Next::kRead;
+    case PeekResult::kClosed:
+    case PeekResult::kBroken: return Next::kClose;
+  }
+  std::size_t consumed = 0;
+  bool keep_alive = true;
+  for (int served = 0; served < kMaxPipelined && keep_alive; ++served) {
+    const std::string_view rest = inbox_.data().substr(consumed);
+    const http::ParseResult parsed = http::parse_head(rest, parser_limits_, request_);
+    if (parsed.status == http::ParseStatus::kError) return refuse(parsed.error, parsed.reason, consumed);
+    if (parsed.status == http::ParseStatus::kIncomplete) break;
+    std::size_t body_bytes = 0;
+    if (request_.framing != http::BodyFraming::kNone) {
+      const BodyResult body = body_in_buffer(rest.substr(request_.head_bytes), body_bytes);
+      if (body == BodyResult::kIncomplete) {
+        if (consumed == 0) return begin_body();
+        break;  // the answers before it leave first; the next event finds it at the front
+      }
+      if (body != BodyResult::kComplete) return refuse_body(body, consumed);
+    }
+    make_reply();
+    keep_alive = respond(request_.keep_alive);
+    consumed += request_.head_bytes + body_bytes;
+    // A file's descriptor is pinned for one response only, and the outbox must not grow without bound.
+    if (reply_.fd >= 0 || outbox_.memory_bytes() >= kOutboxFlushBytes) break;
+  }
+  if (consumed == 0) return wait_for_more(false);
+  const bool more = inbox_.data().size() > consumed;
+  return flush(consumed, keep_alive, more);
+}
+
+// After a response complete requests may be among what is left: re-arming reports them at once, and the next
+// event takes them up, after the other connections that are ready.
+ConnectionHandler::Next ConnectionHandler::wait_for_more(bool served) {
+  const auto& timeouts = context_.config.timeouts;
+  if (inbox_.data().empty()) {
+    set_deadline(*slot_, Deadline::kKeepAlive, after(timeouts.keep_alive));
+    return Next::kRead;
+  }
+  // A head's deadline runs from its first byte; later ones do not move it.
+  if (served || slot_->deadline_kind != Deadline::kHeader) {
+    set_deadline(*slot_, Deadline::kHeader, after(timeouts.header));
+  }
+  return served || inbox_.keep_partial(fd_, *slot_) ? Next::kRead : Next::kClose;
+}
+
+bool ConnectionHandler::stopping() const {
+  return context_.segment.header().state.load(std::memory_order_relaxed) == MasterState::kStopping;
+}
+
+// Closing a socket with unread input resets it, and the reset may overtake the last response: shut down our
+// side first and read on until the client has closed its own (RFC 9112 9.6).
+ConnectionHandler::Next ConnectionHandler::linger() {
+  ::shutdown(fd_, SHUT_WR);
+  slot_->phase = Phase::kLingering;
+  set_deadline(*slot_, Deadline::kLinger, after(kLingerTime));
+  return drain();
+}
+
+ConnectionHandler::Next ConnectionHandler::drain() {
+  for (int i = 0; i < kMaxDrains; ++i) {
+    const ssize_t n = discard_some(fd_, *slot_, 1 << 20);
+    if (n == 0) return Next::kClose;
+    if (n < 0) return errno == EAGAIN || errno == EINTR ? Next::kRead : Next::kClose;
+    bump(counters_.bytes_in, static_cast<std::uint64_t>(n));
+  }
+  return Next::kRead;
+}
+
+void ConnectionHandler::close() {
+  if (slot_->phase == Phase::kParked) record_parked();
+  close_connection(context_, fd_);
+}
+
+}  // namespace baton

@@ -1,0 +1,98 @@
+// Serves one event of one connection: claim, go on where the connection stands, hand it back.
+#pragma once
+
+#include <ctime>
+
+#include "common/clock.h"
+#include "worker/access_log.h"
+#include "worker/context.h"
+#include "worker/http/parser.h"
+#include "worker/inbox.h"
+#include "worker/outbox.h"
+#include "worker/serve/dispatch.h"
+#include "worker/serve/file_cache.h"
+
+namespace baton {
+
+// One per worker. handle() runs the whole of it; no state of a connection is kept here between calls, because
+// the next event of that connection may go to another process.
+class ConnectionHandler {
+ public:
+  ConnectionHandler(const WorkerContext& context, AccessLog& log);
+
+  // An event for `fd` has been delivered. Ignores it when the connection is not free to be claimed.
+  void handle(int fd, std::uint32_t generation, std::uint64_t now_ns);
+
+ private:
+  // How the connection is to be handed back.
+  enum class Next : std::uint8_t { kRead, kWrite, kClose };
+
+  Next run();
+  Next obey_verdict(Verdict verdict);
+
+  // Heads (Phase::kHead).
+  Next read_requests();
+  Next wait_for_more(bool served);
+
+  // Bodies (Phase::kBody); in connection_body.cpp.
+  enum class BodyResult : std::uint8_t { kComplete, kIncomplete, kTooLarge, kBad, kCutShort, kBroken };
+  BodyResult body_in_buffer(std::string_view rest, std::size_t& body_bytes) const;
+  Next begin_body();
+  Next read_body();
+  BodyResult take_length();
+  BodyResult take_chunks();
+  Next finish_body();
+  Next refuse_body(BodyResult result, std::size_t consumed);
+
+  // Responses; in connection_response.cpp.
+  void make_reply();
+  bool respond(
+      bool keep_alive);  // appends the reply to the outbox; returns whether the connection goes on after it
+  Next refuse(int status, std::string_view reason, std::size_t consumed);
+  Next flush(std::size_t consumed, bool keep_alive, bool linger);
+  Next park(bool keep_alive, bool linger);
+  Next resume_response();
+  Next end_response(bool close, bool linger);
+  void record(std::uint64_t sent);
+  void record_parked();
+  void note_parked();
+  void set_send_deadline();
+
+  // Endings.
+  Next linger();
+  Next drain();
+  void close();
+  [[nodiscard]] bool stopping() const;
+  [[nodiscard]] Tick after(Duration duration) const { return tick_ + ticks_of(duration); }
+
+  const WorkerContext& context_;
+  Counters& counters_;
+  FlightRecord& flight_;
+  ConnectionTable table_;
+  AccessLog& log_;
+  serve::FileCache files_;
+  serve::Dispatcher dispatcher_;
+  http::ParserLimits parser_limits_;
+
+  Inbox inbox_;
+  Outbox outbox_;
+  http::Request request_;
+  http::Reply reply_;
+
+  // Of the event in hand.
+  int fd_ = -1;
+  Slot* slot_ = nullptr;
+  std::uint64_t started_ns_ = 0;  // of the request in hand
+  Tick tick_ = 0;
+  std::time_t now_ = 0;
+
+  // The response at the end of the outbox.
+  struct {
+    int status = 0;
+    std::size_t head_bytes = 0;
+    std::uint64_t bytes = 0;
+    bool recorded = false;  // in the access log and the statistics
+  } last_;
+};
+
+}  // namespace baton

@@ -1,0 +1,26 @@
+// What a worker is given when it is cloned. All of it exists before and outlives the worker.
+#pragma once
+
+#include "common/config.h"
+#include "common/epoll_set.h"
+#include "common/segment.h"
+#include "worker/serve/router.h"
+
+namespace baton {
+
+struct WorkerContext {
+  Segment& segment;
+  const Config& config;
+  const serve::Router& router;
+  EpollSet epoll;
+  Holder index;  // scoreboard entry
+  std::uint32_t generation;
+  int ready_fd;              // eventfd: written once the worker can take events
+  int access_log_fd;  // -1: off
+
+  [[nodiscard]] WorkerEntry& entry() const { return segment.scoreboard()[index]; }
+  [[nodiscard]] Counters& counters() const { return entry().counters; }
+  [[nodiscard]] FlightRecord& flight() const { return entry().flight; }
+};
+
+}  // namespace baton

@@ -1,0 +1,69 @@
+// What has arrived on one connection and not been answered yet. The bytes stay in the socket (MSG_PEEK) until
+// the response is handed over: a worker's death loses none of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "common/connection_table.h"
+
+namespace baton {
+
+enum class PeekResult : std::uint8_t {
+  kData,     // data() holds something, perhaps only what was there before
+  kNothing,  // the socket is empty
+  kClosed,   // the peer has shut its side down and everything it sent is consumed
+  kBroken,   // reset
+};
+
+// One per worker, used for one connection at a time.
+class Inbox {
+ public:
+  static constexpr std::size_t kBytes = 80 * 1024;  // above the largest allowed head
+
+  Inbox();
+
+  // Makes data() the connection's spooled bytes followed by what is in the socket, as far as there is room.
+  PeekResult peek(int fd, Slot& slot);
+
+  // Makes data() what is in the socket, the spool left aside: the body of a request whose head is in the
+  // spool.
+  PeekResult peek_body(int fd);
+
+  [[nodiscard]] std::string_view data() const { return {buffer_.get() + start_, end_ - start_}; }
+
+  // Forgets the connection it was used for.
+  void clear() { start_ = end_ = 0; }
+
+  // Takes the first `n` bytes of data() for good, and drops the spool: `n` is at least what is spooled.
+  // False: the connection is broken.
+  [[nodiscard]] bool consume(int fd, Slot& slot, std::size_t n);
+
+  // Leaves an incomplete head, all of data(), to wait for more. A TCP socket keeps it, and its SO_RCVLOWAT is
+  // set so that only further bytes wake anybody. Where the low-water mark does not help (a Unix socket; or
+  // the kernel, short of receive buffer, reports readable below it) the bytes move into a memfd, so that
+  // there is always progress. False: no descriptor or memory for that.
+  [[nodiscard]] bool keep_partial(int fd, Slot& slot);
+
+  // Moves the first `n` bytes of data() from the socket to the spool: a head whose body is yet to come.
+  [[nodiscard]] bool spool(int fd, Slot& slot, std::size_t n);
+
+ private:
+  PeekResult peek_socket(int fd);
+  static void drop_spool(Slot& slot);
+  static void clear_low_water(int fd, Slot& slot);
+
+  std::unique_ptr<char[]> buffer_;
+  std::size_t start_ = 0;
+  std::size_t end_ = 0;
+};
+
+// Removes up to `most` bytes from the socket's receive queue without looking at them. Returns what recv(2)
+// does.
+ssize_t discard_some(int fd, const Slot& slot, std::size_t most);
+
+// Removes exactly `n` bytes that are known to be there. False: the connection is broken.
+[[nodiscard]] bool discard(int fd, const Slot& slot, std::size_t n);
+
+}  // namespace baton

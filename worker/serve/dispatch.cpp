@@ -1,0 +1,89 @@
+#include "worker/serve/dispatch.h"
+
+#include "worker/http/negotiate.h"
+#include "worker/http/target.h"
+#include "worker/serve/status_page.h"
+
+namespace baton::serve {
+
+namespace {
+
+constexpr std::string_view kAllowRead = "GET, HEAD, OPTIONS";
+constexpr std::string_view kAllowAny = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS";
+
+void replace_all(std::string& text, std::string_view what, std::string_view with) {
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
+    text.replace(at, what.size(), with);
+  }
+}
+
+// TRACE would echo credentials and CONNECT asks for a proxy: no route offers them. OPTIONS is answered for
+// all.
+bool refused(Exchange& exchange, std::string_view allow) {
+  using http::Method;
+  const Method method = exchange.request.method;
+  const bool reads = method == Method::kGet || method == Method::kHead;
+  const bool writes = method == Method::kPost || method == Method::kPut || method == Method::kDelete ||
+                      method == Method::kPatch;
+  if (reads || (writes && allow == kAllowAny)) return false;
+  method_not_allowed(exchange, allow);
+  return true;
+}
+
+}  // namespace
+
+void Dispatcher::dispatch(Exchange& exchange) {
+  const http::Request& request = exchange.request;
+  if (request.path == "*") {  // OPTIONS *: the server as a whole (RFC 9110 9.3.7)
+    exchange.reply.status = 204;
+    exchange.reply.header("Allow", kAllowAny);
+    return;
+  }
+  path_.resize(request.path.size() + 1);
+  const auto normalized = http::normalize_path(request.path, path_);
+  if (!normalized) {
+    error_reply(exchange, 400, "The path cannot be decoded, or leaves the root.");
+    exchange.reply.close = true;
+    return;
+  }
+  exchange.path = *normalized;
+  exchange.route = router_.find(request.host, exchange.path);
+  if (exchange.route == nullptr) return error_reply(exchange, 404);
+  if (!exchange.route->allows(exchange.peer)) return error_reply(exchange, 403);
+  std::visit([&](const auto& config) { serve(exchange, config); }, exchange.route->config->action);
+}
+
+void Dispatcher::serve(Exchange& exchange, const StaticConfig&) {
+  files_.serve(exchange);
+}
+
+void Dispatcher::serve(Exchange& exchange, const RedirectConfig& config) {
+  if (refused(exchange, kAllowAny)) return;
+  std::string uri(exchange.request.path);
+  if (exchange.request.has_query) uri.append("?").append(exchange.request.query);
+  std::string location = config.to;
+  replace_all(location, "{host}", exchange.request.host);
+  replace_all(location, "{uri}", uri);
+  error_reply(exchange, config.status);
+  exchange.reply.header("Location", location);
+}
+
+void Dispatcher::serve(Exchange& exchange, const RespondConfig& config) {
+  if (refused(exchange, kAllowAny)) return;
+  exchange.reply.status = config.status;
+  exchange.reply.content_type = config.type;
+  exchange.reply.body = http::Reply::Body::kBytes;
+  exchange.reply.bytes = config.body;
+}
+
+void Dispatcher::serve(Exchange& exchange, const StatusConfig&) {
+  if (refused(exchange, kAllowRead)) return;
+  const bool json = http::prefers_json(exchange.request);
+  exchange.reply.text = json ? status_json(segment_) : status_html(segment_);
+  exchange.reply.content_type = json ? "application/json" : "text/html; charset=utf-8";
+  exchange.reply.header("Vary", "Accept");
+  exchange.reply.header("Cache-Control", "no-store");
+  exchange.reply.use_text();
+}
+
+}  // namespace baton::serve

@@ -1,0 +1,32 @@
+// One request on its way to a reply.
+#pragma once
+
+#include <ctime>
+#include <string_view>
+
+#include "common/address.h"
+#include "common/clock.h"
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
+#include "worker/serve/router.h"
+
+namespace baton::serve {
+
+struct Exchange {
+  const http::Request& request;
+  const Peer& peer;
+  Tick tick;                     // now, for caches
+  std::time_t now;               // now, for dates
+  http::Reply& reply;            // reset by the caller, filled in by the handler
+  std::string_view path;         // normalized; set by dispatch
+  const Route* route = nullptr;  // set by dispatch; null when no route matched
+};
+
+// Makes the reply an error with a small body, HTML or JSON by Accept (RFC 9110 12.5.1).
+void error_reply(Exchange& exchange, int status, std::string_view detail = {});
+void error_reply(http::Reply& reply, bool json, int status, std::string_view detail);
+
+// 405 with Allow, or for OPTIONS 204 with Allow.
+void method_not_allowed(Exchange& exchange, std::string_view allow);
+
+}  // namespace baton::serve

@@ -1,0 +1,190 @@
+#include "worker/serve/static_files.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+
+#include <charconv>
+#include <cstdio>
+
+#include "common/unique_fd.h"
+#include "worker/http/conditional.h"
+#include "worker/http/negotiate.h"
+#include "worker/http/range.h"
+#include "worker/http/target.h"
+#include "worker/serve/listing.h"
+
+namespace baton::serve {
+
+namespace {
+
+constexpr std::string_view kAllow = "GET, HEAD, OPTIONS";
+
+// Dot files are configuration and secrets, never content; .well-known is the exception that RFC 8615 makes.
+bool hidden(std::string_view path) {
+  if (path == ".well-known" || path.starts_with(".well-known/")) path.remove_prefix(11);
+  return path.starts_with('.') || path.find("/.") != std::string_view::npos;
+}
+
+std::string content_range(std::uint64_t first, std::uint64_t length, std::uint64_t size) {
+  return "bytes " + std::to_string(first) + "-" + std::to_string(first + length - 1) + "/" +
+         std::to_string(size);
+}
+
+void use_file(http::Reply& reply, const OpenFile& file, std::uint64_t first, std::uint64_t length) {
+  if (!file.bytes.empty()) {
+    reply.body = http::Reply::Body::kBytes;
+    reply.bytes = file.bytes.substr(first, length);
+  } else if (length > 0) {
+    reply.body = http::Reply::Body::kFile;
+    reply.fd = file.fd;
+    reply.offset = static_cast<off_t>(first);
+    reply.length = static_cast<off_t>(length);
+  }
+}
+
+}  // namespace
+
+StaticFiles::StaticFiles(FileCache& cache) : cache_(cache) {
+  if (::getrandom(&boundary_, sizeof boundary_, 0) != sizeof boundary_) boundary_ = monotonic_ns();
+}
+
+void StaticFiles::serve(Exchange& exchange) {
+  const auto& config = std::get<StaticConfig>(exchange.route->config->action);
+  if (exchange.request.method != http::Method::kGet && exchange.request.method != http::Method::kHead) {
+    return method_not_allowed(exchange, kAllow);
+  }
+  std::string_view name = below(*exchange.route, exchange.path);
+  if (hidden(name)) return error_reply(exchange, 404);
+  if (name.ends_with('/')) name.remove_suffix(1);
+
+  const OpenFile file = cache_.open(*exchange.route, name, exchange.tick);
+  if (file.directory()) return serve_directory(exchange, config, name);
+  const bool as_directory = exchange.path.ends_with('/');
+  if (file.regular() && !as_directory) return serve_file(exchange, config, name, file);
+  const int status = file.status == 200 ? 404 : file.status;
+  if (status == 404 && serve_fallback(exchange, config)) return;
+  error_reply(exchange, status);
+}
+
+void StaticFiles::serve_directory(Exchange& exchange, const StaticConfig& config, std::string_view name) {
+  if (!exchange.path.ends_with('/')) {
+    std::string location = http::encode_path(exchange.path) + "/";
+    if (exchange.request.has_query) location.append("?").append(exchange.request.query);
+    error_reply(exchange, 301);
+    exchange.reply.header("Location", location);
+    return;
+  }
+  for (const std::string& index : config.index) {
+    name_.assign(name);
+    if (!name_.empty()) name_ += '/';
+    name_ += index;
+    const OpenFile file = cache_.open(*exchange.route, name_, exchange.tick, true);
+    if (file.regular()) return serve_file(exchange, config, name_, file);
+  }
+  if (config.listing) return serve_listing(exchange, name);
+  if (serve_fallback(exchange, config)) return;
+  error_reply(exchange, 403, "This folder has no index page.");
+}
+
+void StaticFiles::serve_listing(Exchange& exchange, std::string_view name) {
+  const UniqueFd directory = cache_.open_directory(*exchange.route, name);
+  if (!directory) return error_reply(exchange, 404);
+  const auto entries = read_listing(directory.get());
+  http::Reply& reply = exchange.reply;
+  const bool json = http::prefers_json(exchange.request);
+  reply.text = json ? listing_json(exchange.path, entries) : listing_html(exchange.path, entries);
+  reply.content_type = json ? "application/json" : "text/html; charset=utf-8";
+  reply.header("Vary", "Accept");
+  reply.header("Cache-Control", "no-cache");
+  reply.use_text();
+}
+
+bool StaticFiles::serve_fallback(Exchange& exchange, const StaticConfig& config) {
+  if (config.fallback.empty()) return false;
+  const OpenFile file = cache_.open(*exchange.route, config.fallback, exchange.tick);
+  if (!file.regular()) return false;
+  serve_file(exchange, config, config.fallback, file);
+  return true;
+}
+
+void StaticFiles::serve_file(Exchange& exchange, const StaticConfig& config, std::string_view name,
+                             const OpenFile& file) {
+  http::Reply& reply = exchange.reply;
+  OpenFile chosen = file;
+  std::string_view coding;
+  if (config.precompressed) {
+    reply.header("Vary", "Accept-Encoding");
+    const http::AcceptedCodings accepted = http::accepted_codings(exchange.request);
+    const std::string plain(name);
+    const auto try_sibling = [&](std::string_view suffix, std::string_view token) {
+      const OpenFile sibling = cache_.open(*exchange.route, plain + std::string(suffix), exchange.tick, true);
+      if (!sibling.regular()) return false;
+      chosen = sibling;
+      coding = token;
+      return true;
+    };
+    const bool found =
+        (accepted.brotli && try_sibling(".br", "br")) || (accepted.gzip && try_sibling(".gz", "gzip"));
+    // Looking for siblings has dropped the pin on the plain file.
+    if (!found && (accepted.brotli || accepted.gzip))
+      chosen = cache_.open(*exchange.route, plain, exchange.tick);
+    if (!chosen.regular()) return error_reply(exchange, chosen.status == 200 ? 404 : chosen.status);
+    if (found) reply.header("Content-Encoding", coding);
+  }
+
+  reply.content_type = mime_.type_of(name);
+  if (!config.cache_control.empty()) reply.header("Cache-Control", config.cache_control);
+  reply.header("ETag", chosen.etag);
+  reply.header("Last-Modified", chosen.last_modified);
+  reply.header("Accept-Ranges", "bytes");
+
+  const http::Validators validators{chosen.etag, chosen.modified};
+  switch (http::evaluate_preconditions(exchange.request, validators, exchange.now)) {
+    case http::Precondition::kProceed: break;
+    case http::Precondition::kNotModified:
+      reply.status = 304;
+      reply.content_type.clear();
+      return;
+    case http::Precondition::kFailed: return error_reply(exchange, 412);
+  }
+  if (exchange.request.method == http::Method::kGet && exchange.request.has_field("range") &&
+      http::if_range_allows(exchange.request, validators, exchange.now)) {
+    return send_range(exchange, chosen);
+  }
+  use_file(reply, chosen, 0, chosen.size);
+}
+
+void StaticFiles::send_range(Exchange& exchange, const OpenFile& file) {
+  http::Reply& reply = exchange.reply;
+  const http::RangeSet ranges = http::parse_range(exchange.request.field("range"), file.size);
+  if (ranges.kind == http::RangeSet::Kind::kNone) return use_file(reply, file, 0, file.size);
+  if (ranges.kind == http::RangeSet::Kind::kUnsatisfiable) {
+    error_reply(exchange, 416);
+    reply.header("Content-Range", "bytes */" + std::to_string(file.size));
+    return;
+  }
+  reply.status = 206;
+  if (ranges.count == 1) {
+    const http::ByteRange& range = ranges.ranges[0];
+    reply.header("Content-Range", content_range(range.first, range.length, file.size));
+    return use_file(reply, file, range.first, range.length);
+  }
+  char boundary[17];
+  std::snprintf(boundary, sizeof boundary, "%016llx", static_cast<unsigned long long>(boundary_));
+  boundary_ = boundary_ * 6364136223846793005U + 1442695040888963407U;
+  reply.body = http::Reply::Body::kMultipart;
+  reply.fd = file.fd;
+  for (std::size_t i = 0; i < ranges.count; ++i) {
+    const http::ByteRange& range = ranges.ranges[i];
+    http::RangePart part;
+    part.head = std::string(i == 0 ? "--" : "\r\n--") + boundary + "\r\nContent-Type: " + reply.content_type +
+                "\r\nContent-Range: " + content_range(range.first, range.length, file.size) + "\r\n\r\n";
+    part.offset = static_cast<off_t>(range.first);
+    part.length = static_cast<off_t>(range.length);
+    reply.parts.push_back(std::move(part));
+  }
+  reply.closing = std::string("\r\n--") + boundary + "--\r\n";
+  reply.content_type = std::string("multipart/byteranges; boundary=") + boundary;
+}
+
+}  // namespace baton::serve

@@ -1,0 +1,38 @@
+// Static routes: files, index files, listings, ranges, precompressed siblings and the fallback.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/config.h"
+#include "worker/serve/exchange.h"
+#include "worker/serve/file_cache.h"
+#include "worker/serve/mime.h"
+
+namespace baton::serve {
+
+// One per worker. A route's prefix is taken off before the root is searched: with path "/files/" and root
+// "data", the request /files/a.txt is answered from data/a.txt.
+class StaticFiles {
+ public:
+  explicit StaticFiles(FileCache& cache);
+
+  void serve(Exchange& exchange);
+
+ private:
+  void serve_directory(Exchange& exchange, const StaticConfig& config, std::string_view name);
+  void serve_listing(Exchange& exchange, std::string_view name);
+  // `name` is the path below the root of the file that `file` shows.
+  void serve_file(Exchange& exchange, const StaticConfig& config, std::string_view name,
+                  const OpenFile& file);
+  bool serve_fallback(Exchange& exchange, const StaticConfig& config);
+  void send_range(Exchange& exchange, const OpenFile& file);
+
+  FileCache& cache_;
+  MimeTypes mime_;
+  std::string name_;            // of the index file or sibling being looked for
+  std::uint64_t boundary_ = 0;  // of multipart answers; random, changed for each
+};
+
+}  // namespace baton::serve

@@ -1,0 +1,162 @@
+#include "worker/worker.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "common/log.h"
+#include "worker/acceptor.h"
+#include "worker/access_log.h"
+#include "worker/connection.h"
+
+namespace baton {
+
+namespace {
+
+// A stopped or starved worker can swallow the one wake-up of an event; whoever looks again after this long
+// finds it.
+constexpr int kBackstopMs = 100;
+
+volatile sig_atomic_t retire_asked = 0;
+
+void ask_to_retire(int) {
+  retire_asked = 1;
+}
+
+// Everything the master handles through its signalfd is blocked here but for the wait itself.
+sigset_t take_signals() {
+  struct sigaction action {};
+  action.sa_handler = ask_to_retire;
+  ::sigaction(SIGTERM, &action, nullptr);
+  sigset_t blocked;
+  ::sigfillset(&blocked);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS})
+    ::sigdelset(&blocked, fault);
+  ::sigprocmask(SIG_SETMASK, &blocked, nullptr);
+  sigset_t while_waiting = blocked;
+  ::sigdelset(&while_waiting, SIGTERM);
+  return while_waiting;
+}
+
+// The master's death ends its workers; one that happened before prctl(2) shows as another parent.
+bool follow_master(pid_t master) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  return ::getppid() == master;
+}
+
+bool become_user(const ServerConfig& server) {
+  if (!server.gid && !server.uid) return true;
+  const auto failed = [](const char* what) {
+    spdlog::error("cannot change to the configured user: {}: {}", what, std::strerror(errno));
+    return false;
+  };
+  if (server.gid && (::setgroups(1, &*server.gid) != 0 || ::setgid(*server.gid) != 0))
+    return failed("setgid");
+  if (server.uid && ::setuid(*server.uid) != 0) return failed("setuid");
+  // Changing the user clears the parent-death signal.
+  return ::prctl(PR_SET_PDEATHSIG, SIGTERM) == 0;
+}
+
+bool can_read_roots(const serve::Router& router) {
+  bool readable = true;
+  router.for_each_route([&](const serve::Route& route) {
+    if (!route.root || ::faccessat(route.root.get(), ".", R_OK | X_OK, AT_EACCESS) == 0) return;
+    spdlog::error("cannot read the root {}: {}", std::get<StaticConfig>(route.config->action).root,
+                  std::strerror(errno));
+    readable = false;
+  });
+  return readable;
+}
+
+// Tells the master, then waits for it to switch to this generation: until all of it is ready, none of it
+// serves.
+bool await_switch(const WorkerContext& context, pid_t master) {
+  context.entry().state.store(WorkerState::kReady, std::memory_order_release);
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t ignored = ::write(context.ready_fd, &one, sizeof one);
+  std::atomic<std::uint32_t>& generation = context.segment.header().generation;
+  for (std::uint32_t seen = 0; (seen = generation.load(std::memory_order_acquire)) < context.generation;) {
+    if (::getppid() != master) return false;
+    const timespec again{0, kBackstopMs * 1'000'000L};
+    ::syscall(SYS_futex, &generation, FUTEX_WAIT, seen, &again, nullptr, 0);
+  }
+  return true;
+}
+
+class Worker {
+ public:
+  explicit Worker(const WorkerContext& context)
+      : context_(context),
+        log_(context.segment.log_buffers()[context.index], context.config.log.access_format,
+             context.access_log_fd),
+        connections_(context, log_) {}
+
+  void run(const sigset_t& while_waiting) {
+    FlightRecord& flight = context_.flight();
+    const ConnectionTable table = context_.segment.connections();
+    while (!retiring()) {
+      flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
+      flight.epoch.store(flight.epoch.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+      const auto event = context_.epoll.wait(kBackstopMs, &while_waiting);
+      const std::uint64_t now = monotonic_ns();
+      log_.flush_if_due(now);
+      if (!event) continue;
+      bump(context_.counters().wakeups);
+      // What a retiring worker was woken for is left to others: the master re-arms everything once it is
+      // gone.
+      if (retiring()) break;
+      flight.since_ns.store(now, std::memory_order_relaxed);
+      const int fd = static_cast<int>(event->key.fd);
+      if (!table.contains(fd)) continue;
+      const Claim claim = table.claim(fd);
+      if (claim.state == SlotState::kListener) {
+        if (claim.generation == event->key.generation) accept_burst(context_, fd, now);
+      } else {
+        connections_.handle(fd, event->key.generation, now);
+      }
+    }
+    context_.entry().state.store(WorkerState::kRetiring, std::memory_order_relaxed);
+    log_.flush();
+  }
+
+ private:
+  [[nodiscard]] bool retiring() const {
+    if (retire_asked != 0) return true;
+    const std::uint64_t most = context_.config.limits.requests_per_worker;
+    if (most != 0 && context_.counters().requests.load(std::memory_order_relaxed) >= most) return true;
+    const SegmentHeader& header = context_.segment.header();
+    return header.generation.load(std::memory_order_acquire) > context_.generation;
+  }
+
+  const WorkerContext& context_;
+  AccessLog log_;
+  ConnectionHandler connections_;
+};
+
+}  // namespace
+
+void run_worker(const WorkerContext& context) {
+  const pid_t master = context.segment.header().master_pid.load(std::memory_order_relaxed);
+  const std::string name =
+      "worker " + std::to_string(context.entry().ordinal.load(std::memory_order_relaxed));
+  set_log_identity(name);
+  ::prctl(PR_SET_NAME, ("baton: " + name).c_str());
+  const sigset_t while_waiting = take_signals();
+  if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
+  if (!become_user(context.config.server) || !can_read_roots(context.router))
+    ::_exit(WorkerExit::kCannotStart);
+  Worker worker(context);
+  if (await_switch(context, master)) worker.run(while_waiting);
+  ::_exit(WorkerExit::kRetired);
+}
+
+}  // namespace baton
