@@ -1,0 +1,188 @@
+#include "tests/support/server.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "tests/support/wait.h"
+
+namespace baton::test {
+
+namespace {
+
+std::string beside_this_program(const std::string& name) {
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+pid_t start_program(const std::vector<std::string>& arguments, const std::string& out,
+                    const std::string& err) {
+  const pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that dies leaves no server behind
+  ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
+  ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), STDOUT_FILENO);
+  ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), STDERR_FILENO);
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  ::execv(argv[0], argv.data());
+  ::_exit(127);
+}
+
+int exit_status(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+std::string baton_binary() {
+  return beside_this_program("baton");
+}
+std::string batonctl_binary() {
+  return beside_this_program("batonctl");
+}
+
+Finished run_program(const std::vector<std::string>& arguments) {
+  const TempDir folder;
+  const std::string out = (folder.path() / "out").string();
+  const std::string err = (folder.path() / "err").string();
+  const pid_t pid = start_program(arguments, out, err);
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return {exit_status(status), read_file(out), read_file(err)};
+}
+
+Server::Server(const TempDir& folder, const std::string& config)
+    : folder_(folder), config_file_((folder.path() / "baton.toml").string()) {
+  write_config(config);
+  pid_ = start_program({baton_binary(), "-c", config_file_}, (folder.path() / "stdout.txt").string(),
+                       (folder.path() / "stderr.txt").string());
+  const std::string name = Segment::name_for(config_file_);
+  bool ended = false;
+  const bool serving = wait_until([&] {
+    int status = 0;
+    if (::waitpid(pid_, &status, WNOHANG) == pid_) {
+      ended = true;
+      return true;
+    }
+    try {
+      if (!segment_) segment_ = std::make_unique<Segment>(Segment::attach(name));
+      return segment_->header().master_pid.load() == pid_ &&
+             segment_->header().state.load() == MasterState::kServing;
+    } catch (const std::runtime_error&) {
+      segment_.reset();
+      return false;
+    }
+  });
+  if (ended) pid_ = -1;
+  if (ended || !serving) throw std::runtime_error("the server did not start: " + log());
+}
+
+Server::~Server() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGINT);
+  int status = 0;
+  if (!wait_until([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, &status, 0);
+  }
+}
+
+void Server::write_config(const std::string& config) const {
+  const bool listens = config.find("[[listen]]") != std::string::npos;
+  static_cast<void>(
+      folder_.write("baton.toml", listens ? config : config + "\n[[listen]]\naddress = \"127.0.0.1:0\"\n"));
+}
+
+std::uint16_t Server::port(std::size_t listener) const {
+  const std::string text = header().listeners[listener];
+  return static_cast<std::uint16_t>(std::stoul(text.substr(text.rfind(':') + 1)));
+}
+
+std::string Server::log() const {
+  return folder_.read("stderr.txt");
+}
+
+Client Server::connect(std::size_t listener) const {
+  const std::string text = header().listeners[listener];
+  if (text.starts_with("unix:")) return Client::connect_unix(text.substr(5));
+  return Client::connect_tcp(port(listener), text.starts_with("[") ? "::1" : "127.0.0.1");
+}
+
+std::vector<pid_t> Server::workers() const {
+  std::vector<pid_t> pids;
+  for (const WorkerEntry& entry : segment_->scoreboard()) {
+    if (entry.state.load() == WorkerState::kReady && entry.generation.load() == header().generation.load()) {
+      pids.push_back(entry.pid.load());
+    }
+  }
+  return pids;
+}
+
+std::uint64_t Server::total(Counters::Counter Counters::*counter) const {
+  std::uint64_t sum = (header().retired.*counter).load();
+  for (const WorkerEntry& entry : segment_->scoreboard()) sum += (entry.counters.*counter).load();
+  return sum;
+}
+
+int Server::only_connection() const {
+  int found = -1;
+  for (int fd = 0; fd <= header().highest_fd.load(); ++fd) {
+    const SlotState state = segment_->connections().claim(fd).state;
+    if (state == SlotState::kFree || state == SlotState::kListener) continue;
+    if (found >= 0) throw std::runtime_error("there is more than one connection");
+    found = fd;
+  }
+  return found;
+}
+
+void Server::signal(int number) const {
+  ::kill(pid_, number);
+}
+
+Finished Server::reload(const std::string& config) const {
+  write_config(config);
+  return ctl({"reload"});
+}
+
+Finished Server::ctl(std::vector<std::string> arguments) const {
+  arguments.insert(arguments.begin(), {batonctl_binary(), "-c", config_file_});
+  return run_program(arguments);
+}
+
+int Server::wait() {
+  int status = 0;
+  const bool ended = wait_until([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; });
+  if (!ended) throw std::runtime_error("the server does not end: " + log());
+  pid_ = -1;
+  return exit_status(status);
+}
+
+int Server::stop() {
+  signal(SIGTERM);
+  return wait();
+}
+
+std::string static_config(const std::string& root, const std::string& route_options,
+                          const std::string& settings) {
+  return "[server]\nworkers = 2\n" + settings +
+         "\n[[site]]\n[[site.route]]\npath = \"/\"\nstatic = { root = \"" + root + "\"" + route_options +
+         " }\n";
+}
+
+}  // namespace baton::test

@@ -1,0 +1,81 @@
+// The real binary, started with a configuration of the test's own, on port 0.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/segment.h"
+#include "tests/support/client.h"
+#include "tests/support/temp_dir.h"
+
+namespace baton::test {
+
+// What a program that was run to its end did.
+struct Finished {
+  int status = -1;  // exit status; 128 + n when killed by signal n
+  std::string out;
+  std::string err;
+};
+Finished run_program(const std::vector<std::string>& arguments);
+
+// Paths of the binaries beside the running test.
+std::string baton_binary();
+std::string batonctl_binary();
+
+class Server {
+ public:
+  // Writes `config` as baton.toml into `folder` and starts the server on it, in the foreground, with its log
+  // in folder/stderr.txt and its standard output in folder/stdout.txt. Waits until it serves; throws with the
+  // log when it ends instead. The text "[[listen]]" is added (127.0.0.1:0) when `config` has none.
+  Server(const TempDir& folder, const std::string& config);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  // Fast stop, then kill if need be.
+  ~Server();
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] std::uint16_t port(std::size_t listener = 0) const;
+  [[nodiscard]] const Segment& segment() const { return *segment_; }
+  [[nodiscard]] SegmentHeader& header() const { return segment_->header(); }
+  [[nodiscard]] const std::string& config_file() const { return config_file_; }
+  [[nodiscard]] std::string log() const;
+
+  [[nodiscard]] Client connect(std::size_t listener = 0) const;
+
+  // Process ids of the ready workers of the serving generation.
+  [[nodiscard]] std::vector<pid_t> workers() const;
+  // The sum of one counter over all workers, dead ones included.
+  [[nodiscard]] std::uint64_t total(Counters::Counter Counters::*counter) const;
+  // The slot of the one connection there is (or the only one in `state`).
+  [[nodiscard]] int only_connection() const;
+
+  void signal(int number) const;
+  // Replaces the configuration and has it reloaded; returns what batonctl reload did.
+  Finished reload(const std::string& config) const;
+  // Runs batonctl with -c for this server.
+  [[nodiscard]] Finished ctl(std::vector<std::string> arguments) const;
+  // Waits until the server has ended by itself; its exit status.
+  int wait();
+  // SIGTERM, then wait().
+  int stop();
+
+ private:
+  void write_config(const std::string& config) const;
+
+  const TempDir& folder_;
+  std::string config_file_;
+  pid_t pid_ = -1;
+  std::unique_ptr<Segment> segment_;
+};
+
+// A site with one static route at "/" on the folder `root`, two workers; `extra` is added to the end,
+// `settings` to the front.
+std::string static_config(const std::string& root, const std::string& route_options = "",
+                          const std::string& settings = "");
+
+}  // namespace baton::test

@@ -1,0 +1,23 @@
+// Waiting for a state, never for a time.
+#pragma once
+
+#include <chrono>
+#include <thread>
+
+namespace baton::test {
+
+// How long a state may take before the test fails: long, because only a broken server ever uses it up.
+constexpr std::chrono::seconds kPatience{60};
+
+// Looks again and again until `state()` holds. False when it does not come.
+template <typename State>
+[[nodiscard]] bool wait_until(State state) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!state()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+}  // namespace baton::test
