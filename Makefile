@@ -62,4 +62,110 @@ $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 $(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON))
 	$(link) $(TEST_LDLIBS)
 
+# -- what it takes ------------------------------------------------------------------------------------------------------
+
+BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types
+TEST_PACKAGES  := libgtest-dev libgmock-dev
+CHECK_PACKAGES := clang-format clang-tidy
+FUZZ_PACKAGES  := clang libclang-rt-14-dev
+BENCH_PACKAGES := nginx-light wrk
+
+# Installs those of the Debian packages $(1) that are missing; says what to install where it cannot.
+define need
+@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+[ -z "$$missing" ] || { \
+  echo "  NEED  "$$missing; \
+  command -v apt-get >/dev/null || { echo "install the equivalents of these Debian packages:" $$missing >&2; exit 1; }; \
+  [ "$$(id -u)" = 0 ] && sudo= || { sudo=sudo; command -v sudo >/dev/null || { \
+    echo "not root and no sudo; as root, run: apt-get install --no-install-recommends" $$missing >&2; exit 1; }; }; \
+  export DEBIAN_FRONTEND=noninteractive; \
+  $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null 2>&1 || { \
+    $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }; }
+endef
+
+.PHONY: deps test-deps
+deps:
+	$(call need,$(BUILD_PACKAGES))
+test-deps: deps
+	$(call need,$(TEST_PACKAGES))
+
+# -- running and testing ------------------------------------------------------------------------------------------------
+
+JOBS := $(shell nproc)
+
+.PHONY: run
+run: ## Install what is missing, build, and serve the demo site on http://127.0.0.1:8080 until Ctrl-C
+run: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@echo "  RUN   http://127.0.0.1:8080  (Ctrl-C ends it; build/release/batonctl -c conf/baton.toml stats)"
+	@exec $(BUILD)/baton -c conf/baton.toml
+
+.PHONY: test
+test: ## Install what is missing, build, and pass every test
+test: test-deps
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(MODE) build $(TESTS)
+	@tests/run.sh $(TESTS)
+
+.PHONY: asan
+asan: ## All tests with AddressSanitizer and UndefinedBehaviorSanitizer
+asan:
+	@$(MAKE) --no-print-directory MODE=asan test
+
+.PHONY: check
+check: ## Formatting, clang-tidy, include direction, warnings as errors, no skipped test
+check: test-deps
+	$(call need,$(CHECK_PACKAGES))
+	@tests/check.sh $(JOBS)
+
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS := -std=c++20 -I. -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+fuzzers := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(FUZZERS))
+
+build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h common/*.cpp common/*.h tests/support/beast_*)
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $<"
+	@clang++ $(FUZZ_FLAGS) -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL $< $(wildcard worker/http/*.cpp) $(COMMON) \
+	  $(wildcard tests/support/beast_*.cpp) $(LDLIBS) -o $@
+
+.PHONY: fuzz
+fuzz: ## Run each fuzzer for FUZZ_SECONDS (60)
+fuzz: test-deps
+	$(call need,$(FUZZ_PACKAGES))
+	@$(MAKE) --no-print-directory -j$(JOBS) $(fuzzers)
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(fuzzers)
+
+.PHONY: bench
+bench: ## Compare with nginx in one run: requests/s, latency, CPU per request, memory per idle connection
+bench: deps
+	$(call need,$(BENCH_PACKAGES))
+	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/bench_idle
+	@tests/bench/run.sh $(BUILD)
+
+$(BUILD)/bench_idle: $(BUILD)/tests/bench/idle.o
+	$(link)
+
+# -- installing ---------------------------------------------------------------------------------------------------------
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+
+.PHONY: install
+install: ## Install under PREFIX (/usr/local), the configuration under SYSCONFDIR (/etc); honours DESTDIR
+install: build
+	install -D -m 755 $(BUILD)/baton $(DESTDIR)$(PREFIX)/sbin/baton
+	install -D -m 755 $(BUILD)/batonctl $(DESTDIR)$(PREFIX)/bin/batonctl
+	@# An administrator's configuration is never overwritten.
+	[ -e $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml ] || install -D -m 644 conf/baton.toml $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml
+	[ -e $(DESTDIR)$(SYSCONFDIR)/baton/site ] || cp -r conf/site $(DESTDIR)$(SYSCONFDIR)/baton/site
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|; s|/usr/bin/|$(PREFIX)/bin/|' conf/baton.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/baton.service
+
+.PHONY: clean
+clean: ## Remove build/
+	rm -rf build
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
 -include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)))

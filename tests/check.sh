@@ -1,0 +1,29 @@
+#!/bin/sh
+# What `make check` checks besides building: formatting, include direction, skipped tests, clang-tidy. $1: parallel jobs.
+set -eu
+jobs=$1
+fail() { echo "check: $*" >&2; exit 1; }
+sources=$(git ls-files '*.cpp' '*.h')
+
+echo "  CHECK formatting"
+printf '%s\n' $sources | xargs clang-format --dry-run --Werror
+
+echo "  CHECK include direction: common <- worker <- master; ctl sees common only"
+forbid() { # folder, pattern of what it must not include
+  if git grep -nE "^#include \"($2)/" -- "$1"; then fail "$1 must not include these"; fi
+}
+forbid common 'worker|master|ctl|tests'
+forbid worker 'master|ctl|tests'
+forbid master 'ctl|tests'
+forbid ctl 'worker|master|tests'
+
+echo "  CHECK no skipped or disabled test, no unfinished mark"
+if git grep -nE 'GTEST_SKIP|DISABLED_|TODO|FIXME' -- '*.cpp' '*.h'; then fail "finish or remove these"; fi
+
+echo "  CHECK warnings are errors"
+grep -q 'WERROR   ?= -Werror' Makefile || fail "the Makefile no longer makes warnings errors"
+
+echo "  CHECK clang-tidy"
+git ls-files 'common/*.cpp' 'worker/*.cpp' 'master/*.cpp' 'ctl/*.cpp' |
+  xargs -P "$jobs" -n 4 clang-tidy --quiet 2>/dev/null -- -std=c++20 -I. -D_GNU_SOURCE -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL || fail "see above"
+echo "all checks passed"
