@@ -14,8 +14,8 @@ struct ChunkState {
   std::uint64_t remaining = 0;   // data bytes left in the current chunk, or the size read so far
   std::uint32_t line_bytes = 0;  // bytes of the current size line, or of the whole trailer section: bounded
   std::uint8_t phase = 0;        // private to chunked.cpp
-  std::uint8_t digits = 0;
-  std::uint16_t reserved = 0;
+  std::uint8_t digits = 0;       // digits of the size, or bytes of a trailer's name, so far
+  std::uint16_t matching = 0;    // which forbidden names the trailer's name may still turn out to be
 };
 static_assert(sizeof(ChunkState) == 16);
 
@@ -33,9 +33,16 @@ struct ChunkStep {
   const char* reason = "";  // kError
 };
 
+<<<<<<< HEAD
 // Takes one step over `input`. Call again with the rest until kNeedMore, kDone or kError. Trailers are
 // checked and dropped (RFC 9110 6.5.1); one that would frame or route is an error. Trailers total at most
 // 8,192 bytes, a size line 1,024.
+=======
+// Takes one step over `input`. Call again with the rest until kNeedMore, kDone or kError; the last two then
+// repeat for ever. Trailers are checked and dropped (RFC 9110 6.5.1); one that would frame or route
+// (Content-Length, Transfer-Encoding, Host) is an error. Trailers total at most 8,192 bytes, a size line
+// 1,024. A size has at most 16 digits and fits std::int64_t; the sum of all chunks is the caller's to bound.
+>>>>>>> parser
 ChunkStep decode_chunked(std::string_view input, ChunkState& state);
 
 }  // namespace baton::http

@@ -1,6 +1,14 @@
 // A strict HTTP/1.1 request head parser (RFC 9112). Reads in place, allocates nothing, keeps no state between
 // calls: a head that arrives in pieces is parsed from its first byte again, by whichever process holds the
 // connection.
+<<<<<<< HEAD
+=======
+//
+// Where the RFCs leave the choice, it refuses what other readers are known to read differently (request
+// smuggling): a repeated Content-Length even if equal, empty elements in Transfer-Encoding, bare LF,
+// obs-fold, raw non-ASCII in a target. Up to four empty lines before the request line are skipped. HTTP/1.2
+// to 1.9 are served as 1.1.
+>>>>>>> parser
 #pragma once
 
 #include <cstddef>
@@ -12,8 +20,10 @@
 namespace baton::http {
 
 struct ParserLimits {
-  std::size_t target_bytes = 8'192;   // a longer target: 414
-  std::size_t header_bytes = 16'384;  // request line and fields together: 431
+  std::size_t target_bytes = 8'192;  // a longer target: 414
+  // Empty lines before it, request line, fields and the empty line after them together: 414 if the request
+  // line alone does not fit, else 431. So are more than kMaxFields fields.
+  std::size_t header_bytes = 16'384;
 };
 
 enum class ParseStatus : std::uint8_t { kIncomplete, kComplete, kError };
@@ -22,6 +32,7 @@ struct ParseResult {
   ParseStatus status = ParseStatus::kIncomplete;
   int error = 0;            // kError: the response status: 400, 414, 417, 431, 501 or 505
   const char* reason = "";  // kError: a few words for the error body and the log
+<<<<<<< HEAD
   // kComplete or kError: the request line could be read, so method_text and target of `request` may be
   // logged.
   bool has_request_line = false;
@@ -30,6 +41,30 @@ struct ParseResult {
 // Parses the head at the start of `bytes` into `request`. An error is reported as early as the bytes show it
 // (also on an incomplete head) and always closes the connection. kIncomplete never needs more than
 // limits.header_bytes bytes.
+=======
+  // kComplete or kError: the request line could be read, so method_text and target may be logged.
+  bool has_request_line = false;
+};
+
+// Parses the head at the start of `bytes` into `request`, all of which it sets; what follows the head is not
+// looked at. An error is reported as early as the bytes show it (also on an incomplete head) and always
+// closes the connection. Every prefix of a head is either kIncomplete or gives the result of the whole, so it
+// does not matter how it arrived. At most limits.header_bytes bytes are read, and that many are never
+// kIncomplete.
+//
+//   400  malformed; a target form the method does not have; Host missing, repeated or invalid; invalid or
+//        contradictory framing
+//   414  see ParserLimits
+//   417  an expectation other than 100-continue (ignored in HTTP/1.0)
+//   431  see ParserLimits
+//   501  an unknown method (known ones that are not served are the caller's 405); a coding other than chunked
+//   505  a major version other than 1
+//
+// 417 and 501 for a coding are given at the end of the head, so that a malformed head is a 400 whatever else
+// it asks for.
+//
+// `request` means something after kComplete only, but for method_text and target as told by has_request_line.
+>>>>>>> parser
 ParseResult parse_head(std::string_view bytes, const ParserLimits& limits, Request& request);
 
 }  // namespace baton::http
