@@ -83,8 +83,10 @@ Outcome read_head(Cursor& in, const ParserLimits& limits, Request& request, bool
   Version version;
   HeadFacts facts;
   Outcome outcome = skip_empty_lines(in);
+  const char* const line = in.at;
   if (outcome.done()) outcome = read_request_line(in, limits, request, version);
   if (!outcome.done()) return outcome;
+  request.request_line = {line, static_cast<std::size_t>(in.at - line) - 2};
   has_request_line = true;
   outcome = judge_request_line(version, request);
   if (outcome.done()) outcome = read_fields(in, request, facts);

@@ -1,14 +1,11 @@
 // A strict HTTP/1.1 request head parser (RFC 9112). Reads in place, allocates nothing, keeps no state between
 // calls: a head that arrives in pieces is parsed from its first byte again, by whichever process holds the
 // connection.
-<<<<<<< HEAD
-=======
 //
 // Where the RFCs leave the choice, it refuses what other readers are known to read differently (request
 // smuggling): a repeated Content-Length even if equal, empty elements in Transfer-Encoding, bare LF,
 // obs-fold, raw non-ASCII in a target. Up to four empty lines before the request line are skipped. HTTP/1.2
 // to 1.9 are served as 1.1.
->>>>>>> parser
 #pragma once
 
 #include <cstddef>
@@ -32,16 +29,6 @@ struct ParseResult {
   ParseStatus status = ParseStatus::kIncomplete;
   int error = 0;            // kError: the response status: 400, 414, 417, 431, 501 or 505
   const char* reason = "";  // kError: a few words for the error body and the log
-<<<<<<< HEAD
-  // kComplete or kError: the request line could be read, so method_text and target of `request` may be
-  // logged.
-  bool has_request_line = false;
-};
-
-// Parses the head at the start of `bytes` into `request`. An error is reported as early as the bytes show it
-// (also on an incomplete head) and always closes the connection. kIncomplete never needs more than
-// limits.header_bytes bytes.
-=======
   // kComplete or kError: the request line could be read, so method_text and target may be logged.
   bool has_request_line = false;
 };
@@ -64,7 +51,6 @@ struct ParseResult {
 // it asks for.
 //
 // `request` means something after kComplete only, but for method_text and target as told by has_request_line.
->>>>>>> parser
 ParseResult parse_head(std::string_view bytes, const ParserLimits& limits, Request& request);
 
 }  // namespace baton::http

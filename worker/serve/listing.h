@@ -1,6 +1,7 @@
 // Directory listings.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <ctime>
 #include <string>
@@ -12,21 +13,35 @@ namespace baton::serve {
 struct ListingEntry {
   std::string name;  // as the file system has it, any bytes but '/' and NUL
   bool directory = false;
-  std::uint64_t size = 0;  // files only
-  std::time_t modified = 0;
+  std::uint64_t size = 0;    // bytes; files only
+  std::time_t modified = 0;  // of what a symbolic link leads to, not of the link
 };
 
+<<<<<<< HEAD
 // Reads the directory open at `directory_fd` (kept open): regular files and directories, no dot files,
 // symbolic links only where they lead to something inside the directory tree (RESOLVE_BENEATH). Sorted:
 // directories first, then by name without regard to case. At most `kMaxListingEntries`.
+=======
+// Reads the directory open at `directory_fd` (kept open, its file offset left alone; O_PATH will do): regular
+// files and directories, no dot files, symbolic links only where they lead to something inside the directory
+// tree (RESOLVE_BENEATH). Sorted: directories first, then by name without regard to ASCII case. At most
+// `kMaxListingEntries`: of a larger directory, the first that the file system gives. What vanishes meanwhile
+// is left out; a directory that cannot be read is empty.
+>>>>>>> statics
 constexpr std::size_t kMaxListingEntries = 10'000;
 std::vector<ListingEntry> read_listing(int directory_fd);
 
-// `path` is the decoded request path, ending in '/'.
+// `path` is the decoded request path, ending in '/'. Both pages are valid UTF-8 whatever bytes the names
+// hold: what is not UTF-8 is shown as U+FFFD, while the page's links carry the bytes themselves. Times are
+// UTC.
 std::string listing_html(std::string_view path, const std::vector<ListingEntry>& entries);
+// {"path":"/a/","entries":[{"name":"b.txt","type":"file","size":12,"modified":"2026-01-31T08:49:37Z"}, ...]}
+// "type" is "file" or "directory"; directories have no "size".
 std::string listing_json(std::string_view path, const std::vector<ListingEntry>& entries);
 
 // Helpers shared with the other pages.
 std::string escape_html(std::string_view text);  // & < > " '
+// `text` with U+FFFD for each byte that is not part of valid UTF-8 (RFC 3629) and for each control character.
+std::string printable(std::string_view text);
 
 }  // namespace baton::serve

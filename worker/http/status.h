@@ -1,0 +1,16 @@
+// Status codes (RFC 9110 15) and the words that go with them. All views are of static storage.
+#pragma once
+
+#include <string_view>
+
+namespace baton::http {
+
+// The reason phrase registered for the code; "Unknown" for a code that is not registered or registered as
+// unused.
+std::string_view reason_phrase(int status);
+
+// "HTTP/1.1 200 OK\r\n", ready to be sent, for the codes that the server answers with of its own accord.
+// Empty for all others: a handler's code has its line put together from reason_phrase().
+std::string_view status_line(int status);
+
+}  // namespace baton::http

@@ -1,0 +1,91 @@
+#include "worker/serve/listing.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "common/unique_fd.h"
+#include "worker/http/chars.h"
+
+namespace baton::serve {
+
+namespace {
+
+struct DirectoryCloser {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, DirectoryCloser>;
+
+// Opens the directory anew, for a file offset of its own: two workers may list it at once over one shared
+// descriptor.
+Directory open_directory(int directory_fd) {
+  UniqueFd own(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!own) return nullptr;
+  Directory directory(::fdopendir(own.get()));
+  if (directory) static_cast<void>(own.release());
+  return directory;
+}
+
+// What the link leads to. Nothing if that lies outside the directory, or nowhere. The name is resolved by the
+// kernel in one step that cannot leave the directory; to read the link and check its text would race with a
+// change of it.
+std::optional<struct stat> stat_beneath(int directory_fd, const char* name) {
+  open_how how = {};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  const UniqueFd target(static_cast<int>(::syscall(SYS_openat2, directory_fd, name, &how, sizeof(how))));
+  struct stat status = {};
+  if (!target || ::fstat(target.get(), &status) != 0) return std::nullopt;
+  return status;
+}
+
+std::optional<ListingEntry> read_entry(int directory_fd, const char* name) {
+  struct stat status = {};
+  if (::fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+  if (S_ISLNK(status.st_mode)) {
+    const std::optional<struct stat> target = stat_beneath(directory_fd, name);
+    if (!target) return std::nullopt;
+    status = *target;
+  }
+  if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) return std::nullopt;
+  ListingEntry entry{.name = name, .directory = S_ISDIR(status.st_mode), .modified = status.st_mtime};
+  if (!entry.directory) entry.size = static_cast<std::uint64_t>(status.st_size);
+  return entry;
+}
+
+bool listed_before(const ListingEntry& a, const ListingEntry& b) {
+  if (a.directory != b.directory) return a.directory;
+  const auto less = [](char left, char right) {
+    return static_cast<unsigned char>(http::to_lower(left)) <
+           static_cast<unsigned char>(http::to_lower(right));
+  };
+  if (std::ranges::lexicographical_compare(a.name, b.name, less)) return true;
+  if (std::ranges::lexicographical_compare(b.name, a.name, less)) return false;
+  return a.name < b.name;  // "A" and "a": in the same order each time
+}
+
+}  // namespace
+
+std::vector<ListingEntry> read_listing(int directory_fd) {
+  std::vector<ListingEntry> entries;
+  const Directory directory = open_directory(directory_fd);
+  if (!directory) return entries;
+  while (entries.size() < kMaxListingEntries) {
+    const dirent* const item = ::readdir(directory.get());
+    if (item == nullptr) break;
+    if (item->d_name[0] == '.') continue;
+    std::optional<ListingEntry> entry = read_entry(directory_fd, item->d_name);
+    if (entry) entries.push_back(std::move(*entry));
+  }
+  std::ranges::sort(entries, listed_before);
+  return entries;
+}
+
+}  // namespace baton::serve
