@@ -33,16 +33,10 @@ struct ChunkStep {
   const char* reason = "";  // kError
 };
 
-<<<<<<< HEAD
-// Takes one step over `input`. Call again with the rest until kNeedMore, kDone or kError. Trailers are
-// checked and dropped (RFC 9110 6.5.1); one that would frame or route is an error. Trailers total at most
-// 8,192 bytes, a size line 1,024.
-=======
 // Takes one step over `input`. Call again with the rest until kNeedMore, kDone or kError; the last two then
 // repeat for ever. Trailers are checked and dropped (RFC 9110 6.5.1); one that would frame or route
 // (Content-Length, Transfer-Encoding, Host) is an error. Trailers total at most 8,192 bytes, a size line
 // 1,024. A size has at most 16 digits and fits std::int64_t; the sum of all chunks is the caller's to bound.
->>>>>>> parser
 ChunkStep decode_chunked(std::string_view input, ChunkState& state);
 
 }  // namespace baton::http

@@ -21,14 +21,6 @@ enum class Precondition : std::uint8_t {
   kFailed,       // 412
 };
 
-<<<<<<< HEAD
-// Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since in the order of RFC
-// 9110 13.2.2. The If-None-Match and If-Match fields may stand several times. Invalid dates are ignored.
-Precondition evaluate_preconditions(const Request& request, const Validators& validators, std::time_t now);
-
-// Whether a Range field may be honoured: no If-Range, or one that matches strongly (a date must equal
-// `modified` and be at least a second older than `now`).
-=======
 // Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since in the order of
 // section 13.2.2. The If-None-Match and If-Match fields may stand several times. Invalid dates are ignored,
 // and so are date fields that stand several times. "*" counts only where it stands alone. CONNECT, OPTIONS
@@ -37,7 +29,6 @@ Precondition evaluate_preconditions(const Request& request, const Validators& va
 
 // Whether a Range field may be honoured: no If-Range, or one that matches strongly (a date must equal
 // `modified` and be at least a second older than `now`). Several If-Range fields match nothing.
->>>>>>> statics
 bool if_range_allows(const Request& request, const Validators& validators, std::time_t now);
 
 }  // namespace baton::http

@@ -16,12 +16,8 @@ constexpr std::size_t kDateLength = 29;  // "Sun, 06 Nov 1994 08:49:37 GMT"
 void format_date(std::time_t seconds, std::span<char, kDateLength> out);
 
 // Reads IMF-fixdate, RFC 850 and asctime forms. Nothing for anything else, impossible calendar dates
-<<<<<<< HEAD
-// included. A two-digit year more than 50 years ahead of `now` is taken as the past one.
-=======
 // included. The day's name must be one, but not the right one for the date. Second 60 is read as the second
 // after 59. A two-digit year more than 50 years ahead of `now` is taken as the past one.
->>>>>>> statics
 std::optional<std::time_t> parse_date(std::string_view text, std::time_t now);
 
 }  // namespace baton::http

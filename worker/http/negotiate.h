@@ -11,11 +11,7 @@
 namespace baton::http {
 
 // Which of the codings may be sent: the q of each is above 0 ("*" counts; an absent field allows identity
-<<<<<<< HEAD
-// only).
-=======
 // only). "x-gzip" is gzip (8.4.1.3). The identity coding is always taken to be acceptable.
->>>>>>> statics
 struct AcceptedCodings {
   bool brotli = false;
   bool gzip = false;

@@ -17,17 +17,11 @@ struct ListingEntry {
   std::time_t modified = 0;  // of what a symbolic link leads to, not of the link
 };
 
-<<<<<<< HEAD
-// Reads the directory open at `directory_fd` (kept open): regular files and directories, no dot files,
-// symbolic links only where they lead to something inside the directory tree (RESOLVE_BENEATH). Sorted:
-// directories first, then by name without regard to case. At most `kMaxListingEntries`.
-=======
 // Reads the directory open at `directory_fd` (kept open, its file offset left alone; O_PATH will do): regular
 // files and directories, no dot files, symbolic links only where they lead to something inside the directory
 // tree (RESOLVE_BENEATH). Sorted: directories first, then by name without regard to ASCII case. At most
 // `kMaxListingEntries`: of a larger directory, the first that the file system gives. What vanishes meanwhile
 // is left out; a directory that cannot be read is empty.
->>>>>>> statics
 constexpr std::size_t kMaxListingEntries = 10'000;
 std::vector<ListingEntry> read_listing(int directory_fd);
 
