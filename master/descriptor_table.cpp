@@ -20,24 +20,27 @@ constexpr std::uint32_t kReserve = 512;  // listeners, logs, roots, pidfds, a se
 
 }  // namespace
 
-std::uint32_t descriptors_for(std::uint32_t max_connections) {
-  return 2 * max_connections + FileTable::kEntries + kReserve;
-}
-
-void size_descriptor_table(std::uint32_t count, std::uint32_t max_connections) {
+std::uint32_t size_descriptor_table(std::uint32_t max_connections) {
+  constexpr std::uint32_t kFixed = FileTable::kEntries + kReserve;
+  const std::uint32_t least = max_connections + kFixed;
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   const rlim_t hard = limit.rlim_max;
+  std::uint32_t count = least + max_connections;
   limit.rlim_cur = count;  // exactly: every descriptor number has a slot
   limit.rlim_max = std::max<rlim_t>(hard, count);
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    const std::uint32_t fixed = descriptors_for(0);
-    const std::string possible =
-        hard > fixed + 2 ? ", or lower max_connections to " + std::to_string((hard - fixed) / 2) + " or less"
-                         : "";
-    throw std::runtime_error("max_connections = " + std::to_string(max_connections) + " needs " +
-                             std::to_string(count) + " open files, but the limit is " + std::to_string(hard) +
-                             ": raise it (ulimit -n, or LimitNOFILE= in the systemd unit)" + possible);
+    count = static_cast<std::uint32_t>(std::min<rlim_t>(hard, count));
+    limit.rlim_cur = count;
+    limit.rlim_max = hard;
+    if (count < least || ::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+      const std::string possible =
+          hard > kFixed ? ", or lower max_connections to " + std::to_string(hard - kFixed) + " or less" : "";
+      throw std::runtime_error("max_connections = " + std::to_string(max_connections) + " needs " +
+                               std::to_string(least) + " open files, but the limit is " +
+                               std::to_string(hard) +
+                               ": raise it (ulimit -n, or LimitNOFILE= in the systemd unit)" + possible);
+    }
   }
   // The kernel grows the table to hold the highest number in use and never shrinks it.
   const int low = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -47,6 +50,7 @@ void size_descriptor_table(std::uint32_t count, std::uint32_t max_connections) {
   if (high < 0)
     throw std::runtime_error(std::string("cannot grow the descriptor table: ") + std::strerror(error));
   ::close(high);
+  return count;
 }
 
 }  // namespace baton

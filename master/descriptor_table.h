@@ -5,12 +5,14 @@
 
 namespace baton {
 
-// Descriptors for `max_connections`: each may own a second one (a parked response), and the open-file table
-// and the server itself need theirs.
-std::uint32_t descriptors_for(std::uint32_t max_connections);
-
-// Raises RLIMIT_NOFILE to `count` and grows the table to it at once: growing it later, when it is shared,
-// stalls every process for up to 24 ms. Throws std::runtime_error that names the limit and the remedy.
-void size_descriptor_table(std::uint32_t count, std::uint32_t max_connections);
+// Raises RLIMIT_NOFILE for `max_connections` and grows the table to it at once: growing it later, when it is
+// shared, stalls every process for up to 24 ms. Returns the new limit: no descriptor number reaches it, in
+// any process.
+//
+// Wanted are two for each connection (its socket, and what a parked response is sent from), those of the
+// open-file table, and a reserve for the server itself. Where the hard limit forbids that, one for each
+// connection is enough to start: then only so many responses can be parked at once as there are descriptors
+// left. Throws std::runtime_error that names the limit and the remedy when it does not reach even for that.
+std::uint32_t size_descriptor_table(std::uint32_t max_connections);
 
 }  // namespace baton

@@ -39,8 +39,7 @@ sigset_t signal_set() {
 }
 
 Segment make_segment(const Config& config) {
-  const std::uint32_t descriptors = descriptors_for(config.server.max_connections);
-  size_descriptor_table(descriptors, config.server.max_connections);
+  const std::uint32_t descriptors = size_descriptor_table(config.server.max_connections);
   Segment segment = Segment::create(Segment::name_for(config.file), {descriptors, kMaxScoreboardEntries});
   SegmentHeader& header = segment.header();
   std::strncpy(header.config_file, config.file.c_str(), sizeof header.config_file - 1);

@@ -14,6 +14,7 @@ constexpr int kMaxEmptyLines = 4;
 // cost as much as parsing a short head.
 void reset(Request& request) {
   request.method = Method::kGet;
+  request.request_line = {};
   request.method_text = {};
   request.target = {};
   request.path = {};

@@ -1,11 +1,6 @@
-<<<<<<< HEAD
-// A parsed request head. All views point into the bytes that were parsed: they are valid as long as those
-// are.
-=======
 // A parsed request head (RFC 9112 2 to 7). Its views point into the bytes that were parsed and are valid as
 // long as those are (a path that the target leaves out is a literal). An object is reused for one request
 // after the other.
->>>>>>> parser
 #pragma once
 
 #include <array>
@@ -32,20 +27,12 @@ struct Request {
   std::string_view request_line;  // without its CRLF; for logs
   std::string_view method_text;
   std::string_view target;  // as sent
-<<<<<<< HEAD
-  std::string_view path;    // still percent-encoded; begins with '/', or is "*" for OPTIONS *
-  std::string_view query;   // without the '?'
-  bool has_query = false;   // tells "/a?" from "/a"
-  std::string_view
-      host;  // without port and trailing dot; the target's host if it has one, else Host's; may be empty
-=======
   std::string_view path;    // still percent-encoded; begins with '/'; "*" for OPTIONS *; empty for CONNECT
   std::string_view query;   // without the '?'
   bool has_query = false;   // tells "/a?" from "/a"
   // Without port and one trailing dot, in the client's case, IPv6 literals in their brackets: the target's
   // host if it has one, else that of the Host field. Empty if Host is empty or, in HTTP/1.0, missing.
   std::string_view host;
->>>>>>> parser
   std::uint8_t minor = 1;  // HTTP/1.minor: 0 or 1 (a higher one is served as 1)
   bool keep_alive = true;
   bool expect_continue = false;  // a body is announced, and the client waits for 100 before it sends it
@@ -55,18 +42,12 @@ struct Request {
   std::array<Field, kMaxFields> fields;  // those from field_count on are left over from earlier requests
   std::size_t field_count = 0;
 
-<<<<<<< HEAD
-  // The first field with this name (lower case given), or an empty view. RFC 9110 5.3 lists may have several:
-  // see for_each_field in parser.h users; only Host, Content-Length and the like are unique and checked by
-  // the parser.
-=======
   // All fields in the order sent.
   [[nodiscard]] std::span<const Field> all_fields() const { return std::span(fields).first(field_count); }
 
   // The value of the first field with this name (lower case given), or an empty view. The parser sees to it
   // that Host, Content-Length and Transfer-Encoding stand at most once; a list (RFC 9110 5.3) may be spread
   // over several fields: iterate over all_fields().
->>>>>>> parser
   [[nodiscard]] std::string_view field(std::string_view lower_case_name) const;
   [[nodiscard]] bool has_field(std::string_view lower_case_name) const;
 };
