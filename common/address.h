@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -19,7 +20,8 @@ class Address {
   // one. Unix paths must fit sun_path (107 bytes). Returns nothing for anything else; `why`, when given, then
   // says what was expected.
   static std::optional<Address> parse(std::string_view text, std::string* why = nullptr);
-  // The address that `fd` is bound to (getsockname), so that a port 0 shows its real number.
+  // The address that `fd` is bound to (getsockname), so that a port 0 shows its real number. Of no family,
+  // with an empty to_string(), when `fd` is not a socket.
   static Address of_socket(int fd);
 
   [[nodiscard]] std::string to_string() const;  // the form that parse() reads
@@ -45,12 +47,16 @@ struct Peer {
 
   static Peer from_sockaddr(const sockaddr_storage& address);  // an IPv4-mapped IPv6 peer becomes kIpv4
 
-  // Both write into `out` (48 bytes are always enough) and return what they wrote.
+  // Both write into `out`, which holds at least kTextBytes, and return what they wrote: nothing when it is
+  // smaller.
+  static constexpr std::size_t kTextBytes = 48;
   std::string_view format_ip(std::span<char> out) const;    // "127.0.0.1", "::1", "unix:"
   std::string_view format_full(std::span<char> out) const;  // "127.0.0.1:4711", "[::1]:4711", "unix:"
 };
 
 // An IPv4 or IPv6 network ("10.0.0.0/8", "2001:db8::/32", a single address), or "unix" for Unix-socket peers.
+// Bits past the prefix are ignored. An IPv6 network wider than /96 never contains an IPv4 peer: "::/0" is all
+// of IPv6.
 class Network {
  public:
   static std::optional<Network> parse(std::string_view text);

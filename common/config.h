@@ -1,6 +1,5 @@
 // The configuration: what a file may say, what it means by default, and how a bad file is reported.
-// conf/baton.toml shows every option with its default. All relative paths are resolved against the file's
-// folder.
+// conf/baton.toml shows every option with its default. Relative paths start in the file's folder.
 #pragma once
 
 #include <sys/types.h>
@@ -16,13 +15,17 @@
 
 namespace baton {
 
-using Duration = std::chrono::milliseconds;
+using Duration = std::chrono::milliseconds;  // in the file "500ms", "10s", "2m" or "1h", from 1ms to 24h
+
+constexpr std::uint32_t kMaxWorkersPerGeneration = 64;
+constexpr std::uint32_t kMaxConnections = 1'000'000;
+constexpr std::uint32_t kMaxRetries = 10;
 
 struct ServerConfig {
   std::string name = "baton";  // shown by batonctl and in logs; [A-Za-z0-9._-]{1,63}
-  std::uint32_t workers = 0;  // 1..kMaxWorkersPerGeneration; "auto" (the CPU count) is resolved by the loader
-  std::uint32_t max_connections = 10'000;  // 1..1,000,000
-  std::string user;                        // empty: keep the user that started the master
+  std::uint32_t workers = 0;   // 1..kMaxWorkersPerGeneration; the loader resolves "auto" (the CPU count)
+  std::uint32_t max_connections = 10'000;  // 1..kMaxConnections
+  std::string user;                        // empty: keep the user that started the master; else root only
   std::string group;                       // empty: the user's own group
   std::optional<uid_t> uid;                // resolved from `user` by the loader
   std::optional<gid_t> gid;
@@ -39,8 +42,7 @@ struct LogConfig {
 };
 
 struct TimeoutConfig {
-  Duration header{
-      10'000};  // from the first byte of a request head to its last; further bytes do not push it back
+  Duration header{10'000};      // from the first byte of a request head to its last, whatever comes between
   Duration keep_alive{60'000};  // idle between requests
   Duration body{30'000};        // without enough progress of a request body
   Duration send{30'000};        // without enough progress of a response
@@ -49,17 +51,17 @@ struct TimeoutConfig {
 
 struct LimitConfig {
   std::uint32_t header_bytes = 16'384;        // request line and all fields; 1,024..65,536
-  std::uint64_t body_bytes = 1'048'576;       // 413 above it
+  std::uint64_t body_bytes = 1'048'576;       // 413 above it; 0..1 TiB
   std::uint32_t requests_per_connection = 0;  // 0: no limit
   std::uint64_t requests_per_worker = 0;      // 0: no limit; a worker past it is replaced
-  std::uint64_t worker_memory = 0;            // bytes resident; 0: no limit
-  std::uint32_t retries = 1;                  // of an idempotent request whose worker died
+  std::uint64_t worker_memory = 0;            // bytes resident, 1 MiB..1 TiB; 0: no limit
+  std::uint32_t retries = 1;                  // of an idempotent request whose worker died; 0..kMaxRetries
 };
 
 struct ListenConfig {
   Address address;
-  std::string text;  // as written
-  int backlog = 511;
+  std::string text;                    // as written
+  int backlog = 511;                   // 1..65,535; the kernel caps it at net.core.somaxconn
   std::uint32_t line = 0, column = 0;  // where the file says it, for messages about bind()
 };
 
@@ -68,17 +70,20 @@ struct HeaderLine {
   std::string value;
 };
 
+// The part of the request's path behind the route's path is looked up below the root: with "/files/" and the
+// root /srv/pub, /files/a.txt is /srv/pub/a.txt.
 struct StaticConfig {
   std::string root;                              // absolute; an existing directory
   std::vector<std::string> index{"index.html"};  // tried in order for a path that ends in '/'
   bool listing = false;
   std::string cache_control;   // empty: no Cache-Control field
   bool precompressed = false;  // look for .br and .gz siblings
-  std::string fallback;        // path below the root served with 200 where nothing is found; empty: 404
+  std::string fallback;        // path below the root, without a slash in front, served with 200
+                               // where nothing is found; empty: 404
 };
 
 struct RedirectConfig {
-  std::string to;    // {host} and {uri} (path and query as sent) are replaced
+  std::string to;    // a path or http(s) URI; {host} and {uri} (path and query as sent) are replaced
   int status = 302;  // 301, 302, 303, 307 or 308
 };
 
@@ -91,18 +96,16 @@ struct RespondConfig {
 struct StatusConfig {};  // status = true: the statistics as JSON or a page
 
 struct RouteConfig {
-  std::string
-      path;  // begins with '/'; a prefix of whole segments: "/a" and "/a/" match /a, /a/ and /a/b, never /ab
+  std::string path;  // a prefix of whole segments: "/a" and "/a/" match /a, /a/ and /a/b, never /ab
   std::variant<StaticConfig, RedirectConfig, RespondConfig, StatusConfig> action;
-  std::vector<HeaderLine> headers;  // added to every response of the route, errors too
+  std::vector<HeaderLine> headers;  // in file order; added to every response of the route, errors too
   std::vector<Network> allow;       // empty: everybody
   std::vector<Network> deny;        // wins over allow
 };
 
 struct SiteConfig {
-  std::vector<std::string>
-      hosts;  // lower case; "*.example.org" matches any deeper name; empty: the default site
-  std::vector<RouteConfig> routes;
+  std::vector<std::string> hosts;   // lower case; "*.example.org": any deeper name; empty: the default site
+  std::vector<RouteConfig> routes;  // the longest matching path wins; no two match the same requests
 };
 
 struct Config {
@@ -129,8 +132,8 @@ struct ConfigResult {
   std::vector<ConfigError> errors;  // every error in the file, in file order
 };
 
-// Reads and validates `file`. Opens nothing but the file; checks that roots and parent folders exist and that
-// user and group are known. Throws nothing.
+// Reads and validates `file` (at most 1 MiB). Opens nothing but the file; checks that roots and parent
+// folders exist and that user and group are known. Throws nothing.
 ConfigResult load_config(const std::string& file);
 
 }  // namespace baton

@@ -1,0 +1,55 @@
+#include "common/config_identity.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "common/config_sections.h"
+
+namespace baton {
+namespace {
+
+void require_root(TableReader& reader, std::string_view key, SourcePosition at) {
+  if (geteuid() == 0) return;
+  reader.fail(at, "'" + std::string{key} +
+                      "' is set, but baton was not started as root and cannot change it; " +
+                      "start it as root or leave it out");
+}
+
+}  // namespace
+
+void read_identity(TableReader& reader, ServerConfig& server) {
+  if (auto user = reader.string("user"); user && !user->value.empty()) {
+    if (const passwd* entry = getpwnam(user->value.c_str())) {
+      server.uid = entry->pw_uid;
+      server.gid = entry->pw_gid;
+      require_root(reader, "user", user->at);
+    } else {
+      reader.fail(user->at, "'user' is '" + user->value + "', which this system does not know");
+    }
+    server.user = std::move(user->value);
+  }
+  if (auto name = reader.string("group"); name && !name->value.empty()) {
+    if (const group* entry = getgrnam(name->value.c_str())) {
+      server.gid = entry->gr_gid;
+      require_root(reader, "group", name->at);
+    } else {
+      reader.fail(name->at, "'group' is '" + name->value + "', which this system does not know");
+    }
+    server.group = std::move(name->value);
+  }
+}
+
+std::uint32_t automatic_workers() {
+  constexpr long kFewest = 2;
+  cpu_set_t cpus;
+  // A machine with more CPUs than a cpu_set_t holds makes the call fail; the answer is clamped anyway.
+  const long count =
+      sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : sysconf(_SC_NPROCESSORS_ONLN);
+  return static_cast<std::uint32_t>(std::clamp<long>(count, kFewest, kMaxWorkersPerGeneration));
+}
+
+}  // namespace baton

@@ -1,0 +1,203 @@
+#include "common/config_sections.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <system_error>
+
+#include "common/config_identity.h"
+
+namespace baton {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kKilo = 1 << 10;
+constexpr std::int64_t kMega = 1 << 20;
+constexpr std::int64_t kTera = std::int64_t{1} << 40;
+
+template <typename Target, typename Source>
+void assign(Target& target, const std::optional<Source>& source) {
+  if (source) target = static_cast<Target>(*source);
+}
+
+template <typename Target>
+void assign_number(Target& target, const std::optional<Located<std::int64_t>>& source) {
+  if (source) target = static_cast<Target>(source->value);
+}
+
+bool is_server_name(std::string_view name) {
+  const auto allowed = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  return !name.empty() && name.size() <= 63 && std::ranges::all_of(name, allowed);
+}
+
+void read_workers(TableReader& reader, ServerConfig& server) {
+  const TomlValue* value = reader.find("workers");
+  if (value == nullptr || value->string() == nullptr) {
+    assign_number(server.workers, reader.integer("workers", 1, kMaxWorkersPerGeneration));
+  } else if (*value->string() != "auto") {
+    reader.fail(value->at, "'workers' is '" + *value->string() +
+                               "'; expected \"auto\" or an integer from 1 to " +
+                               std::to_string(kMaxWorkersPerGeneration));
+  }
+}
+
+// "stderr" and its like, or the path of a log file. `words` are those that mean something here.
+std::string read_log_target(TableReader& reader, const ConfigContext& context, std::string_view key,
+                            std::initializer_list<std::string_view> words, std::string fallback) {
+  constexpr std::array<std::string_view, 4> kReserved{"off", "none", "stdout", "stderr"};
+  const auto target = reader.string(key);
+  if (!target) return fallback;
+  if (std::ranges::find(words, target->value) != words.end()) return target->value;
+  if (std::ranges::find(kReserved, target->value) == kReserved.end()) {
+    return context.resolve_new_file(*target, key);
+  }
+  std::string expected;
+  for (const std::string_view word : words) expected += "\"" + std::string{word} + "\", ";
+  reader.fail(target->at, "'" + std::string{key} + "' is '" + target->value + "'; expected " + expected +
+                              "or a path (./" + target->value + " for a file of that name)");
+  return fallback;
+}
+
+std::optional<Address> read_address(const Located<std::string>& written, const ConfigContext& context) {
+  constexpr std::string_view kUnix = "unix:";
+  std::string text = written.value;
+  if (text.starts_with(kUnix) && text.size() > kUnix.size()) {
+    text = "unix:" + context.resolve_new_file({text.substr(kUnix.size()), written.at}, "address");
+  }
+  std::string why;
+  auto address = Address::parse(text, &why);
+  if (!address) context.errors.add(written.at, "bad address: " + why);
+  return address;
+}
+
+}  // namespace
+
+std::string ConfigContext::resolve(std::string_view path) const {
+  fs::path resolved = (folder / fs::path{path}).lexically_normal();
+  if (!resolved.has_filename() && resolved.has_relative_path()) resolved = resolved.parent_path();
+  return resolved.string();
+}
+
+std::string ConfigContext::resolve_new_file(const Located<std::string>& path, std::string_view what) const {
+  if (path.value.empty()) {
+    errors.add(path.at, "'" + std::string{what} + "' is empty; expected a path");
+    return {};
+  }
+  std::string resolved = resolve(path.value);
+  const fs::path parent = fs::path{resolved}.parent_path();
+  if (folder_problem(resolved).empty()) {
+    errors.add(path.at,
+               "'" + std::string{what} + "': " + resolved + " is a folder; expected the path of a file");
+  } else if (const std::string problem = folder_problem(parent); !problem.empty()) {
+    errors.add(path.at, "'" + std::string{what} + "': the folder " + parent.string() + " " + problem);
+  }
+  return resolved;
+}
+
+std::string folder_problem(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (fs::is_directory(status)) return {};
+  if (status.type() == fs::file_type::not_found) return "does not exist";
+  return error ? "cannot be used: " + error.message() : "is not a folder";
+}
+
+void read_server(TableReader& root, const ConfigContext& context, ServerConfig& server) {
+  server.workers = automatic_workers();
+  const TomlValue* table = root.table("server");
+  if (table == nullptr) return;
+  TableReader reader{*table, "[server]", context.errors};
+  if (auto name = reader.string("name")) {
+    if (!is_server_name(name->value)) {
+      reader.fail(name->at,
+                  "'name' is '" + name->value + "'; expected 1 to 63 letters, digits, '.', '_' or '-'");
+    }
+    server.name = std::move(name->value);
+  }
+  read_workers(reader, server);
+  assign_number(server.max_connections, reader.integer("max_connections", 1, kMaxConnections));
+  read_identity(reader, server);
+  if (const auto pid_file = reader.string("pid_file"); pid_file && !pid_file->value.empty()) {
+    server.pid_file = context.resolve_new_file(*pid_file, "pid_file");
+  }
+  assign(server.shutdown_timeout, reader.duration("shutdown_timeout"));
+  reader.finish();
+}
+
+void read_log(TableReader& root, const ConfigContext& context, LogConfig& log) {
+  constexpr std::array<std::string_view, 5> kLevels{"trace", "debug", "info", "warn", "error"};
+  const TomlValue* table = root.table("log");
+  if (table == nullptr) return;
+  TableReader reader{*table, "[log]", context.errors};
+  log.error = read_log_target(reader, context, "error", {"stderr"}, log.error);
+  if (const auto level = reader.one_of("level", {"trace", "debug", "info", "warn", "error"})) {
+    log.level = kLevels[*level];
+  }
+  log.access = read_log_target(reader, context, "access", {"off", "stdout"}, log.access);
+  assign(log.access_format, reader.one_of("access_format", {"combined", "json"}));
+  reader.finish();
+}
+
+void read_timeouts(TableReader& root, const ConfigContext& context, TimeoutConfig& timeouts) {
+  const TomlValue* table = root.table("timeouts");
+  if (table == nullptr) return;
+  TableReader reader{*table, "[timeouts]", context.errors};
+  assign(timeouts.header, reader.duration("header"));
+  assign(timeouts.keep_alive, reader.duration("keep_alive"));
+  assign(timeouts.body, reader.duration("body"));
+  assign(timeouts.send, reader.duration("send"));
+  assign(timeouts.handler, reader.duration("handler"));
+  reader.finish();
+}
+
+void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& limits) {
+  const TomlValue* table = root.table("limits");
+  if (table == nullptr) return;
+  TableReader reader{*table, "[limits]", context.errors};
+  assign(limits.header_bytes, reader.size("header_bytes", kKilo, 64 * kKilo));
+  assign(limits.body_bytes, reader.size("body_bytes", 0, kTera));
+  assign_number(limits.requests_per_connection,
+                reader.integer("requests_per_connection", 0, std::numeric_limits<std::uint32_t>::max()));
+  assign_number(limits.requests_per_worker,
+                reader.integer("requests_per_worker", 0, std::numeric_limits<std::int64_t>::max()));
+  const auto memory = reader.size("worker_memory", 0, kTera);
+  if (memory && *memory != 0 && *memory < kMega) {
+    // Less than a worker needs to start: it would be replaced for ever.
+    reader.fail(reader.find("worker_memory")->at, "'worker_memory' is " + std::to_string(*memory) +
+                                                      " bytes; expected at least 1M, or 0 for no limit");
+  }
+  assign(limits.worker_memory, memory);
+  assign_number(limits.retries, reader.integer("retries", 0, kMaxRetries));
+  reader.finish();
+}
+
+void read_listen(TableReader& root, const ConfigContext& context, std::vector<ListenConfig>& listen) {
+  std::map<std::string, std::uint32_t> lines;  // of the addresses so far
+  for (const TomlValue* table : root.required_tables("listen")) {
+    TableReader reader{*table, "[[listen]]", context.errors};
+    ListenConfig entry;
+    if (const auto written = reader.required_string("address")) {
+      entry.text = written->value;
+      entry.line = written->at.line;
+      entry.column = written->at.column;
+      if (const auto address = read_address(*written, context)) {
+        entry.address = *address;
+        const auto [first, added] = lines.emplace(address->to_string(), entry.line);
+        if (!added) {
+          reader.fail(written->at, "'" + entry.text + "' is already listened on: line " +
+                                       std::to_string(first->second) + " has the same address");
+        }
+      }
+    }
+    assign_number(entry.backlog, reader.integer("backlog", 1, 65'535));
+    reader.finish();
+    listen.push_back(std::move(entry));
+  }
+}
+
+}  // namespace baton

@@ -1,0 +1,192 @@
+#include "common/config_syntax.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+namespace baton {
+namespace {
+
+constexpr std::string_view kHostExpected =
+    "expected a name such as example.com, *.example.org, an IPv4 address or [::1]";
+
+bool is_alnum(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_hex(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+bool is_control(char c) {
+  return (c >= '\0' && c < ' ') || c == '\x7f';
+}
+bool is_token(char c) {
+  return is_alnum(c) || (c != '\0' && std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos);
+}
+
+std::string quoted(std::string_view text) {
+  return "'" + std::string{text} + "'";
+}
+
+// Splits "10s" into 10 and "s". Nothing when it does not begin with digits, or overflows.
+std::optional<std::pair<std::int64_t, std::string_view>> split_number(std::string_view text) {
+  std::int64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || text.front() == '-') return std::nullopt;
+  return std::pair{number, std::string_view{stop, end}};
+}
+
+std::optional<std::int64_t> scaled(std::int64_t number, std::int64_t factor) {
+  if (number > std::numeric_limits<std::int64_t>::max() / factor) return std::nullopt;
+  return number * factor;
+}
+
+bool is_ipv6_literal(std::string_view host) {
+  if (!host.starts_with('[') || !host.ends_with(']') || std::ranges::any_of(host, is_control)) return false;
+  in6_addr ignored{};
+  return inet_pton(AF_INET6, std::string{host.substr(1, host.size() - 2)}.c_str(), &ignored) == 1;
+}
+
+bool is_label(std::string_view label) {
+  return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+         std::ranges::all_of(label, [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
+}
+
+// The first segment of `rest`, which is left with what follows the separator: nothing after the last segment.
+std::optional<std::string_view> take_segment(std::optional<std::string_view>& rest, char separator) {
+  if (!rest) return std::nullopt;
+  const std::size_t end = rest->find(separator);
+  const std::string_view segment = rest->substr(0, end);
+  rest = end == std::string_view::npos ? std::nullopt : std::optional{rest->substr(end + 1)};
+  return segment;
+}
+
+}  // namespace
+
+std::optional<Duration> parse_duration(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> kUnits{
+      {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}};
+  const auto parts = split_number(text);
+  if (!parts) return std::nullopt;
+  const auto* unit =
+      std::ranges::find(kUnits, parts->second, &std::pair<std::string_view, std::int64_t>::first);
+  if (unit == kUnits.end()) return std::nullopt;
+  const auto milliseconds = scaled(parts->first, unit->second);
+  if (!milliseconds) return std::nullopt;
+  return Duration{*milliseconds};
+}
+
+std::optional<std::int64_t> parse_size(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> kUnits{
+      {{"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}}};
+  const auto parts = split_number(text);
+  if (!parts) return std::nullopt;
+  const auto* unit =
+      std::ranges::find(kUnits, parts->second, &std::pair<std::string_view, std::int64_t>::first);
+  if (unit == kUnits.end()) return std::nullopt;
+  return scaled(parts->first, unit->second);
+}
+
+Complaint check_host_pattern(std::string_view host) {
+  if (is_ipv6_literal(host)) return std::nullopt;
+  if (host.starts_with('[')) return quoted(host) + " is not an IPv6 address in brackets";
+  if (host == "*") return "'*' is not a host; the default site is the one that has no hosts";
+  std::optional<std::string_view> rest = host.starts_with("*.") ? host.substr(2) : host;
+  if (rest->find('*') != std::string_view::npos)
+    return quoted(host) + ": '*' may only stand first, as in *.example.org";
+  if (rest->find(':') != std::string_view::npos) return quoted(host) + ": hosts are written without a port";
+  if (rest->ends_with('.')) return quoted(host) + ": write the host without the dot at its end";
+  const auto is_ascii = [](char c) { return c > '\0'; };
+  if (!std::ranges::all_of(host, is_ascii)) {
+    return quoted(host) + ": international names are written in their ASCII form (xn--...)";
+  }
+  if (host.size() > 253) return "the host is longer than 253 characters";
+  while (const auto label = take_segment(rest, '.')) {
+    if (!is_label(*label)) return quoted(host) + " is not a host; " + std::string{kHostExpected};
+  }
+  return std::nullopt;
+}
+
+Complaint check_route_path(std::string_view path) {
+  if (!path.starts_with('/')) return quoted(path) + " does not begin with '/'";
+  if (std::ranges::any_of(path, is_control)) return "the path contains a control character";
+  if (path.find_first_of("?#") != std::string_view::npos) {
+    return quoted(path) + " contains '?' or '#'; only the path of a request is compared, without its query";
+  }
+  for (std::size_t i = path.find('%'); i != std::string_view::npos; i = path.find('%', i + 1)) {
+    if (i + 2 < path.size() && is_hex(path[i + 1]) && is_hex(path[i + 2])) {
+      return quoted(path) + " contains a percent-escape; write the character itself";
+    }
+  }
+  std::optional<std::string_view> rest = path.substr(1);
+  while (const auto segment = take_segment(rest, '/')) {
+    const bool trailing_slash = segment->empty() && !rest;
+    if (*segment == "." || *segment == ".." || (segment->empty() && !trailing_slash)) {
+      return quoted(path) + " contains an empty, '.' or '..' segment and would never match";
+    }
+  }
+  return std::nullopt;
+}
+
+Complaint check_header_name(std::string_view name) {
+  constexpr std::array<std::string_view, 8> kOwn{"connection", "content-length",   "date",
+                                                 "host",       "keep-alive",       "trailer",
+                                                 "upgrade",    "transfer-encoding"};
+  if (name.empty() || !std::ranges::all_of(name, is_token)) {
+    return quoted(name) + " is not a field name; expected letters, digits and -, as in X-Frame-Options";
+  }
+  if (std::ranges::find(kOwn, ascii_lower(name)) != kOwn.end()) {
+    return quoted(name) + " is written by the server itself and cannot be set";
+  }
+  return std::nullopt;
+}
+
+Complaint check_header_value(std::string_view value) {
+  if (std::ranges::any_of(value, [](char c) { return is_control(c) && c != '\t'; })) {
+    return "a field value cannot contain line breaks or other control characters";
+  }
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  if (!value.empty() && (is_blank(value.front()) || is_blank(value.back()))) {
+    return "a field value cannot begin or end with white space";
+  }
+  return std::nullopt;
+}
+
+Complaint check_redirect_target(std::string_view target) {
+  constexpr std::array<std::string_view, 4> kStarts{"/", "http://", "https://", "{uri}"};
+  if (std::ranges::none_of(kStarts, [&](std::string_view start) { return target.starts_with(start); })) {
+    return quoted(target) + " does not begin with '/', 'http://', 'https://' or '{uri}'";
+  }
+  const auto is_unsafe = [](char c) {
+    return c <= ' ' || c > '~' || std::string_view{"\"<>\\^`|"}.find(c) != std::string_view::npos;
+  };
+  if (std::ranges::any_of(target, is_unsafe)) {
+    return "the target contains a character that a URI cannot; percent-encode it";
+  }
+  for (std::size_t i = 0; i < target.size(); ++i) {
+    if (target[i] != '{' && target[i] != '}') continue;
+    const std::string_view rest = target.substr(i);
+    const std::string_view placeholder = rest.starts_with("{host}")  ? "{host}"
+                                         : rest.starts_with("{uri}") ? "{uri}"
+                                                                     : "";
+    if (placeholder.empty())
+      return quoted(target) + " contains an unknown placeholder; expected {host} or {uri}";
+    i += placeholder.size() - 1;
+  }
+  return std::nullopt;
+}
+
+std::string ascii_lower(std::string_view text) {
+  std::string lower{text};
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+}  // namespace baton
