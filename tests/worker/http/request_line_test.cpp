@@ -153,6 +153,17 @@ TEST(RequestLineResult, TellsAnEmptyQueryFromNone) {
   EXPECT_FALSE(ParsedHead(line("GET /a HTTP/1.1")).request.has_query);
 }
 
+TEST(RequestLineResult, TheQueryOfTheRequestBeforeIsForgotten) {
+  Request request;
+  for (const auto* next : {"OPTIONS * HTTP/1.1", "CONNECT h:80 HTTP/1.1", "GET / HTTP/1.1"}) {
+    ASSERT_EQ(parse_head("GET /a?b HTTP/1.1\r\nHost: h\r\n\r\n", {}, request).status, ParseStatus::kComplete);
+    const std::string bytes = line(next);
+    ASSERT_EQ(parse_head(bytes, {}, request).status, ParseStatus::kComplete);
+    EXPECT_FALSE(request.has_query) << next;
+    EXPECT_EQ(request.query, "") << next;
+  }
+}
+
 TEST(RequestLineResult, ServesLaterMinorVersionsAsOne) {
   EXPECT_EQ(ParsedHead(line("GET / HTTP/1.2")).request.minor, 1);
   EXPECT_EQ(ParsedHead(line("GET / HTTP/1.0")).request.minor, 0);
