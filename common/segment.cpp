@@ -66,8 +66,9 @@ void remove_stale(const std::string& name) {
 }  // namespace
 
 std::string Segment::name_for(const std::string& config_file) {
+  // The path as it was given, links not followed: a link that is pointed elsewhere before a reload names the same instance.
   std::error_code ignored;
-  const std::string path = std::filesystem::weakly_canonical(config_file, ignored).string();
+  const std::string path = std::filesystem::absolute(config_file, ignored).lexically_normal().string();
   std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a: batonctl of another build must come to the same name
   for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
   char name[32];

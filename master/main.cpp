@@ -1,6 +1,7 @@
 // baton: the server. See `baton --help`, conf/baton.toml and docs/.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 
@@ -43,7 +44,8 @@ int main(int argc, char** argv) {
   if (!loaded.config) return 1;
   if (test) return check_only(*loaded.config);
   try {
-    return baton::Master(std::move(*loaded.config)).run();
+    const std::string absolute = std::filesystem::absolute(file).lexically_normal().string();
+    return baton::Master(std::move(*loaded.config), absolute).run();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "baton: %s\n", error.what());
     return 1;

@@ -38,11 +38,11 @@ sigset_t signal_set() {
   return set;
 }
 
-Segment make_segment(const Config& config) {
+Segment make_segment(const std::string& file, const Config& config) {
   const std::uint32_t descriptors = size_descriptor_table(config.server.max_connections);
-  Segment segment = Segment::create(Segment::name_for(config.file), {descriptors, kMaxScoreboardEntries});
+  Segment segment = Segment::create(Segment::name_for(file), {descriptors, kMaxScoreboardEntries});
   SegmentHeader& header = segment.header();
-  std::strncpy(header.config_file, config.file.c_str(), sizeof header.config_file - 1);
+  std::strncpy(header.config_file, file.c_str(), sizeof header.config_file - 1);
   std::strncpy(header.name, config.server.name.c_str(), sizeof header.name - 1);
   header.start_unix = ::time(nullptr);
   header.start_ns = monotonic_ns();
@@ -73,9 +73,10 @@ std::string join_errors(const std::vector<ConfigError>& errors) {
 
 }  // namespace
 
-Master::Master(Config config)
-    : first_config_(std::move(config)),
-      segment_(make_segment(first_config_)),
+Master::Master(Config config, std::string file)
+    : config_file_(std::move(file)),
+      first_config_(std::move(config)),
+      segment_(make_segment(config_file_, first_config_)),
       error_log_(first_config_.log.error),
       pid_file_(first_config_.server.pid_file),
       epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
@@ -342,7 +343,7 @@ void Master::start_reload() {
     reload_again_ = true;
     return;
   }
-  ConfigResult loaded = load_config(current_->config.file);
+  ConfigResult loaded = load_config(config_file_);
   if (!loaded.config) return report_reload(false, join_errors(loaded.errors));
   const std::uint32_t capacity = first_config_.server.max_connections;
   if (loaded.config->server.max_connections > capacity) {

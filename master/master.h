@@ -34,7 +34,7 @@ class Master {
   // Sets up everything that exists before the first clone: the descriptor table, the segment, the logs, the
   // epoll set, the listeners, the pid file. Throws std::runtime_error with a message for people; nothing is
   // left behind then.
-  explicit Master(Config config);
+  Master(Config config, std::string file);
   ~Master();
 
   // Serves until told to stop. Returns the exit status: 0, or 1 when the workers cannot start.
@@ -69,6 +69,7 @@ class Master {
   void drain();
   void retire_all();
 
+  std::string config_file_;  // as it was given: a link may be pointed elsewhere before a reload
   Config first_config_;
   Segment segment_;
   ErrorLogFile error_log_;
