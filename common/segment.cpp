@@ -67,7 +67,9 @@ void remove_stale(const std::string& name) {
 
 std::string Segment::name_for(const std::string& config_file) {
   std::error_code ignored;
-  const std::string path = std::filesystem::weakly_canonical(config_file, ignored).string();
+  // absolute() first: weakly_canonical() leaves a relative path relative where its folder does not exist.
+  const auto absolute = std::filesystem::absolute(config_file, ignored);
+  const std::string path = std::filesystem::weakly_canonical(absolute, ignored).string();
   std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a: batonctl of another build must come to the same name
   for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
   char name[32];
@@ -164,7 +166,8 @@ void Segment::unlink() {
 bool master_alive(const SegmentHeader& header) {
   const pid_t pid = header.master_pid.load(std::memory_order_acquire);
   if (pid <= 0) return false;
-  return process_start(pid) == header.master_start.load(std::memory_order_acquire);
+  const std::uint64_t start = process_start(pid);
+  return start != 0 && start == header.master_start.load(std::memory_order_acquire);
 }
 
 std::uint64_t process_start(pid_t pid) {
@@ -172,6 +175,9 @@ std::uint64_t process_start(pid_t pid) {
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   // Field 22; the second one is the command in parentheses and may hold spaces, so count from behind it.
   std::size_t at = text.rfind(')');
+  // Field 3: a zombie has ended, whether or not its parent has taken note.
+  if (at != std::string::npos && at + 2 < text.size() && (text[at + 2] == 'Z' || text[at + 2] == 'X'))
+    return 0;
   for (int field = 2; at != std::string::npos && field < 22; ++field) at = text.find(' ', at + 1);
   return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at, nullptr, 10);
 }

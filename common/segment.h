@@ -129,7 +129,8 @@ class Segment {
 // Whether the master that wrote `header` still runs.
 bool master_alive(const SegmentHeader& header);
 
-// When `pid` was started, in clock ticks since boot; 0 when there is no such process.
+// When `pid` was started, in clock ticks since boot; 0 when there is no such process or it has ended (a
+// zombie).
 std::uint64_t process_start(pid_t pid);
 
 }  // namespace baton
