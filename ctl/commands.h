@@ -1,0 +1,34 @@
+// The commands of batonctl. Each returns the exit status of the program.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "ctl/control.h"
+
+namespace baton::ctl {
+
+constexpr int kExitOk = 0;
+constexpr int kExitFailed = 1;  // the server said no, or there is none
+constexpr int kExitUsage = 2;
+
+enum class Subject : unsigned char { kStats, kWorkers, kConnections };
+
+struct ShowOptions {
+  std::string config_file;  // finds the server: it need not be readable or valid
+  bool json = false;
+  std::optional<std::chrono::milliseconds> watch;  // again and again until SIGINT or the server's end
+};
+
+// Prints `subject` to stdout; what goes wrong to stderr.
+int show(Subject subject, const ShowOptions& options);
+
+int reload(const std::string& config_file);
+int stop(const std::string& config_file, Stop how, std::chrono::seconds patience);
+int reopen(const std::string& config_file);
+
+// $BATON_CONFIG, else conf/baton.toml where there is one, else /etc/baton/baton.toml.
+std::string default_config_file();
+
+}  // namespace baton::ctl

@@ -1,0 +1,116 @@
+#include "ctl/control.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "common/stats.h"
+#include "common/unique_fd.h"
+
+extern "C" {  // glibc 2.36 forgot to say so itself
+#include <sys/pidfd.h>
+}
+
+namespace baton::ctl {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kReportPoll{20};
+
+// The master's process, held by a pidfd: unlike a pid that cannot come to mean another process.
+class Master {
+ public:
+  explicit Master(const SegmentHeader& header) : pid_(header.master_pid.load(std::memory_order_acquire)) {
+    if (pid_ > 0) process_ = UniqueFd(::pidfd_open(pid_, 0));
+    // Looked at after opening: if that pid is the master's now, so is the pidfd.
+    if (!master_alive(header)) process_.reset();
+  }
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+  // Nothing when sent; else why not.
+  [[nodiscard]] std::optional<Outcome> send(int signal) const {
+    if (process_ && ::pidfd_send_signal(process_.get(), signal, nullptr, 0) == 0) return std::nullopt;
+    if (!process_ || errno == ESRCH) return Outcome{false, "the server is not running any more"};
+    if (errno == EPERM) {
+      return Outcome{false, fmt::format("no permission to signal the server (pid {}): it runs as another "
+                                        "user; repeat this as that user or as root",
+                                        pid_)};
+    }
+    return Outcome{false, fmt::format("cannot signal the server (pid {}): {}", pid_, std::strerror(errno))};
+  }
+
+  // Whether its process ends before `deadline`.
+  [[nodiscard]] bool ends_by(Clock::time_point deadline) const {
+    for (;;) {
+      const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
+      pollfd waiting{process_.get(), POLLIN, 0};
+      const int ready = ::poll(&waiting, 1, static_cast<int>(std::max<milliseconds::rep>(left.count(), 0)));
+      if (ready == 1) return true;
+      if (ready == 0) return false;
+    }
+  }
+
+ private:
+  pid_t pid_;
+  UniqueFd process_;
+};
+
+// The report that a signal sent now will lead to: the first one after `sequence`. An odd sequence is a report
+// being written, of a reload that came before ours.
+bool is_newer(std::uint32_t now, std::uint32_t sequence) {
+  const std::uint32_t last = sequence + sequence % 2;
+  return now % 2 == 0 && static_cast<std::int32_t>(now - last) > 0;
+}
+
+}  // namespace
+
+Outcome reload(const Segment& segment, milliseconds patience) {
+  const ReloadReport& report = segment.header().reload;
+  const Master master(segment.header());
+  const std::uint32_t before = report.sequence.load(std::memory_order_acquire);
+  if (auto failure = master.send(SIGHUP)) return *failure;
+  const auto deadline = Clock::now() + patience;
+  while (!is_newer(report.sequence.load(std::memory_order_acquire), before)) {
+    if (Clock::now() >= deadline) {
+      return {false, fmt::format("the server (pid {}) has reported no outcome within {} s; see its error log",
+                                 master.pid(), patience.count() / 1000)};
+    }
+    if (master.ends_by(std::min(deadline, Clock::now() + kReportPoll))) {
+      return {false, "the server ended during the reload; see its error log"};
+    }
+  }
+  const auto outcome = read_reload_report(report);
+  if (!outcome) return {false, "the server is reloading again; look at 'batonctl stats' for the outcome"};
+  return {outcome->ok, outcome->message};
+}
+
+Outcome stop(const Segment& segment, Stop how, milliseconds patience) {
+  const Master master(segment.header());
+  const auto begun = Clock::now();
+  if (auto failure = master.send(how == Stop::kFast ? SIGINT : SIGTERM)) return *failure;
+  if (master.ends_by(begun + patience)) {
+    const std::chrono::duration<double> taken = Clock::now() - begun;
+    return {true, fmt::format("the server (pid {}) has stopped after {:.1f} s", master.pid(), taken.count())};
+  }
+  return {false, fmt::format("the server (pid {}) is still finishing requests after {} s; {}", master.pid(),
+                             patience.count() / 1000,
+                             how == Stop::kFast ? "see its error log"
+                                                : "wait for it, or use 'batonctl stop --fast'")};
+}
+
+Outcome reopen(const Segment& segment) {
+  const Master master(segment.header());
+  if (auto failure = master.send(SIGUSR1)) return *failure;
+  return {true, fmt::format("the server (pid {}) was told to open its logs again", master.pid())};
+}
+
+}  // namespace baton::ctl

@@ -1,0 +1,17 @@
+// The statistics as text for people.
+#pragma once
+
+#include <string>
+
+#include "common/stats.h"
+#include "ctl/table.h"
+
+namespace baton::ctl {
+
+// Each returns whole lines. With `before`, an earlier snapshot of the same server, they show what happened
+// between the two, a second; without it, what happened since the start.
+std::string stats_view(const Snapshot& now, const Snapshot* before, const Display& display);
+std::string workers_view(const Snapshot& now, const Snapshot* before, const Display& display);
+std::string connections_view(const Snapshot& now, const Snapshot* before, const Display& display);
+
+}  // namespace baton::ctl
