@@ -30,10 +30,11 @@ Claim ConnectionTable::open(int fd, Holder holder) const {
   Slot& slot = at(fd);
   Claim claim = Claim::unpack(slot.claim.load(std::memory_order_acquire));
   claim = {claim.generation + 1, holder, SlotState::kHeld, 0};
-  // HELD first: a death during reset() then leaves a slot that recovery closes, never a half-filled armed
-  // one.
-  slot.claim.store(claim.pack(), std::memory_order_release);
+  // reset() first: nobody looks into a FREE slot, and a death in the middle leaves only a descriptor that the
+  // sweep reclaims. The other way round recovery would find a HELD slot with the last connection's phase,
+  // parked response and descriptor numbers, and send one client what was meant for another.
   reset(slot);
+  slot.claim.store(claim.pack(), std::memory_order_release);
   return claim;
 }
 

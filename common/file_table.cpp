@@ -66,7 +66,9 @@ FileEntry* FileTable::begin_fill(std::uint64_t root_key, std::string_view path, 
   FileEntry& oldest = *std::min_element(ways.begin(), ways.end(), [](const FileEntry& a, const FileEntry& b) {
     return a.used.load(std::memory_order_relaxed) < b.used.load(std::memory_order_relaxed);
   });
-  if (now - oldest.used.load(std::memory_order_relaxed) > kIdleTicks) retire(oldest);
+  // Signed: another worker's clock may be a tick ahead of `now`, which is not 13 years of idleness.
+  const auto idle = static_cast<std::int32_t>(now - oldest.used.load(std::memory_order_relaxed));
+  if (idle > static_cast<std::int32_t>(kIdleTicks)) retire(oldest);
   return nullptr;
 }
 

@@ -47,18 +47,25 @@ std::span<T> part(void* base, std::size_t offset, std::size_t count) {
   return {reinterpret_cast<T*>(static_cast<char*>(base) + offset), count};
 }
 
-// Frees the name for a new master, unless one is running under it.
+// Frees the name for a new master, unless one is running under it: of whatever layout, because the identity
+// stands at the same place in all of them. Anything else under the name is a leftover or half made, and
+// nobody's.
 void remove_stale(const std::string& name) {
   try {
-    const Segment old = Segment::attach(name);
-    if (master_alive(old.header())) {
-      throw std::runtime_error(
-          "already running as pid " + std::to_string(old.header().master_pid.load()) +
-          " with this configuration file; stop it with 'batonctl stop', or start with another file");
+    bip::shared_memory_object object(bip::open_only, name.c_str(), bip::read_only);
+    bip::offset_t bytes = 0;
+    object.get_size(bytes);
+    if (bytes >= static_cast<bip::offset_t>(sizeof(SegmentHeader))) {
+      const bip::mapped_region region(object, bip::read_only, 0, sizeof(SegmentHeader));
+      const auto& header = *static_cast<const SegmentHeader*>(region.get_address());
+      if (std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && master_alive(header)) {
+        throw std::runtime_error(
+            "already running as pid " + std::to_string(header.master_pid.load()) +
+            " with this configuration file; stop it with 'batonctl stop', or start with another file");
+      }
     }
-  } catch (const std::runtime_error& error) {
-    if (std::strncmp(error.what(), "already running", 15) == 0) throw;
-    // Not ours, of another layout or half made: whoever wrote it, nobody is master of it.
+  } catch (const bip::interprocess_exception&) {
+    // Not there, or not readable: create() says what is the matter.
   }
   bip::shared_memory_object::remove(name.c_str());
 }
@@ -66,7 +73,8 @@ void remove_stale(const std::string& name) {
 }  // namespace
 
 std::string Segment::name_for(const std::string& config_file) {
-  // The path as it was given, links not followed: a link that is pointed elsewhere before a reload names the same instance.
+  // The path as it was given, links not followed: a link that is pointed elsewhere before a reload names the
+  // same instance.
   std::error_code ignored;
   const std::string path = std::filesystem::absolute(config_file, ignored).lexically_normal().string();
   std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a: batonctl of another build must come to the same name
@@ -115,6 +123,8 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
     std::strncpy(header.version, kVersion, sizeof header.version - 1);
     segment.locate();
     for (WorkerEntry& entry : segment.scoreboard_) new (&entry) WorkerEntry{};
+    header.master_start.store(process_start(::getpid()));
+    header.master_pid.store(::getpid());
     std::memcpy(header.magic, kMagic, sizeof kMagic);  // last: attach() believes nothing without it
     return segment;
   } catch (const bip::interprocess_exception& error) {
@@ -165,7 +175,8 @@ void Segment::unlink() {
 bool master_alive(const SegmentHeader& header) {
   const pid_t pid = header.master_pid.load(std::memory_order_acquire);
   if (pid <= 0) return false;
-  return process_start(pid) == header.master_start.load(std::memory_order_acquire);
+  const std::uint64_t start = process_start(pid);
+  return start != 0 && start == header.master_start.load(std::memory_order_acquire);
 }
 
 std::uint64_t process_start(pid_t pid) {
@@ -173,6 +184,9 @@ std::uint64_t process_start(pid_t pid) {
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   // Field 22; the second one is the command in parentheses and may hold spaces, so count from behind it.
   std::size_t at = text.rfind(')');
+  // Field 3: a zombie has ended, whether or not its parent has taken note.
+  if (at != std::string::npos && at + 2 < text.size() && (text[at + 2] == 'Z' || text[at + 2] == 'X'))
+    return 0;
   for (int field = 2; at != std::string::npos && field < 22; ++field) at = text.find(' ', at + 1);
   return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at, nullptr, 10);
 }

@@ -43,6 +43,8 @@ struct ReloadReport {
 struct SegmentHeader {
   char magic[8] = {};  // "batonseg"; frozen, like all up to `start_unix`
   std::uint32_t layout_version = 0;
+  std::atomic<pid_t> master_pid{0};            // these four stand here in every layout
+  std::atomic<std::uint64_t> master_start{0};  // start time of that pid (/proc/PID/stat): pids are used again
   std::uint32_t slot_count = 0;
   std::uint64_t total_bytes = 0;
   std::uint32_t slot_bytes = 0;
@@ -56,8 +58,6 @@ struct SegmentHeader {
 
   // Written by the master.
   char name[64] = {};
-  std::atomic<pid_t> master_pid{0};
-  std::atomic<std::uint64_t> master_start{0};  // start time of that pid (/proc/PID/stat): pids are used again
   std::atomic<MasterState> state{MasterState::kStarting};
   // The switch of a reload: a worker of an older generation takes no event any more.
   std::atomic<std::uint32_t> generation{0};
@@ -129,7 +129,8 @@ class Segment {
 // Whether the master that wrote `header` still runs.
 bool master_alive(const SegmentHeader& header);
 
-// When `pid` was started, in clock ticks since boot; 0 when there is no such process.
+// When `pid` was started, in clock ticks since boot; 0 when there is no such process or it has ended (a
+// zombie).
 std::uint64_t process_start(pid_t pid);
 
 }  // namespace baton

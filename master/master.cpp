@@ -47,8 +47,6 @@ Segment make_segment(const std::string& file, const Config& config) {
   header.start_unix = ::time(nullptr);
   header.start_ns = monotonic_ns();
   header.max_connections.store(config.server.max_connections);
-  header.master_start.store(process_start(::getpid()));
-  header.master_pid.store(::getpid());
   return segment;
 }
 

@@ -1,0 +1,221 @@
+#include "common/segment.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstddef>
+#include <filesystem>
+#include <stdexcept>
+
+#include "common/unique_fd.h"
+#include "tests/support/test_segment.h"
+
+namespace baton {
+namespace {
+
+using test::become_master;
+using test::kSmall;
+using test::SegmentName;
+using testing::HasSubstr;
+
+UniqueFd open_object(const std::string& name) {
+  return UniqueFd(::shm_open(name.c_str(), O_RDWR | O_CLOEXEC, 0));
+}
+
+void expect_attach_fails(const std::string& name, const std::string& because) {
+  try {
+    const Segment segment = Segment::attach(name);
+    ADD_FAILURE() << "attached to a segment that is not one";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr(because));
+  }
+}
+
+TEST(Segment, AttachedSegmentShowsWhatTheCreatorWrites) {
+  const SegmentName name;
+  const Segment created = Segment::create(name.text(), kSmall);
+  const Segment attached = Segment::attach(name.text());
+  EXPECT_EQ(attached.header().slot_count, kSmall.slots);
+  EXPECT_EQ(attached.connections().size(), kSmall.slots);
+  EXPECT_EQ(attached.scoreboard().size(), kSmall.workers);
+  EXPECT_EQ(attached.log_buffers().size(), kSmall.workers);
+
+  created.header().generation = 7;
+  created.scoreboard()[3].pid = 4711;
+  created.connections().open(63, 2);
+  created.connections().notes(63).status = 206;
+  ASSERT_TRUE(created.log_buffers()[3].append("line\n", 1));
+  EXPECT_EQ(attached.header().generation, 7U);
+  EXPECT_EQ(attached.scoreboard()[3].pid, 4711);
+  EXPECT_EQ(attached.connections().claim(63).holder, 2);
+  EXPECT_EQ(attached.connections().notes(63).status, 206);
+  EXPECT_EQ(attached.log_buffers()[3].length, 5U);
+}
+
+TEST(Segment, IsReadableByItsOwnerOnly) {
+  const SegmentName name;
+  const Segment created = Segment::create(name.text(), kSmall);
+  struct stat status {};
+  const UniqueFd object = open_object(name.text());
+  ASSERT_EQ(::fstat(object.get(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777U, 0600U);
+}
+
+TEST(Segment, MembersOfANewOneHaveTheirInitialValues) {
+  const SegmentName name;
+  const Segment segment = Segment::create(name.text(), kSmall);
+  EXPECT_EQ(segment.header().reload.sequence, 0U);
+  EXPECT_EQ(segment.connections().claim(0).state, SlotState::kFree);
+  EXPECT_EQ(segment.scoreboard()[0].state, WorkerState::kEmpty);
+  EXPECT_EQ(segment.scoreboard()[0].flight.connection, FlightRecord::kNoConnection);
+  EXPECT_EQ(segment.log_buffers()[0].length, 0U);
+}
+
+TEST(Segment, AttachNeedsOneThatExists) {
+  expect_attach_fails(test::unique_segment_name(), "no server is running");
+}
+
+TEST(Segment, AttachRefusesAWrongMagic) {
+  const SegmentName name;
+  const Segment created = Segment::create(name.text(), kSmall);
+  created.header().magic[0] = 'x';
+  expect_attach_fails(name.text(), "not a baton segment");
+}
+
+TEST(Segment, AttachRefusesAnotherLayoutAndNamesBothVersions) {
+  const SegmentName name;
+  const Segment created = Segment::create(name.text(), kSmall);
+  created.header().layout_version = kLayoutVersion + 6;
+  expect_attach_fails(name.text(), "version " + std::to_string(kLayoutVersion + 6));
+  expect_attach_fails(name.text(), "reads version " + std::to_string(kLayoutVersion));
+}
+
+TEST(Segment, AttachRefusesOtherSizesOfItsParts) {
+  const SegmentName name;
+  const Segment created = Segment::create(name.text(), kSmall);
+  created.header().slot_bytes += 64;
+  expect_attach_fails(name.text(), "layout");
+  created.header().slot_bytes -= 64;
+  created.header().slot_count += 4096;
+  expect_attach_fails(name.text(), "sizes do not fit");
+}
+
+TEST(Segment, AttachRefusesATruncatedOne) {
+  const SegmentName name;
+  const Segment created = Segment::create(name.text(), kSmall);
+  const UniqueFd object = open_object(name.text());
+  const auto whole = static_cast<off_t>(created.header().total_bytes);
+  ASSERT_EQ(::ftruncate(object.get(), whole - 4096), 0);
+  expect_attach_fails(name.text(), "sizes do not fit");
+  ASSERT_EQ(::ftruncate(object.get(), 100), 0);
+  expect_attach_fails(name.text(), "not complete");
+  ASSERT_EQ(::ftruncate(object.get(), 0), 0);
+  expect_attach_fails(name.text(), "not complete");
+}
+
+TEST(Segment, CreateRefusesWhileTheMasterIsAlive) {
+  const SegmentName name;
+  const Segment first = Segment::create(name.text(), kSmall);
+  become_master(first);
+  try {
+    const Segment second = Segment::create(name.text(), kSmall);
+    ADD_FAILURE() << "two masters would share one name";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("already running as pid " + std::to_string(::getpid())));
+  }
+  EXPECT_EQ(Segment::attach(name.text()).header().master_pid, ::getpid());
+}
+
+TEST(Segment, CreateReplacesOneWhoseMasterIsDead) {
+  const SegmentName name;
+  const Segment first = Segment::create(name.text(), kSmall);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) ::_exit(0);
+  first.header().master_pid = child;
+  first.header().master_start = process_start(child);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+
+  const Segment second = Segment::create(name.text(), kSmall);
+  EXPECT_EQ(Segment::attach(name.text()).header().master_pid, 0);
+  EXPECT_EQ(first.header().master_pid, child) << "the old mapping must stay whole for who still has it";
+}
+
+TEST(Segment, CreateReplacesWhatIsNotASegment) {
+  const SegmentName name;
+  const UniqueFd foreign(::shm_open(name.text().c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  ASSERT_TRUE(foreign);
+  const Segment created = Segment::create(name.text(), kSmall);
+  EXPECT_EQ(Segment::attach(name.text()).header().slot_count, kSmall.slots);
+}
+
+TEST(Segment, UnlinkRemovesTheNameAndKeepsTheMapping) {
+  const SegmentName name;
+  Segment segment = Segment::create(name.text(), kSmall);
+  segment.unlink();
+  expect_attach_fails(name.text(), "no server is running");
+  segment.header().generation = 3;
+  EXPECT_EQ(segment.header().generation, 3U);
+}
+
+TEST(SegmentName, DependsOnTheFileNotOnHowItIsWritten) {
+  const std::string here = std::filesystem::current_path();
+  EXPECT_EQ(Segment::name_for("conf/x.toml"), Segment::name_for(here + "/conf/./x.toml"));
+  EXPECT_EQ(Segment::name_for("conf/x.toml"), Segment::name_for("conf/../conf/x.toml"));
+  EXPECT_NE(Segment::name_for("conf/x.toml"), Segment::name_for("conf/y.toml"));
+}
+
+TEST(MasterAlive, NeedsThePidAndItsStartTime) {
+  const SegmentName name;
+  const Segment segment = Segment::create(name.text(), kSmall);
+  EXPECT_FALSE(master_alive(segment.header()));
+  become_master(segment);
+  EXPECT_TRUE(master_alive(segment.header()));
+  segment.header().master_start += 1;  // the same pid, another process
+  EXPECT_FALSE(master_alive(segment.header()));
+}
+
+TEST(MasterAlive, IsFalseForAPidThatIsGoneEvenBeforeItsStartTimeWasWritten) {
+  const SegmentName name;
+  const Segment segment = Segment::create(name.text(), kSmall);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  segment.header().master_pid = child;
+  EXPECT_FALSE(master_alive(segment.header()));
+}
+
+TEST(MasterAlive, IsFalseForAZombie) {
+  const SegmentName name;
+  const Segment segment = Segment::create(name.text(), kSmall);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  segment.header().master_pid = child;
+  segment.header().master_start = process_start(child);
+  EXPECT_TRUE(master_alive(segment.header()));
+  ASSERT_EQ(::kill(child, SIGKILL), 0);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
+  EXPECT_FALSE(master_alive(segment.header()));
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
+TEST(ProcessStart, TellsProcessesApart) {
+  EXPECT_GT(process_start(::getpid()), 0U);
+  EXPECT_EQ(process_start(::getpid()), process_start(::getpid()));
+  EXPECT_GE(process_start(::getpid()), process_start(1));
+  EXPECT_EQ(process_start(-1), 0U);
+}
+
+}  // namespace
+}  // namespace baton

@@ -1,0 +1,147 @@
+#include "ctl/control.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <functional>
+#include <string>
+
+#include "tests/support/test_segment.h"
+
+namespace baton::ctl {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGUSR1};
+
+// A process in the master's place. It blocks its signals before it begins, so none can come too early.
+class ControlTest : public testing::Test {
+ protected:
+  // `answer` is run in the child for each signal; it ends when that returns false.
+  void start_master(const std::function<bool(int signal)>& answer) {
+    sigset_t signals;
+    sigset_t old;
+    sigemptyset(&signals);
+    for (const int signal : kSignals) sigaddset(&signals, signal);
+    sigprocmask(SIG_BLOCK, &signals, &old);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      for (int signal = 0; sigwait(&signals, &signal) == 0 && answer(signal);) continue;
+      ::_exit(0);
+    }
+    sigprocmask(SIG_SETMASK, &old, nullptr);
+    ASSERT_GT(pid_, 0);
+    segment_.header().master_pid = pid_;
+    segment_.header().master_start = process_start(pid_);
+  }
+  void TearDown() override {
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+  }
+  void write_report(bool ok, const char* message) {
+    ReloadReport& report = segment_.header().reload;
+    report.sequence += 1;
+    report.ok = ok ? 1 : 0;
+    std::strcpy(report.message, message);
+    report.sequence += 1;
+  }
+
+  test::SegmentName name_;
+  Segment segment_ = Segment::create(name_.text(), test::kSmall);
+  pid_t pid_ = -1;
+};
+
+TEST_F(ControlTest, ReloadPassesOnTheOutcomeOfItsOwnReload) {
+  write_report(false, "an earlier one");
+  start_master([this](int signal) {
+    write_report(signal == SIGHUP, "generation 2 is serving");
+    return true;
+  });
+  const Outcome outcome = reload(segment_, seconds(30));
+  EXPECT_TRUE(outcome.ok);
+  EXPECT_EQ(outcome.message, "generation 2 is serving");
+}
+
+TEST_F(ControlTest, ReloadFailsWithTheServersMessage) {
+  start_master([this](int) {
+    write_report(false, "baton.toml:3:1: unknown key");
+    return true;
+  });
+  const Outcome outcome = reload(segment_, seconds(30));
+  EXPECT_FALSE(outcome.ok);
+  EXPECT_EQ(outcome.message, "baton.toml:3:1: unknown key");
+}
+
+TEST_F(ControlTest, ReloadDoesNotTakeAReportBegunBeforeItForItsOwn) {
+  segment_.header().reload.sequence = 5;
+  start_master([this](int) {
+    ReloadReport& report = segment_.header().reload;
+    std::strcpy(report.message, "the earlier one");
+    report.sequence = 6;
+    write_report(true, "ours");
+    return true;
+  });
+  EXPECT_EQ(reload(segment_, seconds(30)).message, "ours");
+}
+
+TEST_F(ControlTest, ReloadNoticesTheMastersDeath) {
+  start_master([](int) { return false; });
+  const Outcome outcome = reload(segment_, seconds(30));
+  EXPECT_FALSE(outcome.ok);
+  EXPECT_THAT(outcome.message, HasSubstr("ended during the reload"));
+}
+
+TEST_F(ControlTest, ReloadGivesUpOnAMasterThatDoesNotAnswer) {
+  start_master([](int) { return true; });
+  const Outcome outcome = reload(segment_, milliseconds(60));
+  EXPECT_FALSE(outcome.ok);
+  EXPECT_THAT(outcome.message, HasSubstr("no outcome"));
+}
+
+TEST_F(ControlTest, StopSendsTermAndFastStopInt) {
+  start_master([](int signal) { return signal != SIGTERM; });
+  EXPECT_TRUE(stop(segment_, Stop::kGraceful, seconds(30)).ok);
+  ::waitpid(pid_, nullptr, 0);
+  start_master([](int signal) { return signal != SIGINT; });
+  EXPECT_TRUE(stop(segment_, Stop::kFast, seconds(30)).ok);
+}
+
+TEST_F(ControlTest, StopSaysWhenTheServerGoesOn) {
+  start_master([](int) { return true; });
+  const Outcome outcome = stop(segment_, Stop::kGraceful, milliseconds(20));
+  EXPECT_FALSE(outcome.ok);
+  EXPECT_THAT(outcome.message, HasSubstr("stop --fast"));
+}
+
+TEST_F(ControlTest, ReopenSendsUsr1) {
+  start_master([](int signal) { return signal != SIGUSR1; });
+  EXPECT_TRUE(reopen(segment_).ok);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT), 0);
+  EXPECT_EQ(info.si_code, CLD_EXITED);
+}
+
+TEST_F(ControlTest, NothingIsSentToAProcessThatHasTheMastersOldPid) {
+  start_master([](int) { return false; });
+  segment_.header().master_start += 1;
+  EXPECT_THAT(reopen(segment_).message, HasSubstr("not running"));
+  EXPECT_FALSE(stop(segment_, Stop::kFast, seconds(30)).ok);
+  EXPECT_FALSE(reload(segment_, seconds(30)).ok);
+  EXPECT_EQ(::waitpid(pid_, nullptr, WNOHANG), 0) << "it must go on living";
+}
+
+TEST_F(ControlTest, NothingIsSentWhereNoMasterWasEverNamed) {
+  EXPECT_FALSE(reopen(segment_).ok);
+}
+
+}  // namespace
+}  // namespace baton::ctl

@@ -1,0 +1,43 @@
+// A segment under a name of its own, gone with the test.
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/interprocess/shared_memory_object.hpp>
+#include <string>
+
+#include "common/segment.h"
+
+namespace baton::test {
+
+// Unique among the processes and the calls of a test run.
+inline std::string unique_segment_name() {
+  static std::atomic<unsigned> calls{0};
+  return "baton-test-" + std::to_string(::getpid()) + "-" + std::to_string(calls++);
+}
+
+// Removes the name at the end, whoever made the segment.
+class SegmentName {
+ public:
+  SegmentName() : text_(unique_segment_name()) {}
+  explicit SegmentName(std::string text) : text_(std::move(text)) {}
+  SegmentName(const SegmentName&) = delete;
+  SegmentName& operator=(const SegmentName&) = delete;
+  ~SegmentName() { boost::interprocess::shared_memory_object::remove(text_.c_str()); }
+
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+constexpr SegmentSizes kSmall{64, 4};
+
+// This process as the master of `segment`.
+inline void become_master(const Segment& segment) {
+  segment.header().master_pid = ::getpid();
+  segment.header().master_start = process_start(::getpid());
+}
+
+}  // namespace baton::test
