@@ -446,7 +446,7 @@ void Master::retire_all() {
   if (stage_ == Stage::kRetiring) return;
   if (pending_) abort_reload("the server stops");
   stage_ = Stage::kRetiring;
-  segment_.header().state.store(MasterState::kStopping, std::memory_order_release);
+  segment_.header().state.store(MasterState::kEnding, std::memory_order_release);
   listeners_.close_all();
   current_->signal_all(SIGTERM);
   for (const auto& generation : retiring_) generation->signal_all(SIGTERM);

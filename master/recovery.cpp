@@ -20,17 +20,26 @@ struct StreamCounts {
 };
 
 std::optional<StreamCounts> stream_counts(int fd, const Slot& slot) {
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  int unsent = 0;
-  int unread = 0;
-  if ((slot.flags & SlotFlags::kUnixSocket) != 0 ||
-      ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || ::ioctl(fd, SIOCOUTQ, &unsent) != 0 ||
-      ::ioctl(fd, SIOCINQ, &unread) != 0) {
-    return std::nullopt;
+  if ((slot.flags & SlotFlags::kUnixSocket) != 0) return std::nullopt;
+  // The queues and the counters are read one after the other: an acknowledgement or a segment in between
+  // would be missed, so look again until the queues have not moved.
+  for (int tries = 0; tries < 100; ++tries) {
+    int unsent = 0;
+    int unread = 0;
+    int unsent_after = 0;
+    int unread_after = 0;
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::ioctl(fd, SIOCOUTQ, &unsent) != 0 || ::ioctl(fd, SIOCINQ, &unread) != 0 ||
+        ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        ::ioctl(fd, SIOCOUTQ, &unsent_after) != 0 || ::ioctl(fd, SIOCINQ, &unread_after) != 0) {
+      return std::nullopt;
+    }
+    if (unsent != unsent_after || unread != unread_after) continue;
+    return StreamCounts{info.tcpi_bytes_acked + static_cast<std::uint64_t>(unsent),
+                        info.tcpi_bytes_received - static_cast<std::uint64_t>(unread)};
   }
-  return StreamCounts{info.tcpi_bytes_acked + static_cast<std::uint64_t>(unsent),
-                      info.tcpi_bytes_received - static_cast<std::uint64_t>(unread)};
+  return std::nullopt;
 }
 
 // Whether the slot tells the truth about its input: a worker that died between recv(2) and its note of it

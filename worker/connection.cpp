@@ -137,7 +137,7 @@ ConnectionHandler::Next ConnectionHandler::wait_for_more(bool served) {
 }
 
 bool ConnectionHandler::stopping() const {
-  return context_.segment.header().state.load(std::memory_order_relaxed) == MasterState::kStopping;
+  return context_.segment.header().state.load(std::memory_order_relaxed) >= MasterState::kStopping;
 }
 
 // Closing a socket with unread input resets it, and the reset may overtake the last response: shut down our

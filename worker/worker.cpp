@@ -134,6 +134,8 @@ class Worker {
     const std::uint64_t most = context_.config.limits.requests_per_worker;
     if (most != 0 && context_.counters().requests.load(std::memory_order_relaxed) >= most) return true;
     const SegmentHeader& header = context_.segment.header();
+    // A ready event wins over a pending signal: a busy worker would not see the signal for long.
+    if (header.state.load(std::memory_order_relaxed) == MasterState::kEnding) return true;
     return header.generation.load(std::memory_order_acquire) > context_.generation;
   }
 
