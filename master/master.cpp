@@ -104,7 +104,6 @@ Master::~Master() {
   listeners_.abandon();
   listeners_.close_all();
   listeners_.close_removed();
-  segment_.unlink();
 }
 
 void Master::watch(int fd) const {
@@ -146,9 +145,9 @@ int Master::run() {
         for (const auto& generation : retiring_) {
           if (reap_in(generation.get())) break;
         }
-        forget_retired();
       }
     }
+    forget_retired();
     if (stage_ == Stage::kRetiring && !current_->any_running() && retiring_.empty()) stage_ = Stage::kEnded;
   }
   spdlog::info("stopped");
@@ -397,7 +396,6 @@ void Master::commit_reload() {
                         std::to_string(current_->workers.size()) + " workers on";
   for (const Listener& listener : listeners_.all()) message += " " + listener.bound.to_string();
   report_reload(trouble.empty(), message + trouble);
-  forget_retired();
 }
 
 void Master::abort_reload(const std::string& why) {
@@ -432,10 +430,11 @@ void Master::forget_retired() {
 // -------------------------------------------------------------------------------------------------------------
 
 void Master::drain() {
+  if (stage_ == Stage::kStarting) return retire_all();
   if (stage_ == Stage::kRetiring) return;
   spdlog::info("stopping: finishing the requests in hand");
+  stage_ = Stage::kDraining;  // first: the end of a reload may begin the next one, but only while serving
   if (pending_) abort_reload("the server stops");
-  stage_ = Stage::kDraining;
   segment_.header().state.store(MasterState::kStopping, std::memory_order_release);
   listeners_.close_all();
   give_up_ns_ = monotonic_ns() +
@@ -444,8 +443,8 @@ void Master::drain() {
 
 void Master::retire_all() {
   if (stage_ == Stage::kRetiring) return;
-  if (pending_) abort_reload("the server stops");
   stage_ = Stage::kRetiring;
+  if (pending_) abort_reload("the server stops");
   segment_.header().state.store(MasterState::kEnding, std::memory_order_release);
   listeners_.close_all();
   current_->signal_all(SIGTERM);

@@ -72,6 +72,11 @@ class Master {
   std::string config_file_;  // as it was given: a link may be pointed elsewhere before a reload
   Config first_config_;
   Segment segment_;
+  // Removes the segment's name at the end, also when a constructor of what follows throws.
+  struct NameRemover {
+    Segment& segment;
+    ~NameRemover() { segment.unlink(); }
+  } name_remover_{segment_};
   ErrorLogFile error_log_;
   PidFile pid_file_;
   UniqueFd epoll_fd_;  // the set that the workers share

@@ -19,8 +19,6 @@ constexpr int kBurst = 16;
 void pause_accepting(const WorkerContext& context) {
   SegmentHeader& header = context.segment.header();
   if (header.accept_paused.exchange(1) == 0) bump(context.counters().accept_paused);
-  // A close between our count and the store above saw no pause to end: look again.
-  resume_accepting(header, context.epoll);
 }
 
 void raise_highest(SegmentHeader& header, int fd) {
@@ -56,7 +54,9 @@ void accept_burst(const WorkerContext& context, int listener, std::uint64_t now_
     // Counted before it is accepted: workers that accept at the same time never exceed the limit together.
     if (header.connections.fetch_add(1) >= header.max_connections.load(std::memory_order_relaxed)) {
       header.connections.fetch_sub(1);
-      return pause_accepting(context);
+      pause_accepting(context);
+      // A close between our count and the pause saw none to end: look again.
+      return resume_accepting(header, context.epoll);
     }
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -74,7 +74,10 @@ void accept_burst(const WorkerContext& context, int listener, std::uint64_t now_
       case EMFILE:
       case ENFILE:
       case ENOBUFS:
-      case ENOMEM: return pause_accepting(context);
+      case ENOMEM:
+        // Not to be tried again at once, there would be no end to it: the next close or the master's next
+        // sweep goes on.
+        return pause_accepting(context);
       case EBADF:
       case EINVAL:
       case ENOTSOCK: return;  // the listener was removed by a reload

@@ -78,14 +78,17 @@ bool can_read_roots(const serve::Router& router) {
 }
 
 // Tells the master, then waits for it to switch to this generation: until all of it is ready, none of it
-// serves.
+// serves. False: the server ends before it has begun.
 bool await_switch(const WorkerContext& context, pid_t master) {
   context.entry().state.store(WorkerState::kReady, std::memory_order_release);
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t ignored = ::write(context.ready_fd, &one, sizeof one);
+  const SegmentHeader& header = context.segment.header();
   std::atomic<std::uint32_t>& generation = context.segment.header().generation;
   for (std::uint32_t seen = 0; (seen = generation.load(std::memory_order_acquire)) < context.generation;) {
-    if (::getppid() != master) return false;
+    // Signals are blocked here, so the master's SIGTERM would not be seen.
+    const bool stopping = header.state.load(std::memory_order_relaxed) == MasterState::kStopping;
+    if (stopping || ::getppid() != master) return false;
     const timespec again{0, kBackstopMs * 1'000'000L};
     ::syscall(SYS_futex, &generation, FUTEX_WAIT, seen, &again, nullptr, 0);
   }

@@ -62,7 +62,9 @@ Finished run_program(const std::vector<std::string>& arguments) {
   const std::string err = (folder.path() / "err").string();
   const pid_t pid = start_program(arguments, out, err);
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  if (!wait_until([&] { return ::waitpid(pid, &status, WNOHANG) == pid; })) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, &status, 0);
   }
   return {exit_status(status), read_file(out), read_file(err)};
 }
@@ -81,7 +83,9 @@ Server::Server(const TempDir& folder, const std::string& config)
       return true;
     }
     try {
-      if (!segment_) segment_ = std::make_unique<Segment>(Segment::attach(name));
+      // A killed server of the same folder may have left its own there.
+      if (!segment_ || segment_->header().master_pid.load() != pid_)
+        segment_ = std::make_unique<Segment>(Segment::attach(name));
       return segment_->header().master_pid.load() == pid_ &&
              segment_->header().state.load() == MasterState::kServing;
     } catch (const std::runtime_error&) {

@@ -21,6 +21,7 @@ struct Finished {
   std::string out;
   std::string err;
 };
+// Kills it when it does not end within kPatience.
 Finished run_program(const std::vector<std::string>& arguments);
 
 // Paths of the binaries beside the running test.

@@ -1,0 +1,225 @@
+// Starting, refusing to start, and stopping: gracefully, at once, and when the master is killed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "tests/support/bulk.h"
+#include "tests/support/observe.h"
+#include "tests/support/server.h"
+#include "tests/support/wait.h"
+
+namespace baton::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kBig = 24 << 20;
+
+std::string answering(const std::string& settings = "", const std::string& listen = "127.0.0.1:0") {
+  return "[server]\nworkers = 2\n" + settings + "\n[[listen]]\naddress = \"" + listen +
+         "\"\n[[site]]\n[[site.route]]\npath = \"/\"\nrespond = { body = \"x\" }\n";
+}
+
+std::filesystem::path segment_file(const Server& server) {
+  return std::filesystem::path("/dev/shm") / Segment::name_for(server.config_file());
+}
+
+Finished start(const std::string& config_file) {
+  return run_program({baton_binary(), "-c", config_file});
+}
+
+bool refuses(std::uint16_t port) {
+  try {
+    Client::connect_tcp(port);
+    return false;
+  } catch (const std::runtime_error&) {
+    return true;
+  }
+}
+
+TEST(Stop, GracefulClosesIdleConnectionsAndFinishesWhatIsInHand) {
+  const TempDir folder;
+  write_pattern(folder, "root/big", kBig);
+  Server server(folder, static_config("root", "", "shutdown_timeout = \"50s\""));
+  const std::uint16_t port = server.port();
+  Client idle = server.connect();
+  EXPECT_EQ(idle.get("/none").status, 404);
+  Download download(port, "/big", kBig);
+  ASSERT_TRUE(wait_until([&] { return count_armed(server, Phase::kParked) == 1; }));
+
+  server.signal(SIGTERM);
+  EXPECT_TRUE(idle.closed());
+  EXPECT_TRUE(wait_until([&] { return refuses(port); })) << "nobody would serve who comes now";
+  EXPECT_TRUE(download.read_rest());
+  EXPECT_TRUE(download.complete());
+  EXPECT_TRUE(download.client().closed());
+  EXPECT_EQ(server.wait(), 0) << server.log();
+}
+
+TEST(Stop, TheResponseToARequestInHandSaysThatTheConnectionCloses) {
+  const TempDir folder;
+  Server server(folder, answering("shutdown_timeout = \"50s\""));
+  Client client = server.connect();
+  client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na");
+  ASSERT_TRUE(wait_until([&] { return count_armed(server, Phase::kBody) == 1; }));
+  server.signal(SIGTERM);
+  ASSERT_TRUE(wait_until([&] { return server.header().state.load() == MasterState::kStopping; }));
+  client.send("b");
+  const Response response = client.receive();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.field("connection"), "close");
+  EXPECT_TRUE(client.closed());
+  EXPECT_EQ(server.wait(), 0);
+}
+
+TEST(Stop, GracefulWaitsNoLongerThanItsDeadline) {
+  const TempDir folder;
+  write_pattern(folder, "root/big", kBig);
+  Server server(folder, static_config("root", "", "shutdown_timeout = \"300ms\""));
+  Download never_read(server.port(), "/big", kBig);
+  ASSERT_TRUE(wait_until([&] { return count_armed(server, Phase::kParked) == 1; }));
+  EXPECT_EQ(server.stop(), 0) << server.log();
+  EXPECT_FALSE(never_read.read_rest());
+  EXPECT_TRUE(never_read.exact());
+}
+
+// Each with a client that would hold a graceful stop for an hour.
+TEST(Stop, ASecondSigtermSigintAndSigquitStopAtOnce) {
+  const TempDir folder;
+  write_pattern(folder, "root/big", kBig);
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) {
+    Server server(folder, static_config("root", "", "shutdown_timeout = \"1h\"\n[timeouts]\nsend = \"1h\""));
+    Download never_read(server.port(), "/big", kBig);
+    ASSERT_TRUE(wait_until([&] { return count_armed(server, Phase::kParked) == 1; }));
+    if (signal == SIGTERM) {
+      server.signal(SIGTERM);
+      ASSERT_TRUE(wait_until([&] { return server.header().state.load() == MasterState::kStopping; }));
+    }
+    server.signal(signal);
+    EXPECT_EQ(server.wait(), 0) << server.log();
+  }
+}
+
+TEST(Stop, LeavesNothingBehind) {
+  const TempDir folder;
+  const std::string pid_file = (folder.path() / "baton.pid").string();
+  const std::string path = (folder.path() / "a.sock").string();
+  Server server(folder, answering("pid_file = \"baton.pid\"", "unix:" + path));
+  EXPECT_EQ(folder.read("baton.pid"), std::to_string(server.pid()) + "\n");
+  EXPECT_EQ(Client::connect_unix(path).get("/").body, "x");
+  EXPECT_TRUE(std::filesystem::exists(segment_file(server)));
+  const std::vector<pid_t> workers = server.workers();
+  EXPECT_EQ(server.stop(), 0);
+  EXPECT_FALSE(std::filesystem::exists(pid_file));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(segment_file(server)));
+  EXPECT_TRUE(gone(workers));
+}
+
+TEST(Start, TwiceWithTheSameConfigurationIsRefused) {
+  const TempDir folder;
+  const Server server(folder, answering("pid_file = \"baton.pid\""));
+  const Finished second = start(server.config_file());
+  EXPECT_EQ(second.status, 1);
+  EXPECT_THAT(second.err, HasSubstr("already running as pid " + std::to_string(server.pid())));
+  EXPECT_EQ(server.connect().get("/").body, "x");
+  EXPECT_EQ(folder.read("baton.pid"), std::to_string(server.pid()) + "\n");
+  EXPECT_EQ(server.ctl({"stats"}).status, 0) << "the first one is still found";
+}
+
+TEST(Start, ATakenPortIsNamedWithItsPlaceInTheFile) {
+  const TempDir folder;
+  const Server server(folder, answering());
+  const TempDir other;
+  const std::string address = "127.0.0.1:" + std::to_string(server.port());
+  const std::string file = other.write("other.toml", answering("", address));
+  const Finished second = start(file);
+  EXPECT_EQ(second.status, 1);
+  EXPECT_THAT(second.err, HasSubstr(file + ":5:11: cannot listen on " + address));
+  EXPECT_THAT(second.err, HasSubstr("another program listens there"));
+  EXPECT_FALSE(std::filesystem::exists("/dev/shm/" + Segment::name_for(file)));
+}
+
+TEST(Start, AUnixSocketOfARunningServerIsNotTakenAway) {
+  const TempDir folder;
+  const std::string path = (folder.path() / "a.sock").string();
+  const Server server(folder, answering("", "unix:" + path));
+  const std::string file = folder.write("other.toml", answering("", "unix:" + path));
+  EXPECT_EQ(start(file).status, 1);
+  EXPECT_EQ(Client::connect_unix(path).get("/").body, "x");
+}
+
+// Only root can have such workers; for anybody else the configuration itself is refused.
+TEST(Start, WorkersThatCannotStartEndTheServer) {
+  const TempDir folder;
+  std::filesystem::create_directory(folder.path() / "secret");
+  std::filesystem::permissions(folder.path() / "secret", std::filesystem::perms(0700));
+  folder.write("open/a", "a");
+  const std::string file = folder.write("baton.toml", static_config("secret", "", "user = \"nobody\"") +
+                                                          "[[listen]]\naddress = \"127.0.0.1:0\"\n");
+  const Finished done = start(file);
+  EXPECT_EQ(done.status, 1);
+  EXPECT_THAT(done.err, HasSubstr(::geteuid() == 0 ? "cannot read the root" : "user"));
+}
+
+TEST(Start, ChecksWithoutStarting) {
+  const TempDir folder;
+  const Server server(folder, answering());
+  const std::string address = "127.0.0.1:" + std::to_string(server.port());
+  const std::string good = folder.write("good.toml", answering("", address));
+  const Finished checked = run_program({baton_binary(), "-t", "-c", good});
+  EXPECT_EQ(checked.status, 0) << "it binds nothing, so a taken port is no matter: " << checked.err;
+  EXPECT_THAT(checked.out, HasSubstr("the configuration is good"));
+
+  const std::string bad =
+      folder.write("bad.toml",
+                   "[server]\nworkers = 0\nmax_conections = 5\n\n[[listen]]\naddress = \"nowhere\"\n"
+                   "[[site]]\n[[site.route]]\npath = \"/\"\nstatic = { root = \"none\" }\n");
+  const Finished refused = run_program({baton_binary(), "-t", "-c", bad});
+  EXPECT_EQ(refused.status, 1);
+  for (const char* position : {":2:11: ", ":3:1: ", ":6:11: ", ":10:"}) {
+    EXPECT_THAT(refused.err, HasSubstr(bad + position));
+  }
+  EXPECT_THAT(refused.err, HasSubstr("max_connections"));
+}
+
+TEST(Start, WrongUsageAndMissingFilesAreTold) {
+  const Finished usage = run_program({baton_binary(), "--no-such-option"});
+  EXPECT_EQ(usage.status, 2);
+  EXPECT_THAT(usage.err, HasSubstr("no-such-option"));
+  const TempDir folder;
+  const std::string missing = (folder.path() / "missing.toml").string();
+  const Finished done = start(missing);
+  EXPECT_EQ(done.status, 1);
+  EXPECT_THAT(done.err, HasSubstr(missing));
+  EXPECT_EQ(run_program({baton_binary(), "--help"}).status, 0);
+  EXPECT_THAT(run_program({baton_binary(), "--version"}).out, HasSubstr("baton "));
+}
+
+TEST(Start, AfterTheMasterWasKilledWorkersEndAndANewServerReplacesIt) {
+  const TempDir folder;
+  const std::string path = (folder.path() / "a.sock").string();
+  const std::string config = answering("pid_file = \"baton.pid\"", "unix:" + path);
+  Server killed(folder, config);
+  const std::vector<pid_t> workers = killed.workers();
+  ASSERT_EQ(workers.size(), 2U);
+  Client client = killed.connect();
+  EXPECT_EQ(client.get("/").body, "x");
+  killed.signal(SIGKILL);
+  EXPECT_EQ(killed.wait(), 128 + SIGKILL);
+  EXPECT_TRUE(wait_until([&] { return gone(workers); }));
+  EXPECT_TRUE(client.closed());
+  EXPECT_TRUE(std::filesystem::exists(segment_file(killed)));
+  EXPECT_EQ(killed.ctl({"stats"}).status, 1) << "a dead master's segment is no running server";
+
+  Server next(folder, config);
+  EXPECT_EQ(next.connect().get("/").body, "x");
+  EXPECT_EQ(folder.read("baton.pid"), std::to_string(next.pid()) + "\n");
+  EXPECT_EQ(next.stop(), 0);
+}
+
+}  // namespace
+}  // namespace baton::test

@@ -1,0 +1,46 @@
+// Large files whose content can be checked without a copy, and clients that read them at their leisure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "tests/support/client.h"
+#include "tests/support/temp_dir.h"
+
+namespace baton::test {
+
+// Writes a file in which every position has a byte of its own; returns its absolute path.
+std::string write_pattern(const TempDir& folder, const std::string& name, std::uint64_t size);
+// Whether `bytes` are what stands at `offset` of such a file.
+bool matches_pattern(std::string_view bytes, std::uint64_t offset);
+
+// Connects with a receive buffer so small that the server soon has to wait for this client.
+Client connect_narrow(std::uint16_t port);
+
+// One GET of a pattern file. The head has been read when the constructor returns, of the body as little as
+// possible.
+class Download {
+ public:
+  Download(std::uint16_t port, const std::string& target, std::uint64_t size);
+
+  // Reads `n` bytes more, or what is left; false when the connection ended before.
+  bool read(std::uint64_t n);
+  bool read_rest() { return read(size_ - received_); }
+
+  [[nodiscard]] std::uint64_t received() const { return received_; }
+  [[nodiscard]] bool exact() const { return exact_; }  // every byte so far was the right one
+  [[nodiscard]] bool complete() const { return exact_ && received_ == size_; }
+  [[nodiscard]] const std::string& head() const { return head_; }
+  // For what comes after the body.
+  [[nodiscard]] Client& client() { return client_; }
+
+ private:
+  Client client_;
+  std::string head_;
+  std::uint64_t size_;
+  std::uint64_t received_ = 0;
+  bool exact_ = true;
+};
+
+}  // namespace baton::test
