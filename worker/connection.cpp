@@ -37,6 +37,14 @@ void ConnectionHandler::handle(int fd, std::uint32_t generation, std::uint64_t n
     bump(counters_.claims_lost);
     return;
   }
+  if (turn(fd, now_ns)) context_.epoll.rearm(fd);
+}
+
+void ConnectionHandler::handle_accepted(int fd, std::uint64_t now_ns) {
+  if (turn(fd, now_ns)) watch_connection(context_, fd);
+}
+
+bool ConnectionHandler::turn(int fd, std::uint64_t now_ns) {
   fd_ = fd;
   slot_ = &table_.at(fd);
   started_ns_ = now_ns;
@@ -52,9 +60,12 @@ void ConnectionHandler::handle(int fd, std::uint32_t generation, std::uint64_t n
   files_.release();
   flight_.request_length.store(0, std::memory_order_relaxed);
   flight_.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
-  if (next == Next::kClose) return close();
+  if (next == Next::kClose) {
+    close();
+    return false;
+  }
   table_.release(fd, next == Next::kRead ? SlotState::kArmedRead : SlotState::kArmedWrite);
-  context_.epoll.rearm(fd);
+  return true;
 }
 
 ConnectionHandler::Next ConnectionHandler::run() {

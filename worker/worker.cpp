@@ -122,7 +122,10 @@ class Worker {
       if (!table.contains(fd)) continue;
       const Claim claim = table.claim(fd);
       if (claim.state == SlotState::kListener) {
-        if (claim.generation == event->key.generation) accept_burst(context_, fd, now);
+        if (claim.generation != event->key.generation) continue;
+        if (const int accepted = accept_burst(context_, fd, now); accepted >= 0) {
+          connections_.handle_accepted(accepted, now);
+        }
       } else {
         connections_.handle(fd, event->key.generation, now);
       }
