@@ -48,8 +48,6 @@ bool ConnectionHandler::respond(bool keep_alive) {
   last_.bytes = outbox_.total() - before;
   last_.status = reply_.status;
   last_.recorded = false;
-  // Small ones are recorded at once: what is behind them in the outbox shares their fate.
-  if (reply_.fd < 0) record(last_.bytes);
   return keep_alive;
 }
 
@@ -80,11 +78,11 @@ ConnectionHandler::Next ConnectionHandler::flush(std::size_t consumed, bool keep
     if (!last_.recorded) record(last_.bytes - std::min(last_.bytes, unsent));
     return Next::kClose;
   }
+  if (result == SendResult::kDone && !last_.recorded) record(last_.bytes);
   bump(counters_.bytes_in, consumed - slot_->spool_bytes);
   if (!inbox_.consume(fd_, *slot_, consumed)) return Next::kClose;
   // kParked says that the request is consumed: a worker killed before that must not have it answered twice.
   if (result == SendResult::kBlocked) return park(keep_alive, linger);
-  if (!last_.recorded) record(last_.bytes);
   return end_response(!keep_alive, linger);
 }
 
