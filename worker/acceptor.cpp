@@ -6,7 +6,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
+#include "common/unique_fd.h"
 #include "worker/deadlines.h"
 #include "worker/outbox.h"
 
@@ -106,7 +108,7 @@ void close_connection(const WorkerContext& context, int fd) {
   const ConnectionTable table = context.segment.connections();
   Slot& slot = table.at(fd);
   drop_parked(slot);
-  if (slot.spool_fd >= 0) ::close(slot.spool_fd);
+  const UniqueFd spool(std::exchange(slot.spool_fd, -1));
   table.free(fd);
   ::close(fd);
   bump(context.counters().closed);

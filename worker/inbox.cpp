@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/unique_fd.h"
+
 namespace baton {
 
 Inbox::Inbox() : buffer_(new char[kBytes]) {}
@@ -68,8 +70,8 @@ bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
 }
 
 void Inbox::drop_spool(Slot& slot) {
-  if (slot.spool_fd >= 0) ::close(slot.spool_fd);
-  slot.spool_fd = -1;
+  const UniqueFd dropped(slot.spool_fd);
+  slot.spool_fd = -1;  // before it is closed: see drop_parked()
   slot.spool_bytes = 0;
 }
 

@@ -184,8 +184,11 @@ SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent) {
 }
 
 void drop_parked(Slot& slot) {
-  if ((slot.flags & SlotFlags::kOwnsBodyFd) != 0 && slot.body_fd >= 0) ::close(slot.body_fd);
-  if (slot.script_fd >= 0) ::close(slot.script_fd);
+  const bool owned = (slot.flags & SlotFlags::kOwnsBodyFd) != 0;
+  // Forgotten first, closed second: a worker killed in between leaves a descriptor nobody knows of. The other
+  // way round its heir would close the number again, which may be another client's socket by then.
+  const UniqueFd body(owned ? slot.body_fd : -1);
+  const UniqueFd script(slot.script_fd);
   slot.body_fd = slot.script_fd = -1;
   slot.flags &= static_cast<std::uint8_t>(~SlotFlags::kOwnsBodyFd);
 }

@@ -259,10 +259,8 @@ TEST(Reload, AGenerationThatCannotStartLeavesTheOldOne) {
     EXPECT_EQ(server.workers(), old);
     EXPECT_EQ(server.header().generation.load(), 1U);
     EXPECT_EQ(client.get("/").body, "old");
-    EXPECT_EQ(server.reload(answering("new")).status, 0);
-    EXPECT_EQ(client.get("/").body, "new");
     client.close();
-    EXPECT_EQ(server.stop(), 0);
+    EXPECT_EQ(server.stop(), 0) << "what failed must not be waited for";
   }
 }
 
