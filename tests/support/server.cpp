@@ -155,6 +155,14 @@ int Server::only_connection() const {
   return found;
 }
 
+int Server::connections_in(SlotState state) const {
+  int count = 0;
+  for (int fd = 0; fd <= header().highest_fd.load(); ++fd) {
+    if (segment_->connections().claim(fd).state == state) ++count;
+  }
+  return count;
+}
+
 void Server::signal(int number) const {
   ::kill(pid_, number);
 }
