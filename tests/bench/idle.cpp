@@ -1,4 +1,5 @@
-// Opens connections to a server, makes one request on each, and holds them idle until its standard input ends.
+// Opens connections to a server, makes one request on each, and holds them idle until its standard input
+// ends.
 //   bench_idle PORT COUNT      prints "ready" once all are idle
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -18,7 +19,8 @@ namespace {
 bool ask_once(int fd) {
   constexpr std::string_view kRequest = "GET /1k.bin HTTP/1.1\r\nHost: localhost\r\n\r\n";
   char answer[4096];
-  return ::send(fd, kRequest.data(), kRequest.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(kRequest.size()) &&
+  return ::send(fd, kRequest.data(), kRequest.size(), MSG_NOSIGNAL) ==
+             static_cast<ssize_t>(kRequest.size()) &&
          ::recv(fd, answer, sizeof answer, 0) > 0;
 }
 
