@@ -1,0 +1,96 @@
+// Out of descriptors: accepting pauses, who is connected is served, and accepting goes on.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <filesystem>
+
+#include "tests/support/observe.h"
+#include "tests/support/server.h"
+#include "tests/support/wait.h"
+
+namespace baton::test {
+namespace {
+
+const char kConfig[] =
+    "[server]\nworkers = 3\nmax_connections = 500\n[[site]]\n[[site.route]]\npath = \"/\"\nrespond = { body "
+    "= \"x\" }\n";
+constexpr char kRequest[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+// Descriptor numbers are one table's, but each process has a limit of its own.
+void limit_descriptors(const Server& server, rlim_t most) {
+  std::vector<pid_t> pids = server.workers();
+  pids.push_back(server.pid());
+  for (const pid_t pid : pids) {
+    rlimit limit{};
+    ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, nullptr, &limit), 0);
+    limit.rlim_cur = most;
+    ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, &limit, nullptr), 0);
+  }
+}
+
+// The lowest number that nobody uses: the next connection's.
+rlim_t lowest_free(const Server& server) {
+  rlim_t fd = 0;
+  while (std::filesystem::exists("/proc/" + std::to_string(server.pid()) + "/fd/" + std::to_string(fd))) ++fd;
+  return fd;
+}
+
+class Emfile : public ::testing::Test {
+ protected:
+  // Four connections find room, four more have to wait.
+  void fill() {
+    limit_descriptors(server_, lowest_free(server_) + kRoom);
+    for (std::size_t i = 0; i < 2 * kRoom; ++i) {
+      clients_.push_back(server_.connect());
+      clients_.back().send(kRequest);
+    }
+    ASSERT_TRUE(wait_until([&] { return server_.total(&Counters::accept_paused) >= 1; }));
+    accepted_ = server_.total(&Counters::accepted);
+    ASSERT_GE(accepted_, 1U);
+    ASSERT_LT(accepted_, 2 * kRoom);
+    for (std::size_t i = 0; i < accepted_; ++i) ASSERT_EQ(clients_[i].receive().body, "x");
+  }
+
+  static constexpr std::size_t kRoom = 4;
+  TempDir folder_;
+  Server server_{folder_, kConfig};
+  std::vector<Client> clients_;
+  std::size_t accepted_ = 0;
+};
+
+TEST_F(Emfile, WhoIsConnectedIsServed) {
+  fill();
+  for (int round = 0; round < 20; ++round) {
+    for (std::size_t i = 0; i < accepted_; ++i) ASSERT_EQ(clients_[i].exchange(kRequest).body, "x");
+  }
+  EXPECT_EQ(server_.total(&Counters::accepted), accepted_);
+}
+
+// Ten tries a second are the master's; a busy loop makes thousands.
+TEST_F(Emfile, NobodySpins) {
+  fill();
+  const std::uint64_t epoch = entry_of(server_, server_.workers().front()).flight.epoch.load();
+  const std::uint64_t paused = server_.total(&Counters::accept_paused);
+  const std::uint64_t wakeups = server_.total(&Counters::wakeups);
+  ASSERT_TRUE(wait_until([&] { return server_.total(&Counters::accept_paused) >= paused + 5; }))
+      << "it tries again";
+  EXPECT_LE(server_.total(&Counters::wakeups) - wakeups, 30U);
+  EXPECT_LE(entry_of(server_, server_.workers().front()).flight.epoch.load() - epoch, 100U);
+}
+
+TEST_F(Emfile, AcceptingGoesOnWhenAClientLeaves) {
+  fill();
+  for (std::size_t i = accepted_; i < clients_.size(); ++i) {
+    clients_[i - accepted_].close();
+    EXPECT_EQ(clients_[i].receive().body, "x");
+  }
+}
+
+TEST_F(Emfile, AcceptingGoesOnWhenTheLimitIsRaised) {
+  fill();
+  limit_descriptors(server_, lowest_free(server_) + 100);
+  for (std::size_t i = accepted_; i < clients_.size(); ++i) EXPECT_EQ(clients_[i].receive().body, "x");
+}
+
+}  // namespace
+}  // namespace baton::test
