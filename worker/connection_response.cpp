@@ -3,7 +3,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
-#include <cstring>
+#include <atomic>
 
 #include "worker/connection.h"
 #include "worker/deadlines.h"
@@ -21,7 +21,7 @@ std::string_view first_line(std::string_view head) {
 // Only what it can take: returns what was stored.
 std::uint16_t store_text(SlotNotes& notes, std::size_t& used, std::string_view text, std::size_t most) {
   const std::size_t length = std::min({text.size(), most, sizeof notes.text - used});
-  std::memcpy(notes.text + used, text.data(), length);
+  std::copy_n(text.data(), length, notes.text + used);
   used += length;
   return static_cast<std::uint16_t>(length);
 }
@@ -88,12 +88,15 @@ ConnectionHandler::Next ConnectionHandler::flush(std::size_t consumed, bool keep
 
 // The rest of the response is in the slot already: whoever gets EPOLLOUT goes on.
 ConnectionHandler::Next ConnectionHandler::park(bool keep_alive, bool linger) {
-  slot_->phase = Phase::kParked;
   bump(counters_.parked);
   if (!keep_alive) slot_->flags |= SlotFlags::kCloseAfter;
   if (linger) slot_->flags |= SlotFlags::kLingerAfter;
   note_parked();
   set_send_deadline();
+  // Last: a worker killed before this store leaves nobody a parked response under the deadline of its
+  // request, which would be answered with 408 in the middle of it.
+  std::atomic_signal_fence(std::memory_order_release);
+  slot_->phase = Phase::kParked;
   return Next::kWrite;
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <tuple>
 
+#include "tests/integration/shared_server.h"
 #include "tests/support/server.h"
 
 namespace baton::test {
@@ -38,6 +39,7 @@ class HttpCases : public ::testing::TestWithParam<std::tuple<HttpCase, Way>> {
     server_ = std::make_unique<Server>(*folder_, http_cases_config(*folder_));
   }
   static void TearDownTestSuite() {
+    expect_no_worker_died(*server_);
     server_.reset();
     folder_.reset();
   }

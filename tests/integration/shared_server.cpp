@@ -4,6 +4,11 @@
 
 namespace baton::test {
 
+void expect_no_worker_died(const Server& server) {
+  for (const WorkerEntry& entry : server.segment().scoreboard())
+    EXPECT_EQ(entry.restarts.load(), 0U) << server.log();
+}
+
 std::string noise(std::size_t bytes, unsigned seed) {
   std::mt19937 random(seed);
   std::string text(bytes, '\0');

@@ -12,6 +12,9 @@
 
 namespace baton::test {
 
+// A worker's death costs no connection, so that a test may pass in spite of a crash.
+void expect_no_worker_died(const Server& server);
+
 // `static std::string Suite::prepare(const TempDir&)` makes the files and returns the configuration.
 template <typename Suite>
 class SharedServer : public ::testing::Test {
@@ -30,6 +33,7 @@ class SharedServer : public ::testing::Test {
     server_ = std::make_unique<Server>(*folder_, Suite::prepare(*folder_));
   }
   static void TearDownTestSuite() {
+    expect_no_worker_died(*server_);
     server_.reset();
     folder_.reset();
   }
