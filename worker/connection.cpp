@@ -14,7 +14,7 @@ namespace baton {
 namespace {
 
 constexpr int kMaxPipelined = 32;  // requests served per event; the rest comes with the next one
-constexpr std::size_t kOutboxFlushBytes = 48 * 1024;  // responses gathered before they are sent
+constexpr std::size_t kOutboxFlushBytes = std::size_t{48} * 1024;  // responses gathered before they are sent
 constexpr Duration kLingerTime{2'000};
 constexpr int kMaxDrains = 16;  // reads per event from a client that is being shown out
 
