@@ -30,7 +30,7 @@ enum class SlotState : std::uint8_t {
   kFree,        // no connection; only the process to which the kernel just gave this descriptor may open it
   kHeld,        // `holder` works on it; nobody else may do anything, events for it are ignored
   kArmedRead,   // registered for EPOLLIN; says nothing about whether data has arrived
-  kArmedWrite,  // a response is parked; registered for EPOLLOUT
+  kArmedWrite,  // registered for EPOLLOUT: a response is parked, or recovery wants a worker at once
   kListener,    // a listening socket; never claimed, never ONESHOT
 };
 
