@@ -20,6 +20,7 @@ void reset(Slot& slot) {
   slot.body_left = slot.chunk_remaining = 0;
   slot.chunk_line_bytes = 0;
   slot.chunk_phase = slot.chunk_digits = slot.retries = slot.chunked = 0;
+  slot.chunk_matching = 0;
   slot.queued = 0;
   slot.accepted = 0;
 }

@@ -122,6 +122,7 @@ struct alignas(64) Slot {
   std::uint8_t chunked = 0;  // kBody: framing
   std::uint32_t queued = 0;  // kSend: SIOCOUTQ when the deadline was last looked at
   Tick accepted = 0;         // also 100 ms ticks
+  std::uint16_t chunk_matching = 0;
 };
 static_assert(sizeof(Slot) == 128);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

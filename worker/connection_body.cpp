@@ -23,6 +23,7 @@ http::ChunkState load_chunk_state(const Slot& slot) {
   state.line_bytes = slot.chunk_line_bytes;
   state.phase = slot.chunk_phase;
   state.digits = slot.chunk_digits;
+  state.matching = slot.chunk_matching;
   return state;
 }
 
@@ -31,6 +32,7 @@ void store_chunk_state(Slot& slot, const http::ChunkState& state) {
   slot.chunk_line_bytes = state.line_bytes;
   slot.chunk_phase = state.phase;
   slot.chunk_digits = state.digits;
+  slot.chunk_matching = state.matching;
 }
 
 }  // namespace

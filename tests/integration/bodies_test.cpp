@@ -223,6 +223,15 @@ TEST_F(Bodies, ContinueBehindAPipelinedRequest) {
   expect_ok(client.exchange("hello"));
 }
 
+// The decoder stands in the slot between two pieces, with all that it must remember.
+TEST_F(Bodies, ATrailerThatFramesIsRefusedHoweverItArrives) {
+  Client client = server_->connect();
+  const Response go_on = client.exchange(head("Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n"));
+  EXPECT_EQ(go_on.status, 100);
+  client.send_byte_by_byte("0\r\nContent-Length: 5\r\n\r\n");
+  expect_refused(client, 400);
+}
+
 // -- clients that do not finish
 
 TEST_F(Bodies, CutShortIsNeverSuccess) {
