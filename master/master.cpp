@@ -89,6 +89,8 @@ Master::Master(Config config, std::string file)
   const sigset_t set = signal_set();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  // Ignored by whoever started us, it would be inherited, and dead workers reaped before we look.
+  ::signal(SIGCHLD, SIG_DFL);
   own_epoll_ = checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
   signals_ = checked(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), "signalfd");
   timer_ = checked(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "timerfd_create");

@@ -72,6 +72,17 @@ TEST(WorkerDeath, ACrashIsLoggedWithItsSignal) {
   EXPECT_EQ(server.connect().get("/").body, "x");
 }
 
+// Some parents ignore SIGCHLD, and a program they start inherits that: the kernel then reaps its children.
+TEST(WorkerDeath, IsNoticedWhereTheParentIgnoresSigchld) {
+  TempDir folder;
+  with_root(folder);
+  const auto before = ::signal(SIGCHLD, SIG_IGN);
+  const Server server(folder, kConfig);
+  ::signal(SIGCHLD, before);
+  kill_and_wait(server, server.workers().front(), SIGKILL);
+  EXPECT_EQ(server.connect().get("/").body, "x");
+}
+
 // Reads a large file without haste until it has all or the connection ends.
 struct SlowReader {
   std::unique_ptr<Download> download;
