@@ -87,7 +87,7 @@ bool await_switch(const WorkerContext& context, pid_t master) {
   std::atomic<std::uint32_t>& generation = context.segment.header().generation;
   for (std::uint32_t seen = 0; (seen = generation.load(std::memory_order_acquire)) < context.generation;) {
     // Signals are blocked here, so the master's SIGTERM would not be seen.
-    const bool stopping = header.state.load(std::memory_order_relaxed) == MasterState::kStopping;
+    const bool stopping = header.state.load(std::memory_order_relaxed) >= MasterState::kStopping;
     if (stopping || ::getppid() != master) return false;
     const timespec again{0, kBackstopMs * 1'000'000L};
     ::syscall(SYS_futex, &generation, FUTEX_WAIT, seen, &again, nullptr, 0);

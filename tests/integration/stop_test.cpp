@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "tests/support/bulk.h"
 #include "tests/support/observe.h"
@@ -15,6 +16,7 @@ namespace baton::test {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr std::uint64_t kBig = 24 << 20;
 
@@ -163,6 +165,34 @@ TEST(Start, WorkersThatCannotStartEndTheServer) {
   const Finished done = start(file);
   EXPECT_EQ(done.status, 1);
   EXPECT_THAT(done.err, HasSubstr(::geteuid() == 0 ? "cannot read the root" : "user"));
+}
+
+// A worker that is ready waits for the others, and must see that there is nothing to wait for any more.
+TEST(Stop, WhileTheWorkersStart) {
+  for (int i = 0; i < 5; ++i) {
+    const TempDir folder;
+    const std::string config = folder.write("baton.toml",
+                                            "[server]\nworkers = 16\n[[listen]]\naddress = "
+                                            "\"127.0.0.1:0\"\n[[site]]\n[[site.route]]\npath = \"/\"\n"
+                                            "respond = { body = \"x\" }\n");
+    Finished finished;
+    std::jthread run([&] { finished = start(config); });
+    const auto a_worker_is_ready = [&] {
+      try {
+        const Segment segment = Segment::attach(Segment::name_for(config));
+        for (const WorkerEntry& entry : segment.scoreboard()) {
+          if (entry.state.load() == WorkerState::kReady)
+            return ::kill(segment.header().master_pid.load(), SIGINT) == 0;
+        }
+      } catch (const std::runtime_error&) {  // not there yet
+      }
+      return false;
+    };
+    EXPECT_TRUE(wait_until(a_worker_is_ready));
+    run.join();
+    EXPECT_EQ(finished.status, 0);
+    EXPECT_THAT(finished.err, Not(HasSubstr("killed by signal")));
+  }
 }
 
 TEST(Start, ChecksWithoutStarting) {
