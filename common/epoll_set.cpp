@@ -26,7 +26,11 @@ int EpollSet::add(int fd) const {
   epoll_event event{};
   event.events = interest(claim.state);
   event.data.u64 = EpollKey{claim.generation, static_cast<std::uint32_t>(fd)}.pack();
-  if (::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event) != 0) return errno;
+  if (::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event) != 0) {
+    if (errno != EEXIST) return errno;
+    rearm(fd);  // another process came first with its own re-arm, perhaps for an earlier connection
+    return 0;
+  }
   // The master's sweep may have held the slot just now, and its own re-arm come before the ADD.
   if (table_.claim(fd).pack() != claim.pack()) rearm(fd);
   return 0;
@@ -41,7 +45,10 @@ void EpollSet::rearm(int fd) const {
     epoll_event event{};
     event.events = interest(claim.state);
     event.data.u64 = EpollKey{claim.generation, static_cast<std::uint32_t>(fd)}.pack();
-    ::epoll_ctl(fd_, EPOLL_CTL_MOD, fd, &event);  // ENOENT: closed meanwhile, or its owner has yet to add it
+    // ENOENT: closed meanwhile, or its owner has yet to add it. If that died first, nobody else will.
+    if (::epoll_ctl(fd_, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT && claim.armed()) {
+      ::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event);
+    }
     const Claim now = table_.claim(fd);
     if (now.generation == claim.generation && (now.state == claim.state || !now.armed())) return;
     claim = now;

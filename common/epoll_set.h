@@ -39,12 +39,13 @@ class EpollSet {
 
   [[nodiscard]] int fd() const { return fd_; }
 
-  // Registers a client or a listener according to its slot's state. Returns 0 or an errno (ENOSPC, ENOMEM).
+  // Registers a client or a listener according to its slot's state, if nobody has. Returns 0 or an errno
+  // (ENOSPC, ENOMEM).
   [[nodiscard]] int add(int fd) const;
 
   // Arms `fd` again according to its slot's state, which the caller has just released. EPOLL_CTL_MOD polls
   // the descriptor itself, so whatever arrived meanwhile is reported at once. Harmless for a slot that is not
-  // armed.
+  // armed. A client that is armed and not in the set, because who accepted it died in between, is added.
   void rearm(int fd) const;
 
   void remove(int fd) const;

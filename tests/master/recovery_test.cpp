@@ -216,6 +216,17 @@ TEST_F(RecoveryTest, AConnectionThatWasNotFilledInIsClosed) {
   EXPECT_TRUE(closed());
 }
 
+// Released by who accepted it, but not added to the set: no event would ever come.
+TEST_F(RecoveryTest, AConnectionThatWasNotWatchedYetIsWatched) {
+  table_.open(fd_, kDead);
+  slot().deadline = tick_of(monotonic_ns()) + 600;
+  table_.release(fd_, SlotState::kArmedRead);
+  client_->send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  arrived(27);
+  die();
+  EXPECT_EQ(client_->receive().body, "x");
+}
+
 TEST_F(RecoveryTest, AHalfDroppedSpoolIsNotBelieved) {
   begin_upload(kUpload);
   held_by_the_dead();
