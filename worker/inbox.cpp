@@ -53,9 +53,10 @@ bool Inbox::keep_partial(int fd, Slot& slot) {
   const bool unix_socket = (slot.flags & SlotFlags::kUnixSocket) != 0;
   if (unix_socket || in_socket <= slot.peeked) return spool(fd, slot, data().size());
   const int low_water = static_cast<int>(in_socket) + 1;
-  if (::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof low_water) != 0) return false;
+  // Noted first: a mark that the slot does not know of would never be taken back, and short requests not
+  // seen.
   slot.peeked = static_cast<std::uint32_t>(in_socket);
-  return true;
+  return ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof low_water) == 0;
 }
 
 bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
