@@ -4,6 +4,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "worker/acceptor.h"
 #include "worker/deadlines.h"
 
@@ -21,7 +23,8 @@ bool still_sending(int fd, Slot& slot, const TimeoutConfig& timeouts) {
   int queued = 0;
   if (slot.deadline_kind != Deadline::kSend || ::ioctl(fd, SIOCOUTQ, &queued) != 0) return false;
   const auto before = static_cast<std::int64_t>(slot.queued);
-  const auto least = static_cast<std::int64_t>(kMinBytesPerSecond) * timeouts.send.count() / 1000;
+  const auto least =
+      std::max<std::int64_t>(1, static_cast<std::int64_t>(kMinBytesPerSecond) * timeouts.send.count() / 1000);
   slot.queued = static_cast<std::uint32_t>(queued);
   return before - queued >= least;
 }
