@@ -127,7 +127,8 @@ void FileTable::abandon_all_of(Holder holder) const {
     const int fd = entry.fd;
     entry.fd = -1;
     abandon(entry);
-    if (fd >= 0) ::close(fd);
+    // 0 is no file's: it is what an entry never used before has when its worker died first thing.
+    if (fd > 0) ::close(fd);
   }
 }
 
