@@ -1,4 +1,7 @@
 // baton: the server. See `baton --help`, conf/baton.toml and docs/.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
@@ -13,6 +16,15 @@ namespace {
 
 constexpr int kUsage = 2;
 
+// Closed by whoever started us, the numbers 0 to 2 would be given to sockets, and what is printed to a
+// client.
+void occupy_standard_descriptors() {
+  int fd = -1;
+  do fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) ::close(fd);
+}
+
 int check_only(const baton::Config& config) {
   std::size_t routes = 0;
   for (const auto& site : config.sites) routes += site.routes.size();
@@ -24,6 +36,7 @@ int check_only(const baton::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_standard_descriptors();
   CLI::App app{
       "A prefork HTTP server in which connections outlive the workers that serve them.\n"
       "Signals: HUP reload, TERM graceful stop, INT fast stop, USR1 reopen logs."};
