@@ -71,6 +71,22 @@ TEST(Timeouts, ATrickledHeadDoesNotLiveLonger) {
   EXPECT_EQ(client.receive().status, 408);
 }
 
+// Whether the 408 has a body is not for the last request of somebody else to say.
+TEST(Timeouts, ThePageOf408IsSentWhateverTheWorkerServedLast) {
+  const TempDir folder;
+  const Server server(folder,
+                      "[server]\nworkers = 1\n[timeouts]\nheader = \"500ms\"\n[[site]]\n[[site.route]]\n"
+                      "path = \"/\"\nrespond = { body = \"x\" }\n");
+  Client slow = server.connect();
+  slow.send("GET / HTTP/1.1\r\nHo");
+  ASSERT_TRUE(wait_until([&] { return count_armed(server, Phase::kHead) == 1; }));
+  Client other = server.connect();
+  EXPECT_EQ(other.exchange("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", true).status, 200);
+  const Response response = slow.receive();
+  EXPECT_EQ(response.status, 408);
+  EXPECT_FALSE(response.body.empty());
+}
+
 TEST(Timeouts, ABodyThatDoesNotComeIsAnswered408) {
   const TempDir folder;
   const Server server(folder, answering("[timeouts]\nbody = \"300ms\""));

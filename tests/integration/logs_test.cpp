@@ -46,6 +46,21 @@ class Logs : public ::testing::Test {
   TempDir folder_;
 };
 
+// Else it would be a way to send a request that is not logged.
+TEST_F(Logs, ALineThatEscapingMakesLargerThanTheBufferIsCut) {
+  const std::string large = "[limits]\nheader_bytes = \"64K\"\n";
+  for (const char* format : {"combined", "json"}) {
+    const Server server(folder_, logging(std::string("access_format = \"") + format + "\"", large));
+    Client client = server.connect();
+    EXPECT_EQ(
+        client.get("/seen-" + std::string(format), "Referer: " + std::string(60'000, '\x80') + "\r\n").status,
+        200);
+    EXPECT_TRUE(wait_until([&] {
+      return folder_.read("access.log").find("/seen-" + std::string(format)) != std::string::npos;
+    })) << format;
+  }
+}
+
 TEST_F(Logs, CombinedLines) {
   const Server server(folder_, logging(""));
   Client client = server.connect();
