@@ -124,7 +124,7 @@ fuzzers := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(FUZZERS))
 build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h common/*.cpp common/*.h tests/support/beast_*)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
-	@clang++ $(FUZZ_FLAGS) -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL $< $(wildcard worker/http/*.cpp) $(COMMON) \
+	@clang++ $(FUZZ_FLAGS) -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL $< $(wildcard worker/http/*.cpp) worker/outbox.cpp $(COMMON) \
 	  $(wildcard tests/support/beast_*.cpp) $(LDLIBS) -o $@
 
 .PHONY: fuzz
