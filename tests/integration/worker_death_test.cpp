@@ -141,6 +141,11 @@ TEST(WorkerDeath, AStoppedWorkerHoldsUpNobody) {
   std::vector<Client> clients;
   for (int i = 0; i < 10; ++i) clients.push_back(server.connect());
   for (const pid_t worker : server.workers()) {
+    // What it has in hand when it is stopped waits with it: let that be nothing.
+    ASSERT_TRUE(wait_until([&] {
+      return count_connections(server) == clients.size() &&
+             count_armed(server, Phase::kHead) == clients.size();
+    }));
     const Stopped stopped(worker);
     for (int round = 0; round < 20; ++round) {
       for (Client& client : clients) ASSERT_EQ(client.get("/").body, "x");
