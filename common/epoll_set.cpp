@@ -26,7 +26,10 @@ int EpollSet::add(int fd) const {
   epoll_event event{};
   event.events = interest(claim.state);
   event.data.u64 = EpollKey{claim.generation, static_cast<std::uint32_t>(fd)}.pack();
-  return ::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+  if (::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event) != 0) return errno;
+  // The master's sweep may have held the slot just now, and its own re-arm come before the ADD.
+  if (table_.claim(fd).pack() != claim.pack()) rearm(fd);
+  return 0;
 }
 
 void EpollSet::rearm(int fd) const {

@@ -30,7 +30,12 @@ namespace baton {
 constexpr std::uint32_t kLayoutVersion = 1;
 constexpr std::size_t kMaxListeners = 64;
 
-enum class MasterState : std::uint32_t { kStarting, kServing, kStopping };
+enum class MasterState : std::uint32_t {
+  kStarting,  // the workers are not ready yet
+  kServing,
+  kStopping,  // no new clients; each response is its connection's last
+  kEnding,    // workers take no event any more
+};
 
 // The outcome of the last reload. The master makes `sequence` odd, writes, and makes it even again.
 struct ReloadReport {

@@ -254,7 +254,8 @@ std::string_view to_string(MasterState state) {
   switch (state) {
     case MasterState::kStarting: return "starting";
     case MasterState::kServing: return "serving";
-    case MasterState::kStopping: return "stopping";
+    case MasterState::kStopping:
+    case MasterState::kEnding: return "stopping";
   }
   return "?";
 }

@@ -16,7 +16,8 @@ struct SourcePosition {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
 
-  auto operator<=>(const SourcePosition&) const = default;
+  // clang-tidy 14 takes the comparison with 0 inside for one with a pointer.
+  auto operator<=>(const SourcePosition&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct TomlEntry;

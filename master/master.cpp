@@ -445,7 +445,7 @@ void Master::retire_all() {
   if (stage_ == Stage::kRetiring) return;
   stage_ = Stage::kRetiring;
   if (pending_) abort_reload("the server stops");
-  segment_.header().state.store(MasterState::kStopping, std::memory_order_release);
+  segment_.header().state.store(MasterState::kEnding, std::memory_order_release);
   listeners_.close_all();
   current_->signal_all(SIGTERM);
   for (const auto& generation : retiring_) generation->signal_all(SIGTERM);

@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -19,17 +20,26 @@ struct StreamCounts {
 };
 
 std::optional<StreamCounts> stream_counts(int fd, const Slot& slot) {
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  int unsent = 0;
-  int unread = 0;
-  if ((slot.flags & SlotFlags::kUnixSocket) != 0 ||
-      ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || ::ioctl(fd, SIOCOUTQ, &unsent) != 0 ||
-      ::ioctl(fd, SIOCINQ, &unread) != 0) {
-    return std::nullopt;
+  if ((slot.flags & SlotFlags::kUnixSocket) != 0) return std::nullopt;
+  // The queues and the counters are read one after the other: an acknowledgement or a segment in between
+  // would be missed, so look again until the queues have not moved.
+  for (int tries = 0; tries < 100; ++tries) {
+    int unsent = 0;
+    int unread = 0;
+    int unsent_after = 0;
+    int unread_after = 0;
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::ioctl(fd, SIOCOUTQ, &unsent) != 0 || ::ioctl(fd, SIOCINQ, &unread) != 0 ||
+        ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        ::ioctl(fd, SIOCOUTQ, &unsent_after) != 0 || ::ioctl(fd, SIOCINQ, &unread_after) != 0) {
+      return std::nullopt;
+    }
+    if (unsent != unsent_after || unread != unread_after) continue;
+    return StreamCounts{info.tcpi_bytes_acked + static_cast<std::uint64_t>(unsent),
+                        info.tcpi_bytes_received - static_cast<std::uint64_t>(unread)};
   }
-  return StreamCounts{info.tcpi_bytes_acked + static_cast<std::uint64_t>(unsent),
-                      info.tcpi_bytes_received - static_cast<std::uint64_t>(unread)};
+  return std::nullopt;
 }
 
 // Whether the slot tells the truth about its input: a worker that died between recv(2) and its note of it
@@ -82,6 +92,10 @@ void kick(Segment& segment, const EpollSet& epoll) {
   for (int fd = 0; fd <= highest; ++fd) {
     if (table.claim(fd).armed()) epoll.rearm(fd);
   }
+  // An event that is queued already is not queued again by MOD, and wakes nobody. Polling the set itself
+  // does, when its ready list is not empty; it collects nothing. tests/epoll/ready_list_test.cpp
+  pollfd set{epoll.fd(), POLLIN, 0};
+  ::poll(&set, 1, 0);
 }
 
 void recover(Segment& segment, const EpollSet& epoll, Holder dead, std::uint32_t retries, int access_log_fd) {

@@ -25,5 +25,6 @@ grep -q 'WERROR   ?= -Werror' Makefile || fail "the Makefile no longer makes war
 
 echo "  CHECK clang-tidy"
 git ls-files 'common/*.cpp' 'worker/*.cpp' 'master/*.cpp' 'ctl/*.cpp' |
-  xargs -P "$jobs" -n 4 clang-tidy --quiet 2>/dev/null -- -std=c++20 -I. -D_GNU_SOURCE -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL || fail "see above"
+  xargs -P "$jobs" -n 3 sh -c 'clang-tidy --quiet "$@" -- -std=c++20 -I. -D_GNU_SOURCE -DSPDLOG_COMPILED_LIB \
+    -DSPDLOG_FMT_EXTERNAL 2>/dev/null' clang-tidy || fail "see above"
 echo "all checks passed"

@@ -40,25 +40,28 @@ void adopt(const WorkerContext& context, int fd, const sockaddr_storage& address
   // first byte.
   set_deadline(slot, Deadline::kKeepAlive, slot.accepted + ticks_of(context.config.timeouts.header));
   raise_highest(context.segment.header(), fd);
-  table.release(fd, SlotState::kArmedRead);
-  if (const int error = context.epoll.add(fd); error != 0) {
-    spdlog::error("cannot watch a new connection: {}", std::strerror(error));
-    if (table.try_claim(fd, table.claim(fd).generation, context.index)) close_connection(context, fd);
-  }
+}
+
+void hand_over(const WorkerContext& context, int fd) {
+  if (fd < 0) return;
+  context.segment.connections().release(fd, SlotState::kArmedRead);
+  watch_connection(context, fd);
 }
 
 }  // namespace
 
-void accept_burst(const WorkerContext& context, int listener, std::uint64_t now_ns) {
+int accept_burst(const WorkerContext& context, int listener, std::uint64_t now_ns) {
   context.flight().phase.store(FlightPhase::kAccepting, std::memory_order_relaxed);
   SegmentHeader& header = context.segment.header();
+  int last = -1;
   for (int i = 0; i < kBurst; ++i) {
     // Counted before it is accepted: workers that accept at the same time never exceed the limit together.
     if (header.connections.fetch_add(1) >= header.max_connections.load(std::memory_order_relaxed)) {
       header.connections.fetch_sub(1);
       pause_accepting(context);
       // A close between our count and the pause saw none to end: look again.
-      return resume_accepting(header, context.epoll);
+      resume_accepting(header, context.epoll);
+      return last;
     }
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -66,27 +69,39 @@ void accept_burst(const WorkerContext& context, int listener, std::uint64_t now_
         ::accept4(listener, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       bump(context.counters().accepted);
+      hand_over(context, last);
       adopt(context, fd, address, now_ns);
+      last = fd;
       continue;
     }
     const int error = errno;
     header.connections.fetch_sub(1);
     switch (error) {
-      case EAGAIN: return;
+      case EAGAIN: return last;
       case EMFILE:
       case ENFILE:
       case ENOBUFS:
       case ENOMEM:
         // Not to be tried again at once, there would be no end to it: the next close or the master's next
         // sweep goes on.
-        return pause_accepting(context);
+        pause_accepting(context);
+        return last;
       case EBADF:
       case EINVAL:
-      case ENOTSOCK: return;  // the listener was removed by a reload
-      default: break;         // the client is gone already; accept(2) says to try again
+      case ENOTSOCK: return last;  // the listener was removed by a reload
+      default: break;              // the client is gone already; accept(2) says to try again
     }
   }
   context.epoll.rearm(listener);
+  return last;
+}
+
+void watch_connection(const WorkerContext& context, int fd) {
+  const int error = context.epoll.add(fd);
+  if (error == 0) return;
+  spdlog::error("cannot watch a new connection: {}", std::strerror(error));
+  const ConnectionTable table = context.segment.connections();
+  if (table.try_claim(fd, table.claim(fd).generation, context.index)) close_connection(context, fd);
 }
 
 void close_connection(const WorkerContext& context, int fd) {

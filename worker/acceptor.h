@@ -8,7 +8,15 @@ namespace baton {
 // An event for a listener. Accepts a bounded burst and re-arms the listener when more may be waiting, so that
 // clients already connected are not starved. At max_connections, or out of descriptors or memory, accepting
 // pauses for all workers: the kernel's backlog holds who comes, and resume_accepting() goes on.
-void accept_burst(const WorkerContext& context, int listener, std::uint64_t now_ns);
+//
+// Returns the last connection accepted, held by this worker and not in the epoll set yet, or -1: its request
+// has often arrived already and is then served without another event. All others are in the set, and the
+// listener is armed, before this returns: whatever that one request costs, it delays no one else.
+int accept_burst(const WorkerContext& context, int listener, std::uint64_t now_ns);
+
+// Puts a connection that this worker has released into the epoll set. Closes it if there is no memory for
+// that.
+void watch_connection(const WorkerContext& context, int fd);
 
 // Closes a connection that this worker holds, with everything its slot owns, and lets a paused listener go
 // on.

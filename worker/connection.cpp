@@ -14,7 +14,7 @@ namespace baton {
 namespace {
 
 constexpr int kMaxPipelined = 32;  // requests served per event; the rest comes with the next one
-constexpr std::size_t kOutboxFlushBytes = 48 * 1024;  // responses gathered before they are sent
+constexpr std::size_t kOutboxFlushBytes = std::size_t{48} * 1024;  // responses gathered before they are sent
 constexpr Duration kLingerTime{2'000};
 constexpr int kMaxDrains = 16;  // reads per event from a client that is being shown out
 
@@ -37,6 +37,14 @@ void ConnectionHandler::handle(int fd, std::uint32_t generation, std::uint64_t n
     bump(counters_.claims_lost);
     return;
   }
+  if (turn(fd, now_ns)) context_.epoll.rearm(fd);
+}
+
+void ConnectionHandler::handle_accepted(int fd, std::uint64_t now_ns) {
+  if (turn(fd, now_ns)) watch_connection(context_, fd);
+}
+
+bool ConnectionHandler::turn(int fd, std::uint64_t now_ns) {
   fd_ = fd;
   slot_ = &table_.at(fd);
   started_ns_ = now_ns;
@@ -52,9 +60,12 @@ void ConnectionHandler::handle(int fd, std::uint32_t generation, std::uint64_t n
   files_.release();
   flight_.request_length.store(0, std::memory_order_relaxed);
   flight_.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
-  if (next == Next::kClose) return close();
+  if (next == Next::kClose) {
+    close();
+    return false;
+  }
   table_.release(fd, next == Next::kRead ? SlotState::kArmedRead : SlotState::kArmedWrite);
-  context_.epoll.rearm(fd);
+  return true;
 }
 
 ConnectionHandler::Next ConnectionHandler::run() {
@@ -97,6 +108,9 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
   std::size_t consumed = 0;
   bool keep_alive = true;
   for (int served = 0; served < kMaxPipelined && keep_alive; ++served) {
+    // The last response of a batch is recorded when it has been sent; those before it here, while their
+    // request can still be read.
+    if (!last_.recorded) record(last_.bytes);
     const std::string_view rest = inbox_.data().substr(consumed);
     const http::ParseResult parsed = http::parse_head(rest, parser_limits_, request_);
     if (parsed.status == http::ParseStatus::kError) return refuse(parsed.error, parsed.reason, consumed);
@@ -137,7 +151,7 @@ ConnectionHandler::Next ConnectionHandler::wait_for_more(bool served) {
 }
 
 bool ConnectionHandler::stopping() const {
-  return context_.segment.header().state.load(std::memory_order_relaxed) == MasterState::kStopping;
+  return context_.segment.header().state.load(std::memory_order_relaxed) >= MasterState::kStopping;
 }
 
 // Closing a socket with unread input resets it, and the reset may overtake the last response: shut down our

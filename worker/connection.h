@@ -23,10 +23,14 @@ class ConnectionHandler {
   // An event for `fd` has been delivered. Ignores it when the connection is not free to be claimed.
   void handle(int fd, std::uint32_t generation, std::uint64_t now_ns);
 
+  // A connection just accepted, which this worker holds and which is not in the epoll set yet.
+  void handle_accepted(int fd, std::uint64_t now_ns);
+
  private:
   // How the connection is to be handed back.
   enum class Next : std::uint8_t { kRead, kWrite, kClose };
 
+  bool turn(int fd, std::uint64_t now_ns);  // false: the connection has been closed, else released
   Next run();
   Next obey_verdict(Verdict verdict);
 

@@ -13,7 +13,7 @@ namespace baton {
 namespace {
 
 constexpr int kMaxReads = 16;  // per event: a fast sender must not keep a worker from the others
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 http::ChunkState load_chunk_state(const Slot& slot) {

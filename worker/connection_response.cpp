@@ -3,7 +3,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
-#include <cstring>
+#include <atomic>
 
 #include "worker/connection.h"
 #include "worker/deadlines.h"
@@ -21,7 +21,7 @@ std::string_view first_line(std::string_view head) {
 // Only what it can take: returns what was stored.
 std::uint16_t store_text(SlotNotes& notes, std::size_t& used, std::string_view text, std::size_t most) {
   const std::size_t length = std::min({text.size(), most, sizeof notes.text - used});
-  std::memcpy(notes.text + used, text.data(), length);
+  std::copy_n(text.data(), length, notes.text + used);
   used += length;
   return static_cast<std::uint16_t>(length);
 }
@@ -48,8 +48,6 @@ bool ConnectionHandler::respond(bool keep_alive) {
   last_.bytes = outbox_.total() - before;
   last_.status = reply_.status;
   last_.recorded = false;
-  // Small ones are recorded at once: what is behind them in the outbox shares their fate.
-  if (reply_.fd < 0) record(last_.bytes);
   return keep_alive;
 }
 
@@ -80,22 +78,25 @@ ConnectionHandler::Next ConnectionHandler::flush(std::size_t consumed, bool keep
     if (!last_.recorded) record(last_.bytes - std::min(last_.bytes, unsent));
     return Next::kClose;
   }
+  if (result == SendResult::kDone && !last_.recorded) record(last_.bytes);
   bump(counters_.bytes_in, consumed - slot_->spool_bytes);
   if (!inbox_.consume(fd_, *slot_, consumed)) return Next::kClose;
   // kParked says that the request is consumed: a worker killed before that must not have it answered twice.
   if (result == SendResult::kBlocked) return park(keep_alive, linger);
-  if (!last_.recorded) record(last_.bytes);
   return end_response(!keep_alive, linger);
 }
 
 // The rest of the response is in the slot already: whoever gets EPOLLOUT goes on.
 ConnectionHandler::Next ConnectionHandler::park(bool keep_alive, bool linger) {
-  slot_->phase = Phase::kParked;
   bump(counters_.parked);
   if (!keep_alive) slot_->flags |= SlotFlags::kCloseAfter;
   if (linger) slot_->flags |= SlotFlags::kLingerAfter;
   note_parked();
   set_send_deadline();
+  // Last: a worker killed before this store leaves nobody a parked response under the deadline of its
+  // request, which would be answered with 408 in the middle of it.
+  std::atomic_signal_fence(std::memory_order_release);
+  slot_->phase = Phase::kParked;
   return Next::kWrite;
 }
 

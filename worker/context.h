@@ -15,7 +15,7 @@ struct WorkerContext {
   EpollSet epoll;
   Holder index;  // scoreboard entry
   std::uint32_t generation;
-  int ready_fd;              // eventfd: written once the worker can take events
+  int ready_fd;       // eventfd: written once the worker can take events
   int access_log_fd;  // -1: off
 
   [[nodiscard]] WorkerEntry& entry() const { return segment.scoreboard()[index]; }

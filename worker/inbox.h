@@ -20,7 +20,7 @@ enum class PeekResult : std::uint8_t {
 // One per worker, used for one connection at a time.
 class Inbox {
  public:
-  static constexpr std::size_t kBytes = 80 * 1024;  // above the largest allowed head
+  static constexpr std::size_t kBytes = std::size_t{80} * 1024;  // above the largest allowed head
 
   Inbox();
 

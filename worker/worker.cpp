@@ -122,7 +122,10 @@ class Worker {
       if (!table.contains(fd)) continue;
       const Claim claim = table.claim(fd);
       if (claim.state == SlotState::kListener) {
-        if (claim.generation == event->key.generation) accept_burst(context_, fd, now);
+        if (claim.generation != event->key.generation) continue;
+        if (const int accepted = accept_burst(context_, fd, now); accepted >= 0) {
+          connections_.handle_accepted(accepted, now);
+        }
       } else {
         connections_.handle(fd, event->key.generation, now);
       }
@@ -137,6 +140,8 @@ class Worker {
     const std::uint64_t most = context_.config.limits.requests_per_worker;
     if (most != 0 && context_.counters().requests.load(std::memory_order_relaxed) >= most) return true;
     const SegmentHeader& header = context_.segment.header();
+    // A ready event wins over a pending signal: a busy worker would not see the signal for long.
+    if (header.state.load(std::memory_order_relaxed) == MasterState::kEnding) return true;
     return header.generation.load(std::memory_order_acquire) > context_.generation;
   }
 

@@ -140,6 +140,7 @@ TEST_F(ControlTest, NothingIsSentToAProcessThatHasTheMastersOldPid) {
 }
 
 TEST_F(ControlTest, NothingIsSentWhereNoMasterWasEverNamed) {
+  segment_.header().master_pid = 0;
   EXPECT_FALSE(reopen(segment_).ok);
 }
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -143,6 +144,13 @@ Response Client::get(const std::string& target, const std::string& more_fields) 
   return exchange("GET " + target + " HTTP/1.1\r\nHost: localhost\r\n" + more_fields + "\r\n");
 }
 
+Response Client::ask(const std::string& method, const std::string& target, const std::string& more_fields,
+                     std::string_view body) {
+  std::string request = method + " " + target + " HTTP/1.1\r\nHost: localhost\r\n" + more_fields;
+  if (!body.empty()) request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+  return exchange(request.append("\r\n").append(body), method == "HEAD");
+}
+
 std::string Client::read_bytes(std::size_t n) {
   while (buffer_.size() < n && fill()) {
   }
@@ -155,6 +163,12 @@ std::string Client::read_to_end() {
   while (fill()) {
   }
   return std::exchange(buffer_, {});
+}
+
+bool Client::readable_within(std::chrono::milliseconds time) const {
+  if (!buffer_.empty()) return true;
+  pollfd ready{socket_.get(), POLLIN, 0};
+  return ::poll(&ready, 1, static_cast<int>(time.count())) > 0;
 }
 
 bool Client::closed() {

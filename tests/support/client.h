@@ -1,6 +1,7 @@
 // A client that says exactly what the test wants, byte for byte.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -48,11 +49,16 @@ class Client {
   Response exchange(std::string_view request, bool to_head = false);
   // GET with Host, keep-alive.
   Response get(const std::string& target, const std::string& more_fields = "");
+  // Any method with Host and, when there is a body, its Content-Length.
+  Response ask(const std::string& method, const std::string& target, const std::string& more_fields = "",
+               std::string_view body = "");
 
   // Exactly `n` bytes, or fewer when the connection ends.
   std::string read_bytes(std::size_t n);
   // All that comes until the server closes. A reset counts as an end.
   std::string read_to_end();
+  // True as soon as a byte or the end of the connection has come, false when neither has after `time`.
+  [[nodiscard]] bool readable_within(std::chrono::milliseconds time) const;
   // True when the server has closed (waits for it); false when a byte came instead.
   [[nodiscard]] bool closed();
 

@@ -1,6 +1,7 @@
 #include "tests/support/server.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -98,13 +99,17 @@ Server::Server(const TempDir& folder, const std::string& config)
 }
 
 Server::~Server() {
-  if (pid_ <= 0) return;
-  ::kill(pid_, SIGINT);
   int status = 0;
-  if (!wait_until([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) {
+  if (pid_ > 0) ::kill(pid_, SIGINT);
+  if (pid_ > 0 && !wait_until([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, &status, 0);
   }
+  // A worker that a sanitizer ends is replaced, so that a test may pass in spite of it.
+  const std::string text = log();
+  const bool reported =
+      text.find("runtime error:") != std::string::npos || text.find("Sanitizer") != std::string::npos;
+  if (reported) ADD_FAILURE() << text;
 }
 
 void Server::write_config(const std::string& config) const {
@@ -153,6 +158,14 @@ int Server::only_connection() const {
     found = fd;
   }
   return found;
+}
+
+int Server::connections_in(SlotState state) const {
+  int count = 0;
+  for (int fd = 0; fd <= header().highest_fd.load(); ++fd) {
+    if (segment_->connections().claim(fd).state == state) ++count;
+  }
+  return count;
 }
 
 void Server::signal(int number) const {

@@ -54,6 +54,8 @@ class Server {
   [[nodiscard]] std::uint64_t total(Counters::Counter Counters::*counter) const;
   // The slot of the one connection there is (or the only one in `state`).
   [[nodiscard]] int only_connection() const;
+  // How many connections are in `state` now.
+  [[nodiscard]] int connections_in(SlotState state) const;
 
   void signal(int number) const;
   // Replaces the configuration and has it reloaded; returns what batonctl reload did.

@@ -39,6 +39,8 @@ void Dispatcher::dispatch(Exchange& exchange) {
     exchange.reply.header("Allow", kAllowAny);
     return;
   }
+  if (request.method == http::Method::kConnect)
+    return method_not_allowed(exchange, kAllowAny);  // it has no path
   path_.resize(request.path.size() + 1);
   const auto normalized = http::normalize_path(request.path, path_);
   if (!normalized) {

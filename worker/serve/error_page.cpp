@@ -25,7 +25,7 @@ std::string error_html(int status, std::string_view detail) {
   html += "<title>" + title + "</title>\n";
   html += kStyle;
   html += "<h1>" + title + "</h1>\n";
-  if (!detail.empty()) html += "<p>" + escape_html(printable(detail)) + "</p>\n";
+  if (!detail.empty()) html += "<p>" + escape_html(displayable(detail)) + "</p>\n";
   return html + "</html>\n";
 }
 

@@ -59,7 +59,7 @@ std::size_t utf8_length(std::string_view text) {
 }
 
 std::string display(std::string_view text) {
-  return escape_html(printable(text));
+  return escape_html(displayable(text));
 }
 
 // Links are relative to the listing itself, so that they hold behind a proxy that serves it under another
@@ -117,7 +117,7 @@ std::string escape_html(std::string_view text) {
   return result;
 }
 
-std::string printable(std::string_view text) {
+std::string displayable(std::string_view text) {
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {

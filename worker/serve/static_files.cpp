@@ -42,6 +42,12 @@ void use_file(http::Reply& reply, const OpenFile& file, std::uint64_t first, std
   }
 }
 
+// The error page is not the file: the file's coding, validators and lifetime are not its own.
+void refuse_file(Exchange& exchange, int status) {
+  exchange.reply.fields.clear();
+  error_reply(exchange, status);
+}
+
 }  // namespace
 
 StaticFiles::StaticFiles(FileCache& cache) : cache_(cache) {
@@ -145,7 +151,7 @@ void StaticFiles::serve_file(Exchange& exchange, const StaticConfig& config, std
       reply.status = 304;
       reply.content_type.clear();
       return;
-    case http::Precondition::kFailed: return error_reply(exchange, 412);
+    case http::Precondition::kFailed: return refuse_file(exchange, 412);
   }
   if (exchange.request.method == http::Method::kGet && exchange.request.has_field("range") &&
       http::if_range_allows(exchange.request, validators, exchange.now)) {
@@ -159,7 +165,7 @@ void StaticFiles::send_range(Exchange& exchange, const OpenFile& file) {
   const http::RangeSet ranges = http::parse_range(exchange.request.field("range"), file.size);
   if (ranges.kind == http::RangeSet::Kind::kNone) return use_file(reply, file, 0, file.size);
   if (ranges.kind == http::RangeSet::Kind::kUnsatisfiable) {
-    error_reply(exchange, 416);
+    refuse_file(exchange, 416);
     reply.header("Content-Range", "bytes */" + std::to_string(file.size));
     return;
   }

@@ -167,7 +167,7 @@ TEST(Printable, ReplacesWhatIsNotUtf8) {
       {"\xF5\x80\x80\x80", bad + bad + bad + bad},
       {std::string_view("a\0\n\x1B\x7F", 5), "a" + bad + bad + bad + bad},
   };
-  for (const auto& [text, expected] : cases) EXPECT_EQ(printable(text), expected) << expected;
+  for (const auto& [text, expected] : cases) EXPECT_EQ(displayable(text), expected) << expected;
 }
 
 TEST(ListingHtml, EncodesLinksAndEscapesNames) {
