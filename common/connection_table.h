@@ -30,7 +30,7 @@ enum class SlotState : std::uint8_t {
   kFree,        // no connection; only the process to which the kernel just gave this descriptor may open it
   kHeld,        // `holder` works on it; nobody else may do anything, events for it are ignored
   kArmedRead,   // registered for EPOLLIN; says nothing about whether data has arrived
-  kArmedWrite,  // a response is parked; registered for EPOLLOUT
+  kArmedWrite,  // registered for EPOLLOUT: a response is parked, or recovery wants a worker at once
   kListener,    // a listening socket; never claimed, never ONESHOT
 };
 
@@ -104,7 +104,8 @@ struct alignas(64) Slot {
   std::uint32_t script_next = 0;  // index of the piece after the current one
 
   // -- second cache line: bodies, partial heads, parked responses
-  off_t body_offset = 0;  // next byte of the current file range; sendfile(2) itself advances it
+  off_t body_offset = 0;  // next byte of the current file range; sendfile(2) itself advances it. Negative:
+                          // between two pieces of a script (see worker/outbox.cpp)
   off_t body_end = 0;     // (kBody: these two are the bytes received and the tick at which the body began)
   std::int32_t body_fd = -1;
   std::uint32_t peeked =

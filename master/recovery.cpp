@@ -9,6 +9,8 @@
 
 #include <optional>
 
+#include "worker/outbox.h"
+
 namespace baton {
 
 namespace {
@@ -16,8 +18,19 @@ namespace {
 // What the kernel knows of a TCP connection's two streams; nothing for other sockets.
 struct StreamCounts {
   std::uint64_t written = 0;   // into the socket, acknowledged or not
-  std::uint64_t consumed = 0;  // out of the socket; one more once the peer's FIN has arrived
+  std::uint64_t consumed = 0;  // out of the socket
 };
+
+// The kernel counts a FIN that has arrived as one more byte received. In these states it has; <netinet/tcp.h>
+// names them, but cannot stand beside <linux/tcp.h>.
+bool fin_arrived(const tcp_info& info) {
+  constexpr int kTimeWait = 6;
+  constexpr int kCloseWait = 8;
+  constexpr int kLastAck = 9;
+  constexpr int kClosing = 11;
+  const int state = info.tcpi_state;
+  return state == kTimeWait || state == kCloseWait || state == kLastAck || state == kClosing;
+}
 
 std::optional<StreamCounts> stream_counts(int fd, const Slot& slot) {
   if ((slot.flags & SlotFlags::kUnixSocket) != 0) return std::nullopt;
@@ -36,8 +49,9 @@ std::optional<StreamCounts> stream_counts(int fd, const Slot& slot) {
       return std::nullopt;
     }
     if (unsent != unsent_after || unread != unread_after) continue;
+    const std::uint64_t received = info.tcpi_bytes_received - (fin_arrived(info) ? 1 : 0);
     return StreamCounts{info.tcpi_bytes_acked + static_cast<std::uint64_t>(unsent),
-                        info.tcpi_bytes_received - static_cast<std::uint64_t>(unread)};
+                        received - static_cast<std::uint64_t>(unread)};
   }
   return std::nullopt;
 }
@@ -45,9 +59,9 @@ std::optional<StreamCounts> stream_counts(int fd, const Slot& slot) {
 // Whether the slot tells the truth about its input: a worker that died between recv(2) and its note of it
 // leaves a gap.
 bool input_accounted_for(const Slot& slot, const std::optional<StreamCounts>& counts) {
+  if (slot.spool_fd < 0 && slot.spool_bytes != 0) return false;  // died while dropping it
   if (!counts) return slot.phase == Phase::kHead && slot.spool_fd < 0;
-  const std::uint64_t noted = slot.bytes_in + slot.spool_bytes;
-  return counts->consumed == noted || counts->consumed == noted + 1;
+  return counts->consumed == slot.bytes_in + slot.spool_bytes;
 }
 
 // Decides how the connection goes on; the master holds it as the dead worker's heir.
@@ -58,6 +72,8 @@ SlotState resolve(int fd, Slot& slot, std::uint32_t retries) {
     ::shutdown(fd, SHUT_RDWR);
     return SlotState::kArmedRead;
   };
+  // The deadline is the last that accepting sets: without one, the slot does not say yet who the peer is.
+  if (slot.deadline.load(std::memory_order_relaxed) == 0) return give_up();
   const auto counts = stream_counts(fd, slot);
   switch (slot.phase) {
     case Phase::kHead:
@@ -69,7 +85,11 @@ SlotState resolve(int fd, Slot& slot, std::uint32_t retries) {
     case Phase::kResponse:
       if (!counts || counts->written != slot.bytes_out || !input_accounted_for(slot, counts))
         return give_up();
-      slot.phase = Phase::kHead;
+      // Parked, though not a byte of it fitted: its request may be consumed already.
+      if ((slot.flags & SlotFlags::kOwnsBodyFd) != 0) return give_up();
+      drop_parked(slot);
+      // Nothing but a spooled head is left to consume of a request whose body was spooled past.
+      slot.phase = slot.request_bytes == slot.spool_bytes ? Phase::kBody : Phase::kHead;
       break;
   }
   if (slot.retries < retries) {
@@ -77,7 +97,8 @@ SlotState resolve(int fd, Slot& slot, std::uint32_t retries) {
   } else {
     slot.verdict.store(Verdict::kFailed, std::memory_order_relaxed);
   }
-  return SlotState::kArmedRead;
+  // A body may be complete, and then nothing more arrives that would bring a worker: EPOLLOUT does, at once.
+  return slot.phase == Phase::kBody ? SlotState::kArmedWrite : SlotState::kArmedRead;
 }
 
 }  // namespace

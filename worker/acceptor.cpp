@@ -31,15 +31,16 @@ void raise_highest(SegmentHeader& header, int fd) {
 
 void adopt(const WorkerContext& context, int fd, const sockaddr_storage& address, std::uint64_t now_ns) {
   const ConnectionTable table = context.segment.connections();
+  raise_highest(context.segment.header(), fd);  // first: recovery looks no further
   table.open(fd, context.index);
   Slot& slot = table.at(fd);
   table.notes(fd).peer = Peer::from_sockaddr(address);
   if (address.ss_family == AF_UNIX) slot.flags = SlotFlags::kUnixSocket;
   slot.accepted = tick_of(now_ns);
   // A client that connects and says nothing is let go without a word; the head's own deadline begins with its
-  // first byte.
+  // first byte. Last: recovery takes a slot with a deadline for one that is filled in.
+  std::atomic_signal_fence(std::memory_order_release);
   set_deadline(slot, Deadline::kKeepAlive, slot.accepted + ticks_of(context.config.timeouts.header));
-  raise_highest(context.segment.header(), fd);
 }
 
 void hand_over(const WorkerContext& context, int fd) {

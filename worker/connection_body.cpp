@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 
 #include "worker/connection.h"
@@ -109,6 +110,8 @@ ConnectionHandler::BodyResult ConnectionHandler::take_length() {
     if (n < 0) return errno == EAGAIN || errno == EINTR ? BodyResult::kIncomplete : BodyResult::kBroken;
     slot_->body_left -= static_cast<std::uint64_t>(n);
     slot_->body_offset += n;
+    // Last: until then recovery finds more consumed than noted, and does not believe the slot.
+    std::atomic_signal_fence(std::memory_order_release);
     slot_->bytes_in += static_cast<std::uint64_t>(n);
     bump(counters_.bytes_in, static_cast<std::uint64_t>(n));
   }
@@ -118,25 +121,32 @@ ConnectionHandler::BodyResult ConnectionHandler::take_length() {
 // Peeks, because the bytes behind the last chunk belong to the next request.
 ConnectionHandler::BodyResult ConnectionHandler::take_chunks() {
   for (int i = 0; i < kMaxReads; ++i) {
+    http::ChunkState state = load_chunk_state(*slot_);
+    // Where it ended already, and its reader died before it could answer, the next bytes are not the body's.
+    if (http::decode_chunked({}, state).kind == http::ChunkStep::Kind::kDone) return BodyResult::kComplete;
     switch (inbox_.peek_body(fd_)) {
       case PeekResult::kData: break;
       case PeekResult::kNothing: return BodyResult::kIncomplete;
       case PeekResult::kClosed: return BodyResult::kCutShort;
       case PeekResult::kBroken: return BodyResult::kBroken;
     }
-    http::ChunkState state = load_chunk_state(*slot_);
     std::size_t taken = 0;
+    std::uint64_t received = 0;
     http::ChunkStep step;
     do {
       step = http::decode_chunked(inbox_.data().substr(taken), state);
       taken += step.consumed;
-      if (step.data.size() > slot_->body_left) return BodyResult::kTooLarge;
-      slot_->body_left -= step.data.size();
-      slot_->body_offset += static_cast<off_t>(step.data.size());
+      received += step.data.size();
+      if (received > slot_->body_left) return BodyResult::kTooLarge;
     } while (step.kind == http::ChunkStep::Kind::kData);
     if (step.kind == http::ChunkStep::Kind::kError) return BodyResult::kBad;
-    store_chunk_state(*slot_, state);
+    // First: from here until they are consumed recovery finds more noted than that, and does not decode the
+    // same bytes in a later state.
     slot_->bytes_in += taken;
+    std::atomic_signal_fence(std::memory_order_release);
+    store_chunk_state(*slot_, state);
+    slot_->body_left -= received;
+    slot_->body_offset += static_cast<off_t>(received);
     bump(counters_.bytes_in, taken);
     if (!discard(fd_, *slot_, taken)) return BodyResult::kBroken;
     if (step.kind == http::ChunkStep::Kind::kDone) return BodyResult::kComplete;

@@ -91,6 +91,7 @@ ConnectionHandler::Next ConnectionHandler::flush(std::size_t consumed, bool keep
 // The rest of the response is in the slot already: whoever gets EPOLLOUT goes on.
 ConnectionHandler::Next ConnectionHandler::park(bool keep_alive, bool linger) {
   bump(counters_.parked);
+  slot_->flags &= static_cast<std::uint8_t>(~(SlotFlags::kCloseAfter | SlotFlags::kLingerAfter));
   if (!keep_alive) slot_->flags |= SlotFlags::kCloseAfter;
   if (linger) slot_->flags |= SlotFlags::kLingerAfter;
   note_parked();
@@ -117,8 +118,8 @@ ConnectionHandler::Next ConnectionHandler::resume_response() {
   }
   record_parked();
   drop_parked(*slot_);
+  // The flags stay until the next response is parked: they are to be obeyed even by whoever does this again.
   const std::uint8_t flags = slot_->flags;
-  slot_->flags &= static_cast<std::uint8_t>(~(SlotFlags::kCloseAfter | SlotFlags::kLingerAfter));
   return end_response((flags & SlotFlags::kCloseAfter) != 0, (flags & SlotFlags::kLingerAfter) != 0);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 
 #include "common/unique_fd.h"
@@ -34,9 +35,25 @@ bool write_all(int fd, const void* data, std::size_t size, off_t at) {
   return true;
 }
 
+// Between two pieces the slot's offset is the index of the next one, negative: one store decides that this
+// piece is done, and a death anywhere in enter_piece() leaves the next holder to do it again.
+off_t between(std::uint32_t next_index) {
+  return -1 - static_cast<off_t>(next_index);
+}
+
 bool load_piece(Slot& slot, std::uint32_t index, ScriptPiece& piece) {
   const off_t at = static_cast<off_t>(sizeof(std::uint64_t) + index * sizeof(ScriptPiece));
   return ::pread(slot.script_fd, &piece, sizeof piece, at) == static_cast<ssize_t>(sizeof piece);
+}
+
+bool enter_piece(Slot& slot, ScriptPiece& piece) {
+  const auto index = static_cast<std::uint32_t>(-1 - slot.body_offset);
+  if (!load_piece(slot, index, piece)) return false;
+  slot.script_next = index + 1;
+  slot.body_end = piece.offset + piece.length;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  slot.body_offset = piece.offset;
+  return true;
 }
 
 SendResult from_errno() {
@@ -156,6 +173,9 @@ bool Outbox::park(Slot& slot) {
   slot.script_next = 1;
   slot.script_fd = script.release();
   slot.body_fd = body.release();
+  // Last: with the flag first, a death in between would leave it to the heir to close the open-file table's
+  // descriptor.
+  std::atomic_signal_fence(std::memory_order_release);
   slot.flags |= SlotFlags::kOwnsBodyFd;
   return true;
 }
@@ -166,20 +186,17 @@ SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent) {
 
   std::uint64_t count = 0;
   ScriptPiece current;
-  if (::pread(slot.script_fd, &count, sizeof count, 0) != static_cast<ssize_t>(sizeof count) ||
-      !load_piece(slot, slot.script_next - 1, current)) {
+  if (::pread(slot.script_fd, &count, sizeof count, 0) != static_cast<ssize_t>(sizeof count)) {
     return SendResult::kBroken;
   }
+  if (slot.body_offset >= 0 && !load_piece(slot, slot.script_next - 1, current)) return SendResult::kBroken;
   while (true) {
+    if (slot.body_offset < 0 && !enter_piece(slot, current)) return SendResult::kBroken;
     const int source = current.in_file != 0 ? slot.body_fd : slot.script_fd;
     const SendResult result = send_range(socket, source, slot, sent, budget);
     if (result != SendResult::kDone || slot.script_next == count) return result;
-    if (!load_piece(slot, slot.script_next, current)) return SendResult::kBroken;
-    // A death between these stores is seen by recovery: the kernel knows how many bytes of the response are
-    // written.
-    slot.script_next += 1;
-    slot.body_end = current.offset + current.length;
-    slot.body_offset = current.offset;
+    slot.body_offset = between(slot.script_next);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
 }
 
