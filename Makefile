@@ -124,7 +124,7 @@ fuzzers := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(FUZZERS))
 build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h common/*.cpp common/*.h tests/support/beast_*)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
-	@clang++ $(FUZZ_FLAGS) -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL $< $(wildcard worker/http/*.cpp) $(COMMON) \
+	@clang++ $(FUZZ_FLAGS) -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL $< $(wildcard worker/http/*.cpp) worker/outbox.cpp $(COMMON) \
 	  $(wildcard tests/support/beast_*.cpp) $(LDLIBS) -o $@
 
 .PHONY: fuzz
@@ -154,6 +154,8 @@ install: ## Install under PREFIX (/usr/local), the configuration under SYSCONFDI
 install: build
 	install -D -m 755 $(BUILD)/baton $(DESTDIR)$(PREFIX)/sbin/baton
 	install -D -m 755 $(BUILD)/batonctl $(DESTDIR)$(PREFIX)/bin/batonctl
+	install -D -m 644 docs/baton.8 $(DESTDIR)$(PREFIX)/share/man/man8/baton.8
+	install -D -m 644 docs/batonctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/batonctl.1
 	@# An administrator's configuration is never overwritten.
 	[ -e $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml ] || install -D -m 644 conf/baton.toml $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml
 	[ -e $(DESTDIR)$(SYSCONFDIR)/baton/site ] || cp -r conf/site $(DESTDIR)$(SYSCONFDIR)/baton/site

@@ -5,17 +5,19 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/fnv.h"
+
 namespace baton {
 
 namespace {
 
 constexpr Tick kIdleTicks = 10;  // an entry used within the last second is not retired to make room
 
-// FNV-1a: the same in every build, because an upgraded binary reads the table that the old one wrote.
 std::uint64_t hash_of(std::uint64_t root_key, std::string_view path) {
-  std::uint64_t hash = 0xcbf29ce484222325U ^ root_key;
-  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  return hash ^ hash >> 29;
+  Fnv1a hash;
+  hash.add(root_key);
+  hash.add(path);
+  return hash.value() ^ hash.value() >> 29;
 }
 
 }  // namespace

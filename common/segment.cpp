@@ -11,6 +11,7 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "common/fnv.h"
 #include "common/version.h"
 
 namespace baton {
@@ -77,10 +78,10 @@ std::string Segment::name_for(const std::string& config_file) {
   // same instance.
   std::error_code ignored;
   const std::string path = std::filesystem::absolute(config_file, ignored).lexically_normal().string();
-  std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a: batonctl of another build must come to the same name
-  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  Fnv1a hash;  // batonctl of another build must come to the same name
+  hash.add(path);
   char name[32];
-  std::snprintf(name, sizeof name, "baton-%016llx", static_cast<unsigned long long>(hash));
+  std::snprintf(name, sizeof name, "baton-%016llx", static_cast<unsigned long long>(hash.value()));
   return name;
 }
 

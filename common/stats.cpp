@@ -162,7 +162,8 @@ ConnectionStats connection_of(const Segment& segment, int fd, const Claim& claim
   }
   connection.requests = slot.requests;
   connection.bytes_in = slot.bytes_in;
-  connection.bytes_out = slot.bytes_out;
+  connection.bytes_out = slot.bytes_out;  // of the responses before this one
+  if (slot.phase == Phase::kParked) connection.bytes_out += notes.sent;
   if (claim.state == SlotState::kHeld && claim.holder < segment.scoreboard().size()) {
     const WorkerEntry& entry = segment.scoreboard()[claim.holder];
     connection.worker = entry.ordinal.load(std::memory_order_relaxed);

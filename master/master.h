@@ -31,6 +31,9 @@ namespace baton {
 
 class Master {
  public:
+  // For a generation to become ready.
+  static constexpr std::uint64_t kStartTimeoutNs = 30'000'000'000;
+
   // Sets up everything that exists before the first clone: the descriptor table, the segment, the logs, the
   // epoll set, the listeners, the pid file. Throws std::runtime_error with a message for people; nothing is
   // left behind then.
@@ -57,7 +60,7 @@ class Master {
   [[nodiscard]] bool all_ready(const Generation& generation) const;
   void restart_due_workers(std::uint64_t now_ns);
 
-  // Reload.
+  // Reload; in reload.cpp.
   void start_reload();
   void commit_reload();
   void abort_reload(const std::string& why);

@@ -9,11 +9,12 @@ namespace baton {
 namespace {
 
 constexpr std::uint64_t kFlushNs = 1'000'000'000;
+constexpr std::size_t kMaxFieldBytes = 4'096;  // of each part that a client wrote: a line must fit the buffer
 
 // Quotes, backslashes and everything that could forge a line or drive a terminal become \xHH.
 void append_escaped(std::string& line, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
-  for (const char c : text) {
+  for (const char c : text.substr(0, kMaxFieldBytes)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
       line += c;
@@ -73,12 +74,12 @@ void AccessLog::format_json(const AccessRecord& record, std::time_t now) {
   char ip[48];
   const nlohmann::ordered_json object{{"time", stamp_},
                                       {"remote", record.peer.format_ip(ip)},
-                                      {"request", record.request_line},
+                                      {"request", record.request_line.substr(0, kMaxFieldBytes)},
                                       {"status", record.status},
                                       {"bytes", record.body_bytes},
                                       {"duration_us", record.duration_ns / 1000},
-                                      {"referer", record.referer},
-                                      {"user_agent", record.agent}};
+                                      {"referer", record.referer.substr(0, kMaxFieldBytes)},
+                                      {"user_agent", record.agent.substr(0, kMaxFieldBytes)}};
   line_ = object.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   line_ += '\n';
 }

@@ -108,10 +108,11 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
   std::size_t consumed = 0;
   bool keep_alive = true;
   for (int served = 0; served < kMaxPipelined && keep_alive; ++served) {
-    // The last response of a batch is recorded when it has been sent; those before it here, while their
-    // request can still be read.
-    if (!last_.recorded) record(last_.bytes);
     const std::string_view rest = inbox_.data().substr(consumed);
+    if (rest.empty()) break;
+    // The last response of a batch is recorded when it has been sent; those before it here, while their request
+    // can still be read.
+    if (!last_.recorded) record(last_.bytes);
     const http::ParseResult parsed = http::parse_head(rest, parser_limits_, request_);
     if (parsed.status == http::ParseStatus::kError) return refuse(parsed.error, parsed.reason, consumed);
     if (parsed.status == http::ParseStatus::kIncomplete) break;

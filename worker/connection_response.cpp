@@ -8,6 +8,7 @@
 #include "worker/connection.h"
 #include "worker/deadlines.h"
 #include "worker/http/compose.h"
+#include "worker/http/negotiate.h"
 
 namespace baton {
 
@@ -54,13 +55,14 @@ bool ConnectionHandler::respond(bool keep_alive) {
 // Answers what is gathered so far, then the error, and closes: nothing behind a malformed request can be
 // trusted.
 ConnectionHandler::Next ConnectionHandler::refuse(int status, std::string_view reason, std::size_t consumed) {
-  const bool head_only = request_.method == http::Method::kHead;
-  request_ = http::Request{};
-  request_.request_line = first_line(inbox_.data().substr(consumed));
-  if (head_only && status != 400) request_.method = http::Method::kHead;
+  // As far as it can be read: for the log, for Accept, and because nothing may follow the head of an answer
+  // to HEAD.
+  const std::string_view head = inbox_.data().substr(consumed);
+  http::parse_head(head, parser_limits_, request_);
+  if (request_.request_line.empty()) request_.request_line = first_line(head);
   flight_.set_request(request_.request_line);
   reply_.reset();
-  serve::error_reply(reply_, false, status, reason);
+  serve::error_reply(reply_, http::prefers_json(request_), status, reason);
   respond(false);
   return flush(inbox_.data().size(), false, true);
 }

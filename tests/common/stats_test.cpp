@@ -306,7 +306,10 @@ TEST_F(StatsTest, AParkedConnectionShowsTheRequestInItsNotes) {
   const std::string_view text = "GET /big HTTP/1.1http://refererAgent";
   std::memcpy(notes.text, text.data(), text.size());
   notes.request_length = 17;
+  slot.bytes_out = 2000;  // of earlier responses
+  notes.sent = 300;
   table().release(10, SlotState::kArmedWrite);
+  EXPECT_EQ(only_connection().bytes_out, 2300U);
   EXPECT_EQ(only_connection().state, "writing");
   EXPECT_EQ(only_connection().request, "GET /big HTTP/1.1");
   EXPECT_FALSE(only_connection().worker);

@@ -94,6 +94,7 @@ TEST_P(Pipelining, SlowReaderGetsEveryByteAndStopsNobody) {
   std::string requests;
   for (int i = 0; i < kRequests; ++i) requests += request_for(9) + request_for(i % 7);
   Client slow = connect();
+  slow.receive_little();
   slow.send(requests);
   ASSERT_TRUE(wait_until([] { return server_->connections_in(SlotState::kArmedWrite) == 1; }));
   Client other = connect();
@@ -193,7 +194,10 @@ TEST(Floods, PipelinedWithoutReadingCostNoMemoryAndStopNobody) {
   for (int i = 0; i < 500; ++i) requests += request_for(i % 9);
   constexpr int kFlooders = 16;
   std::vector<Client> flooders;
-  for (int i = 0; i < kFlooders; ++i) flooders.push_back(server.connect());
+  for (int i = 0; i < kFlooders; ++i) {
+    flooders.push_back(server.connect());
+    flooders.back().receive_little();
+  }
   // Until all are parked and none of them takes a byte more.
   EXPECT_TRUE(wait_until([&] {
     std::uint64_t sent = 0;
@@ -215,6 +219,8 @@ TEST(Floods, SlowReadsAreGivenUp) {
   const Server server(folder, config(folder, "[timeouts]\nsend = \"500ms\"\n"));
   Client idle = server.connect();
   Client trickle = server.connect();
+  idle.receive_little();
+  trickle.receive_little();
   // More than the buffers of both sockets hold.
   std::string requests;
   for (int i = 0; i < 10; ++i) requests += request_for(9);

@@ -330,13 +330,13 @@ TEST(Reload, LeavesNoDescriptorBehind) {
   folder.write("root/a", "a");
   const std::string config = static_config("root", "", "[log]\naccess = \"access.log\"") + kListen;
   const Server server(folder, config);
-  const std::size_t before = open_descriptors(server.pid());
+  const std::size_t before = open_descriptors(server).size();
   for (int i = 0; i < 5; ++i) {
     const std::vector<pid_t> old = server.workers();
     ASSERT_EQ(server.reload(config).status, 0);
     ASSERT_TRUE(wait_until([&] { return gone(old); }));
   }
-  EXPECT_TRUE(wait_until([&] { return open_descriptors(server.pid()) == before; }));
+  EXPECT_TRUE(wait_until([&] { return open_descriptors(server).size() == before; }));
 }
 
 }  // namespace

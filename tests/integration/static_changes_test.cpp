@@ -114,6 +114,7 @@ TEST_F(Changes, ReplacedDuringADownloadKeepsItsBytes) {
   const std::string old = noise(20'000'000, 1);
   folder_.write("site/big", old);
   Client client = server_->connect();
+  client.receive_little();
   client.send("GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n");
   ASSERT_TRUE(wait_until([&] { return server_->connections_in(SlotState::kArmedWrite) == 1; }));
   folder_.write("site/big", "new");
@@ -124,6 +125,7 @@ TEST_F(Changes, ReplacedDuringADownloadKeepsItsBytes) {
 TEST_F(Changes, TruncatedDuringADownloadEndsTheConnection) {
   folder_.write("site/big", noise(20'000'000, 1));
   Client client = server_->connect();
+  client.receive_little();
   client.send("GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n");
   ASSERT_TRUE(wait_until([&] { return server_->connections_in(SlotState::kArmedWrite) == 1; }));
   ASSERT_EQ(::truncate(site("big").c_str(), 100), 0);

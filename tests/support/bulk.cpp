@@ -20,7 +20,7 @@ namespace {
 // A prime: a byte that is missing or stands twice moves all behind it to where they do not fit.
 constexpr std::size_t kPeriod = 65'521;
 constexpr int kNarrowBytes = 16 * 1024;
-constexpr std::uint64_t kReadBytes = 64 * 1024;
+constexpr std::uint64_t kReadBytes = std::uint64_t{64} * 1024;
 
 const std::string& pattern() {
   static const std::string bytes = [] {
@@ -35,7 +35,7 @@ const std::string& pattern() {
 }  // namespace
 
 std::string write_pattern(const TempDir& folder, const std::string& name, std::uint64_t size) {
-  const std::string path = folder.write(name, "");
+  std::string path = folder.write(name, "");
   std::ofstream file(path, std::ios::binary);
   for (std::uint64_t written = 0; written < size; written += kPeriod) {
     file.write(pattern().data(),

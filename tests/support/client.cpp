@@ -88,6 +88,11 @@ void Client::shutdown_write() const {
   ::shutdown(socket_.get(), SHUT_WR);
 }
 
+void Client::receive_little() const {
+  const int bytes = 64 * 1024;
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
 void Client::reset() {
   const linger now{1, 0};
   ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);

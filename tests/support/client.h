@@ -38,6 +38,8 @@ class Client {
   // One write a byte, each pushed out by itself.
   void send_byte_by_byte(std::string_view bytes) const;
   void shutdown_write() const;
+  // Keeps the kernel from taking in for us tens of megabytes that nobody reads: the server then has to wait.
+  void receive_little() const;
   void close() { socket_.reset(); }
   // Closes with a reset instead of a FIN.
   void reset();

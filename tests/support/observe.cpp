@@ -43,9 +43,17 @@ std::string status_field(pid_t pid, const std::string& name) {
   return "";
 }
 
-std::size_t open_descriptors(pid_t pid) {
-  const std::filesystem::directory_iterator open("/proc/" + std::to_string(pid) + "/fd");
-  return static_cast<std::size_t>(std::distance(begin(open), end(open)));
+std::vector<int> open_descriptors(const Server& server) {
+  if (!wait_until([&] { return server.log().find("ready:") != std::string::npos; })) {
+    throw std::runtime_error("the server does not say that it is ready");
+  }
+  std::vector<int> open;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(server.pid()) + "/fd")) {
+    open.push_back(std::stoi(entry.path().filename()));
+  }
+  std::sort(open.begin(), open.end());
+  return open;
 }
 
 std::size_t count_armed(const Server& server, Phase phase) {

@@ -20,8 +20,9 @@ bool gone(const std::vector<pid_t>& pids);
 // process.
 std::string status_field(pid_t pid, const std::string& name);
 
-// Descriptors that the process has open.
-std::size_t open_descriptors(pid_t pid);
+// Descriptors that the process has open, once the server has said that it is ready: with its first line it
+// reads the time zone, which takes one for a moment.
+std::vector<int> open_descriptors(const Server& server);
 
 // How many connections are handed back to the set and stand in this phase.
 std::size_t count_armed(const Server& server, Phase phase);

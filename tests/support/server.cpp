@@ -100,6 +100,7 @@ Server::Server(const TempDir& folder, const std::string& config)
 
 Server::~Server() {
   int status = 0;
+  if (segment_) segment_->unlink();  // a master that a test has killed could not
   if (pid_ > 0) ::kill(pid_, SIGINT);
   if (pid_ > 0 && !wait_until([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) {
     ::kill(pid_, SIGKILL);

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "common/fnv.h"
+
 namespace baton::serve {
 
 namespace {
@@ -17,12 +19,11 @@ namespace {
 std::uint64_t key_of(const std::string& path, int fd) {
   struct stat status {};
   ::fstat(fd, &status);
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  const auto mix = [&hash](std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3U; };
-  for (const char c : path) mix(static_cast<unsigned char>(c));
-  mix(status.st_dev);
-  mix(status.st_ino);
-  return hash;
+  Fnv1a hash;
+  hash.add(path);
+  hash.add(status.st_dev);
+  hash.add(status.st_ino);
+  return hash.value();
 }
 
 Route make_route(const RouteConfig& config) {

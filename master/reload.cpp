@@ -1,0 +1,119 @@
+// Reload: a pending generation beside the serving one, and the one store that makes it the serving one.
+#include <linux/futex.h>
+#include <spdlog/spdlog.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include "master/master.h"
+
+namespace baton {
+
+namespace {
+
+std::string join_errors(const std::vector<ConfigError>& errors) {
+  std::string text;
+  for (const ConfigError& error : errors) text += (text.empty() ? "" : "\n") + error.to_string();
+  return text;
+}
+
+}  // namespace
+
+void Master::start_reload() {
+  if (stage_ != Stage::kServing) return;
+  if (pending_) {
+    reload_again_ = true;
+    return;
+  }
+  ConfigResult loaded = load_config(config_file_);
+  if (!loaded.config) return report_reload(false, join_errors(loaded.errors));
+  const std::uint32_t capacity = first_config_.server.max_connections;
+  if (loaded.config->server.max_connections > capacity) {
+    return report_reload(false, loaded.config->file + ": max_connections = " +
+                                    std::to_string(loaded.config->server.max_connections) + " is above the " +
+                                    std::to_string(capacity) +
+                                    " that the server was started with: restart it to raise the limit");
+  }
+  try {
+    const bool same_log = loaded.config->log.access == current_->access_log->target();
+    auto access_log =
+        same_log ? current_->access_log : std::make_shared<AccessLogFile>(loaded.config->log.access);
+    pending_ =
+        std::make_unique<Generation>(current_->number + 1, std::move(*loaded.config), std::move(access_log));
+    listeners_.prepare(pending_->config.file, pending_->config.listen);
+  } catch (const std::runtime_error& error) {
+    pending_.reset();
+    return report_reload(false, error.what());
+  }
+  give_up_ns_ = monotonic_ns() + kStartTimeoutNs;
+  for (WorkerProcess& worker : pending_->workers) {
+    if (!spawn(*pending_, worker)) {
+      return abort_reload("cannot start worker " + std::to_string(worker.ordinal) + ": " +
+                          std::strerror(errno));
+    }
+  }
+}
+
+void Master::switch_generation(std::uint32_t number) {
+  std::atomic<std::uint32_t>& generation = segment_.header().generation;
+  generation.store(number, std::memory_order_release);
+  ::syscall(SYS_futex, &generation, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+void Master::commit_reload() {
+  retiring_.push_back(std::move(current_));
+  current_ = std::move(pending_);
+  SegmentHeader& header = segment_.header();
+  header.max_connections.store(current_->config.server.max_connections);
+  std::strncpy(header.name, current_->config.server.name.c_str(), sizeof header.name - 1);
+  // From this store on the old workers take no event; the signal only wakes those that wait.
+  switch_generation(current_->number);
+  retiring_.back()->signal_all(SIGTERM);
+  std::string trouble;
+  try {
+    listeners_.commit();
+    error_log_.move_to(current_->config.log.error);
+    spdlog::set_level(spdlog::level::from_str(current_->config.log.level));
+  } catch (const std::runtime_error& error) {
+    trouble = std::string("; but ") + error.what();
+  }
+  std::string message = "generation " + std::to_string(current_->number) + " serves with " +
+                        std::to_string(current_->workers.size()) + " workers on";
+  for (const Listener& listener : listeners_.all()) message += " " + listener.bound.to_string();
+  report_reload(trouble.empty(), message + trouble);
+}
+
+void Master::abort_reload(const std::string& why) {
+  // They hold nothing: none of them has taken an event.
+  pending_->signal_all(SIGKILL);
+  retiring_.push_back(std::move(pending_));
+  listeners_.abandon();
+  report_reload(false, "the new configuration cannot start: " + why);
+}
+
+void Master::report_reload(bool ok, const std::string& message) {
+  if (ok) {
+    spdlog::info("reloaded: {}", message);
+  } else {
+    spdlog::error("reload failed, the old configuration goes on: {}", message);
+  }
+  ReloadReport& report = segment_.header().reload;
+  report.sequence.fetch_add(1, std::memory_order_acq_rel);
+  report.ok.store(ok ? 1 : 0, std::memory_order_relaxed);
+  report.unix_time.store(::time(nullptr), std::memory_order_relaxed);
+  std::strncpy(report.message, message.c_str(), sizeof report.message - 1);
+  report.sequence.fetch_add(1, std::memory_order_acq_rel);
+  if (std::exchange(reload_again_, false)) start_reload();
+}
+
+void Master::forget_retired() {
+  std::erase_if(retiring_, [](const auto& generation) { return !generation->any_running(); });
+  if (retiring_.empty()) listeners_.close_removed();
+}
+
+}  // namespace baton
