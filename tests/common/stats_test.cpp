@@ -354,35 +354,41 @@ TEST_F(StatsTest, AMasterThatDiedWhileMovingAnEntryDoesNotHoldUpTheReader) {
 }
 
 // Another process moves a worker's counters to the retired and gives them back, over and over, as the master
-// does when workers die: no snapshot may see them twice or not at all.
+// does when workers die, once for each look: no snapshot may see them twice or not at all.
 TEST_F(StatsTest, TotalsStayWholeWhileEntriesAreMoved) {
   constexpr std::uint64_t kRequests = 1000;
   start_worker(0, 0);
   worker(0).counters.requests = kRequests;
   void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);
-  auto& done = *new (memory) std::atomic<bool>{false};
+  struct Shared {
+    std::atomic<bool> done{false};
+    std::atomic<int> looks{0};
+  };
+  auto& shared = *new (memory) Shared;
   const pid_t mover = ::fork();
   ASSERT_GE(mover, 0);
   if (mover == 0) {
     auto& sequence = header().retired_sequence;
-    for (bool retire = true; !done.load(); retire = !retire) {
+    for (bool retire = true; !shared.done.load(); retire = !retire) {
+      const int seen = shared.looks.load();
       sequence.fetch_add(1, std::memory_order_seq_cst);
       Counters& from = retire ? worker(0).counters : header().retired;
       Counters& to = retire ? header().retired : worker(0).counters;
       to.add(from);
       from.clear();
       sequence.fetch_add(1, std::memory_order_seq_cst);
-      ::sched_yield();
+      while (shared.looks.load() == seen && !shared.done.load()) ::sched_yield();
     }
     ::_exit(0);
   }
-  while (header().retired_sequence.load() <= 2) ::sched_yield();  // until it has begun
   int wrong = 0;
   for (int look = 0; look < 2000; ++look) {
+    ++shared.looks;
     if (take_snapshot(segment_).totals.activity.requests != kRequests) ++wrong;
   }
-  done = true;
+  shared.done = true;
+  EXPECT_GT(header().retired_sequence, 2U);
   EXPECT_EQ(::waitpid(mover, nullptr, 0), mover);
   ::munmap(memory, 4096);
   EXPECT_EQ(wrong, 0);
