@@ -195,6 +195,33 @@ TEST(Stop, WhileTheWorkersStart) {
   }
 }
 
+// Else they would be given to sockets, and what is printed to a client.
+TEST(Start, WithoutStandardDescriptors) {
+  const TempDir folder;
+  const std::string config = folder.write("baton.toml", answering("[log]\nerror = \"error.log\""));
+  Finished finished;
+  std::jthread run([&] {
+    finished = run_program({"/bin/sh", "-c", "exec \"$0\" -c \"$1\" <&- >&- 2>&-", baton_binary(), config});
+  });
+  pid_t pid = -1;
+  EXPECT_TRUE(wait_until([&] {
+    try {
+      const Segment segment = Segment::attach(Segment::name_for(config));
+      pid = segment.header().master_pid.load();
+      return segment.header().state.load() == MasterState::kServing;
+    } catch (const std::runtime_error&) {  // not there yet
+      return false;
+    }
+  }));
+  for (const char* fd : {"0", "1", "2"}) {
+    EXPECT_EQ(std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/fd/" + fd), "/dev/null");
+  }
+  ASSERT_GT(pid, 0);
+  ::kill(pid, SIGINT);
+  run.join();
+  EXPECT_EQ(finished.status, 0);
+}
+
 TEST(Start, ChecksWithoutStarting) {
   const TempDir folder;
   const Server server(folder, answering());
