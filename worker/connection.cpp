@@ -110,8 +110,8 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
   for (int served = 0; served < kMaxPipelined && keep_alive; ++served) {
     const std::string_view rest = inbox_.data().substr(consumed);
     if (rest.empty()) break;
-    // The last response of a batch is recorded when it has been sent; those before it here, while their request
-    // can still be read.
+    // The last response of a batch is recorded when it has been sent; those before it here, while their
+    // request can still be read.
     if (!last_.recorded) record(last_.bytes);
     const http::ParseResult parsed = http::parse_head(rest, parser_limits_, request_);
     if (parsed.status == http::ParseStatus::kError) return refuse(parsed.error, parsed.reason, consumed);
