@@ -125,7 +125,9 @@ ConnectionHandler::Next ConnectionHandler::resume_response() {
 
 ConnectionHandler::Next ConnectionHandler::end_response(bool close, bool linger) {
   slot_->bytes_out += slot_->response_bytes;
-  slot_->phase = Phase::kHead;
+  // Not kHead when it was the last: a worker killed before it has closed must not leave a connection that
+  // takes requests.
+  slot_->phase = close ? Phase::kLingering : Phase::kHead;
   slot_->retries = 0;
   if (!close) return wait_for_more(true);
   return linger ? this->linger() : Next::kClose;
