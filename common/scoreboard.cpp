@@ -11,6 +11,7 @@ std::string_view to_string(WorkerState state) {
     case WorkerState::kStarting: return "starting";
     case WorkerState::kReady: return "ready";
     case WorkerState::kRetiring: return "retiring";
+    case WorkerState::kFailing: return "failing";
   }
   return "?";
 }
@@ -22,6 +23,7 @@ std::string_view to_string(FlightPhase phase) {
     case FlightPhase::kReading: return "reading";
     case FlightPhase::kServing: return "serving";
     case FlightPhase::kSending: return "sending";
+    case FlightPhase::kClosing: return "closing";
   }
   return "?";
 }

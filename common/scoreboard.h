@@ -20,11 +20,12 @@ enum class WorkerState : std::uint32_t {
   kStarting,  // cloned; not yet ready to take events
   kReady,     // waits for events or handles one
   kRetiring,  // told to go: finishes the request in hand and takes no further event
+  kFailing,   // no process: the last ones died before they were ready, the next is tried at `retry_ns`
 };
 std::string_view to_string(WorkerState state);
 
 // What a worker is doing with the event in hand. Display and recovery read it.
-enum class FlightPhase : std::uint32_t { kWaiting, kAccepting, kReading, kServing, kSending };
+enum class FlightPhase : std::uint32_t { kWaiting, kAccepting, kReading, kServing, kSending, kClosing };
 std::string_view to_string(FlightPhase phase);
 
 // One writer (the worker; after its death the master), relaxed: each counter is right by itself, together
@@ -56,6 +57,7 @@ inline void bump(Counters::Counter& counter, std::uint64_t by = 1) {
 // only.
 struct alignas(64) FlightRecord {
   static constexpr std::uint32_t kNoConnection = 0xffffffff;
+  static constexpr std::uint32_t kNoRoute = 0xffffffff;
   static constexpr std::size_t kRequestLineBytes = 192;
 
   std::atomic<std::uint64_t> since_ns{0};  // start of the event in hand; of the wait when kWaiting
@@ -65,15 +67,33 @@ struct alignas(64) FlightRecord {
   // common/file_table.h.
   std::atomic<std::uint32_t> pinned_file{0};
   std::atomic<std::uint32_t> request_length{0};
-  // Moves at each turn of the loop: a descriptor that nobody accounts for may be closed once every worker's
-  // epoch moved.
-  std::atomic<std::uint64_t> epoch{0};
+  std::atomic<std::uint32_t> route{kNoRoute};  // serving, sending: Route::number of the request in hand
+  std::atomic<std::uint32_t> limit_ms{0};      // how long the request in hand may take; 0: not limited
+  std::atomic<std::uint64_t> turns{0};         // of the loop, with or without an event
+  // Odd while this worker opens, hands on or closes descriptors that no table names at that moment. See
+  // common/descriptor_motion.h.
+  std::atomic<std::uint32_t> sockets_in_motion{0};
+  std::atomic<std::uint32_t> files_in_motion{0};
   char request_line[kRequestLineBytes] = {};  // for people: a reader may see a torn one
 
   void set_request(std::string_view line);
 };
 
+// What a worker that is dying of a fatal signal can still say; written by its signal handler, read by the
+// master. Addresses mean the same in both: the worker is a clone.
+struct CrashRecord {
+  static constexpr std::size_t kMaxFrames = 48;
+
+  std::atomic<std::uint32_t> frame_count{0};  // last; 0: there is nothing
+  std::int32_t signal = 0;
+  std::int32_t code = 0;      // si_code
+  std::uint64_t address = 0;  // si_addr, of a fault
+  std::uint64_t frames[kMaxFrames] = {};
+};
+
 struct alignas(64) WorkerEntry {
+  static constexpr std::size_t kLastDeathBytes = 128;
+
   std::atomic<WorkerState> state{
       WorkerState::kEmpty};               // kStarting by the master, kReady and kRetiring by the worker
   std::atomic<pid_t> pid{0};              // the rest of this line: the master
@@ -81,6 +101,11 @@ struct alignas(64) WorkerEntry {
   std::atomic<std::uint32_t> generation{0};
   std::atomic<std::uint32_t> restarts{0};  // of this ordinal in this generation
   std::atomic<std::uint64_t> started_ns{0};
+  std::atomic<std::uint32_t> retire{0};  // 1: go after the request in hand; a worker looks before each event
+  std::atomic<std::uint32_t> failures{0};  // deaths in a row before it was ready
+  std::atomic<std::uint64_t> retry_ns{0};  // kFailing: when the next one is started
+  char last_death[kLastDeathBytes] = {};   // kFailing: how the last one ended, NUL-terminated
+  CrashRecord crash;
   FlightRecord flight;
   alignas(64) Counters counters{};
   alignas(64) Histogram latency;  // request head complete to response handed over

@@ -27,7 +27,7 @@
 
 namespace baton {
 
-constexpr std::uint32_t kLayoutVersion = 1;
+constexpr std::uint32_t kLayoutVersion = 2;
 constexpr std::size_t kMaxListeners = 64;
 
 enum class MasterState : std::uint32_t {
@@ -37,9 +37,10 @@ enum class MasterState : std::uint32_t {
   kEnding,    // workers take no event any more
 };
 
-// The outcome of the last reload. The master makes `sequence` odd, writes, and makes it even again.
-struct ReloadReport {
-  std::atomic<std::uint32_t> sequence{0};  // even: stable; 0: there has been no reload
+// The outcome of the last reload or upgrade. The master makes `sequence` odd, writes, and makes it even
+// again.
+struct CommandReport {
+  std::atomic<std::uint32_t> sequence{0};  // even: stable; 0: there has been none
   std::atomic<std::uint32_t> ok{0};
   std::atomic<std::int64_t> unix_time{0};
   char message[4096] = {};  // NUL-terminated; why it failed, or what it did
@@ -70,7 +71,14 @@ struct SegmentHeader {
   std::atomic<std::uint32_t> listener_count{0};
   std::atomic<std::int32_t> listener_fds[kMaxListeners] = {};
   char listeners[kMaxListeners][112] = {};  // addresses as text, port 0 replaced by the real one
-  ReloadReport reload;
+  CommandReport reload;
+  CommandReport upgrade;
+  // 1: an upgrade is about to execute. No worker may change the descriptor table any more, and none takes a
+  // further event. See common/descriptor_motion.h.
+  std::atomic<std::uint32_t> frozen{0};
+  // Workers that still run from before an upgrade. They have a descriptor table of their own, and with it
+  // references to every socket: close(2) alone does not end a connection while there is one.
+  std::atomic<std::uint32_t> orphans{0};
 
   // The dead workers' counters, so that totals never go back. Odd `retired_sequence`: the master is moving an
   // entry.

@@ -85,7 +85,7 @@ ServerStats server_of(const SegmentHeader& header, std::uint64_t now_ns) {
   const std::size_t listeners =
       std::min<std::size_t>(header.listener_count.load(std::memory_order_acquire), kMaxListeners);
   for (std::size_t i = 0; i < listeners; ++i) server.listen.push_back(text_of(header.listeners[i]));
-  server.last_reload = read_reload_report(header.reload);
+  server.last_reload = read_report(header.reload);
   return server;
 }
 
@@ -235,7 +235,7 @@ Snapshot take_snapshot(const Segment& segment, SnapshotDetail detail) {
   return snapshot;
 }
 
-std::optional<LastReload> read_reload_report(const ReloadReport& report) {
+std::optional<LastReload> read_report(const CommandReport& report) {
   for (int look = 0; look < kMaxLooks; ++look) {
     LastReload reload;
     reload.sequence = report.sequence.load(std::memory_order_acquire);

@@ -119,7 +119,7 @@ enum class SnapshotDetail : std::uint8_t { kSummary, kConnections };
 Snapshot take_snapshot(const Segment& segment, SnapshotDetail detail = SnapshotDetail::kConnections);
 
 // The outcome of the last reload; nothing if there has been none, or while the master is writing it.
-std::optional<LastReload> read_reload_report(const ReloadReport& report);
+std::optional<LastReload> read_report(const CommandReport& report);
 
 std::string_view to_string(MasterState state);
 std::string_view to_string(Phase phase);

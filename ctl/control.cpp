@@ -74,7 +74,7 @@ bool is_newer(std::uint32_t now, std::uint32_t sequence) {
 }  // namespace
 
 Outcome reload(const Segment& segment, milliseconds patience) {
-  const ReloadReport& report = segment.header().reload;
+  const CommandReport& report = segment.header().reload;
   const Master master(segment.header());
   const std::uint32_t before = report.sequence.load(std::memory_order_acquire);
   if (auto failure = master.send(SIGHUP)) return *failure;
@@ -88,7 +88,7 @@ Outcome reload(const Segment& segment, milliseconds patience) {
       return {false, "the server ended during the reload; see its error log"};
     }
   }
-  const auto outcome = read_reload_report(report);
+  const auto outcome = read_report(report);
   if (!outcome) return {false, "the server is reloading again; look at 'batonctl stats' for the outcome"};
   return {outcome->ok, outcome->message};
 }

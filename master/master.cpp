@@ -278,7 +278,8 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   const std::string death = "worker " + std::to_string(worker.ordinal) + " (pid " +
                             std::to_string(worker.pid) + ") " + describe_death(info);
   worker.pidfd.reset();
-  recover(segment_, epoll_, worker.index, current_->config.limits.retries, generation.access_log->fd());
+  const Death how{retired ? Cause::kRetired : Cause::kKilled, info.si_status, info.si_code == CLD_DUMPED};
+  recover(segment_, epoll_, worker.index, how, current_->config.limits.retries, generation.access_log->fd());
   bury(worker);
 
   if (!retired) spdlog::warn("{}", death);
@@ -307,6 +308,8 @@ void Master::bury(const WorkerProcess& worker) {
   entry.flight.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
   entry.flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
   entry.flight.request_length.store(0, std::memory_order_relaxed);
+  entry.flight.sockets_in_motion.store(0, std::memory_order_relaxed);
+  entry.flight.files_in_motion.store(0, std::memory_order_relaxed);
   entry.state.store(WorkerState::kEmpty, std::memory_order_release);
   header.retired_sequence.fetch_add(1, std::memory_order_acq_rel);
 }

@@ -119,7 +119,9 @@ void kick(Segment& segment, const EpollSet& epoll) {
   ::poll(&set, 1, 0);
 }
 
-void recover(Segment& segment, const EpollSet& epoll, Holder dead, std::uint32_t retries, int access_log_fd) {
+std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder dead, const Death&,
+                               std::uint32_t retries, int access_log_fd) {
+  std::vector<Recovered> held;
   const ConnectionTable table = segment.connections();
   const int highest = segment.header().highest_fd.load(std::memory_order_relaxed);
   for (int fd = 0; fd <= highest; ++fd) {
@@ -127,6 +129,7 @@ void recover(Segment& segment, const EpollSet& epoll, Holder dead, std::uint32_t
     if (claim.state != SlotState::kHeld || claim.holder != dead) continue;
     Slot& slot = table.at(fd);
     const SlotState next = resolve(fd, slot, retries);
+    held.push_back({fd, Outcome::kHandedOn});
     table.release(fd, next);
     // Killed between accept and its registration, the connection is not in the set yet.
     if (epoll.add(fd) != 0) epoll.rearm(fd);
@@ -135,6 +138,7 @@ void recover(Segment& segment, const EpollSet& epoll, Holder dead, std::uint32_t
   segment.files().abandon_all_of(dead);
   if (access_log_fd >= 0) segment.log_buffers()[dead].flush(access_log_fd);
   kick(segment, epoll);
+  return held;
 }
 
 }  // namespace baton

@@ -102,7 +102,7 @@ void Master::report_reload(bool ok, const std::string& message) {
   } else {
     spdlog::error("reload failed, the old configuration goes on: {}", message);
   }
-  ReloadReport& report = segment_.header().reload;
+  CommandReport& report = segment_.header().reload;
   report.sequence.fetch_add(1, std::memory_order_acq_rel);
   report.ok.store(ok ? 1 : 0, std::memory_order_relaxed);
   report.unix_time.store(::time(nullptr), std::memory_order_relaxed);

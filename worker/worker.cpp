@@ -13,6 +13,7 @@
 #include <cstring>
 #include <string>
 
+#include "common/descriptor_motion.h"
 #include "common/log.h"
 #include "worker/acceptor.h"
 #include "worker/access_log.h"
@@ -108,7 +109,7 @@ class Worker {
     const ConnectionTable table = context_.segment.connections();
     while (!retiring()) {
       flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
-      flight.epoch.store(flight.epoch.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+      bump(flight.turns);
       const auto event = context_.epoll.wait(kBackstopMs, &while_waiting);
       const std::uint64_t now = monotonic_ns();
       log_.flush_if_due(now);
@@ -159,6 +160,7 @@ void run_worker(const WorkerContext& context) {
   set_log_identity(name);
   ::prctl(PR_SET_NAME, ("baton: " + name).c_str());
   const sigset_t while_waiting = take_signals();
+  DescriptorMotion::report_to(context.flight(), context.segment.header());
   if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
   if (!become_user(context.config.server) || !can_read_roots(context.router))
     ::_exit(WorkerExit::kCannotStart);

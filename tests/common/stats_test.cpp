@@ -332,7 +332,7 @@ TEST_F(StatsTest, AnArmedConnectionIsIdleReadingOrLingering) {
 }
 
 TEST_F(StatsTest, TheReloadReportIsReadWhole) {
-  ReloadReport& report = header().reload;
+  CommandReport& report = header().reload;
   report.ok = 1;
   report.unix_time = 1'700'000'000;
   std::strcpy(report.message, "took up generation 2");

@@ -48,7 +48,7 @@ class ControlTest : public testing::Test {
     }
   }
   void write_report(bool ok, const char* message) {
-    ReloadReport& report = segment_.header().reload;
+    CommandReport& report = segment_.header().reload;
     report.sequence += 1;
     report.ok = ok ? 1 : 0;
     std::strcpy(report.message, message);
@@ -84,7 +84,7 @@ TEST_F(ControlTest, ReloadFailsWithTheServersMessage) {
 TEST_F(ControlTest, ReloadDoesNotTakeAReportBegunBeforeItForItsOwn) {
   segment_.header().reload.sequence = 5;
   start_master([this](int) {
-    ReloadReport& report = segment_.header().reload;
+    CommandReport& report = segment_.header().reload;
     std::strcpy(report.message, "the earlier one");
     report.sequence = 6;
     write_report(true, "ours");

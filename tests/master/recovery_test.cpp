@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <memory>
@@ -88,7 +89,7 @@ class RecoveryTest : public testing::Test {
   }
 
   void die() {
-    recover(segment_, epoll_, kDead, kRetries, -1);
+    recover(segment_, epoll_, kDead, {Cause::kCrashed, SIGSEGV, false}, kRetries, -1);
     serve();
   }
 

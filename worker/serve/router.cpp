@@ -64,9 +64,13 @@ bool Route::allows(const Peer& peer) const {
 }
 
 Router::Router(const Config& config) {
+  std::uint32_t number = 0;
   for (const SiteConfig& site_config : config.sites) {
     auto site = std::make_unique<Site>();
-    for (const RouteConfig& route : site_config.routes) site->routes.push_back(make_route(route));
+    for (const RouteConfig& route : site_config.routes) {
+      site->routes.push_back(make_route(route));
+      site->routes.back().number = number++;
+    }
     std::stable_sort(site->routes.begin(), site->routes.end(),
                      [](const Route& a, const Route& b) { return a.prefix.size() > b.prefix.size(); });
     for (const std::string& host : site_config.hosts) {

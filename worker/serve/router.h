@@ -16,6 +16,7 @@ namespace baton::serve {
 
 struct Route {
   const RouteConfig* config = nullptr;
+  std::uint32_t number = 0;    // counts the routes of all sites, in file order
   std::string prefix;          // without a trailing slash; "" is "/"
   std::string header_lines;    // the route's headers, ready to be sent
   UniqueFd root;               // static routes: O_PATH on the root folder, shared by all workers
