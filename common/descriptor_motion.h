@@ -11,11 +11,12 @@ namespace baton {
 // readers in the master:
 //
 // - reclaiming (master/reclaimer.h): an unnamed descriptor that no living worker has in motion is a leftover;
-// - upgrading (master/upgrade.h): after SegmentHeader::frozen is set and every worker has been seen out of
+// - upgrading (master/freeze.h): after SegmentHeader::frozen is set and every worker has been seen out of
 //   motion, nobody changes the table until the new program has it.
 //
 // Converts to false while the table is frozen: nothing may be opened, named or closed then, and the caller
-// does what it does when there is no descriptor to be had.
+// does what it does when there is no descriptor to be had. So too, for ever, in a worker that an upgrade has
+// left behind: its table is not the one that the slots and tables speak of any more.
 class DescriptorMotion {
  public:
   enum class Kind : unsigned char { kSocket, kFile };
@@ -25,6 +26,7 @@ class DescriptorMotion {
   static void report_to(FlightRecord& flight, const SegmentHeader& header) {
     flight_ = &flight;
     header_ = &header;
+    upgrades_ = header.upgrades.load(std::memory_order_relaxed);
   }
 
   explicit DescriptorMotion(Kind kind) {
@@ -36,7 +38,10 @@ class DescriptorMotion {
       return;
     }
     counter_->fetch_add(1, std::memory_order_seq_cst);  // before the look at `frozen`, and before any call
-    if (header_->frozen.load(std::memory_order_seq_cst) == 0) return;
+    // In this order: `upgrades` is raised before a freeze is lifted, so who sees it lifted sees that too.
+    if (header_->frozen.load(std::memory_order_seq_cst) == 0 &&
+        header_->upgrades.load(std::memory_order_seq_cst) == upgrades_)
+      return;
     end();
     allowed_ = false;
   }
@@ -54,6 +59,7 @@ class DescriptorMotion {
 
   static inline FlightRecord* flight_ = nullptr;
   static inline const SegmentHeader* header_ = nullptr;
+  static inline std::uint32_t upgrades_ = 0;
   std::atomic<std::uint32_t>* counter_ = nullptr;
   bool allowed_ = true;
 };
