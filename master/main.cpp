@@ -11,6 +11,7 @@
 #include <string>
 
 #include "common/config.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/version.h"
 #include "master/master.h"
@@ -81,6 +82,7 @@ int main(int argc, char** argv) {
   for (const baton::ConfigError& error : loaded.errors) failed(error.to_string());
   if (!loaded.config) return 1;
   if (test) return check_only(*loaded.config);
+  baton::open_crash_points();
   const std::string absolute = std::filesystem::absolute(file).lexically_normal().string();
   if (probe) return baton::answer_probe(*loaded.config, absolute);
   try {
