@@ -40,6 +40,52 @@ int check_only(const baton::Config& config) {
   return 0;
 }
 
+// Says why there is no server: on standard error, and after an upgrade, whose reader looks there, in the log.
+class Complaint {
+ public:
+  // The log's descriptor is duplicated: Master closes its own when it cannot be made.
+  explicit Complaint(const baton::UpgradeState& inherited)
+      : log_(::fcntl(inherited.error_log_fd, F_DUPFD_CLOEXEC, 0)) {}
+  Complaint() = default;
+
+  void say(const std::string& why) const {
+    if (!log_) {
+      std::fprintf(stderr, "%s\n", why.c_str());
+      return;
+    }
+    baton::install_logger(log_.get(), "info");
+    spdlog::critical("the upgrade has failed, all connections are lost: {}", why);
+  }
+
+ private:
+  baton::UniqueFd log_;
+};
+
+struct Options {
+  std::string file = "/etc/baton/baton.toml";
+  bool test = false;
+  bool probe = false;
+};
+
+int run(const Options& options, const std::string& program) {
+  Complaint complaint;
+  try {
+    auto inherited = baton::inherited_state();
+    if (inherited) complaint = Complaint(*inherited);
+    baton::ConfigResult loaded = baton::load_config(options.file);
+    for (const baton::ConfigError& error : loaded.errors) complaint.say(error.to_string());
+    if (!loaded.config) return 1;
+    if (options.test) return check_only(*loaded.config);
+    const std::string absolute = std::filesystem::absolute(options.file).lexically_normal().string();
+    if (options.probe) return baton::answer_probe(*loaded.config, absolute);
+    baton::open_crash_points();
+    return baton::Master(std::move(*loaded.config), absolute, program, std::move(inherited)).run();
+  } catch (const std::exception& error) {
+    complaint.say(std::string("baton: ") + error.what());
+    return 1;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -47,13 +93,11 @@ int main(int argc, char** argv) {
   CLI::App app{
       "A prefork HTTP server in which connections outlive the workers that serve them.\n"
       "Signals: HUP reload, TERM graceful stop, INT fast stop, USR1 reopen logs, USR2 upgrade."};
-  std::string file = "/etc/baton/baton.toml";
-  bool test = false;
-  app.add_option("-c,--config", file, "Configuration file")->capture_default_str();
-  app.add_flag("-t,--test", test, "Check the configuration and exit; binds nothing");
+  Options options;
+  app.add_option("-c,--config", options.file, "Configuration file")->capture_default_str();
+  app.add_flag("-t,--test", options.test, "Check the configuration and exit; binds nothing");
   // For a master to ask the program that would replace it.
-  bool probe = false;
-  app.add_flag("--upgrade-probe", probe)->group("");
+  app.add_flag("--upgrade-probe", options.probe)->group("");
   app.set_version_flag("-V,--version", std::string("baton ") + baton::kVersion);
   try {
     app.parse(argc, argv);
@@ -61,35 +105,5 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
 
-  std::optional<baton::UpgradeState> inherited;
-  try {
-    inherited = baton::inherited_state();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "baton: the upgrade has failed, all connections are lost: %s\n", error.what());
-    return 1;
-  }
-  const bool upgraded = inherited.has_value();
-  if (upgraded) baton::install_logger(inherited->error_log_fd, "info");
-  const auto failed = [upgraded](const std::string& why) {
-    if (upgraded) {
-      spdlog::critical("the upgrade has failed, all connections are lost: {}", why);
-    } else {
-      std::fprintf(stderr, "%s\n", why.c_str());
-    }
-    return 1;
-  };
-  baton::ConfigResult loaded = baton::load_config(file);
-  for (const baton::ConfigError& error : loaded.errors) failed(error.to_string());
-  if (!loaded.config) return 1;
-  if (test) return check_only(*loaded.config);
-  baton::open_crash_points();
-  const std::string absolute = std::filesystem::absolute(file).lexically_normal().string();
-  if (probe) return baton::answer_probe(*loaded.config, absolute);
-  try {
-    return baton::Master(std::move(*loaded.config), absolute, baton::program_path(argv[0]),
-                         std::move(inherited))
-        .run();
-  } catch (const std::exception& error) {
-    return failed((upgraded ? "" : "baton: ") + std::string(error.what()));
-  }
+  return run(options, baton::program_path(argv[0]));
 }
