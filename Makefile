@@ -160,7 +160,7 @@ bench: deps
 PEER_ROUNDS   ?= 3
 PEER_SERVICES := nginx haproxy php8.2-fpm
 
-# Debian starts a service as it is installed: those that were not running before are stopped again, and none is enabled or disabled.
+# Debian starts a service as it is installed: those that were not running before are stopped again. They stay enabled, as apt leaves them.
 .PHONY: survive-peers
 survive-peers: ## What clients of nginx, Apache, HAProxy, gunicorn, php-fpm and baton see of deaths, reloads and upgrades
 survive-peers: deps
