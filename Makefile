@@ -26,9 +26,10 @@ SUPPORT := $(call sources,tests/support)
 UNIT    := $(call sources,tests/common tests/worker tests/master tests/ctl)
 EPOLL   := $(call sources,tests/epoll)
 INTEGRATION := $(call sources,tests/integration)
+SURVIVAL := $(call sources,tests/survival)
 FUZZERS := $(call sources,tests/fuzz)
 ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp $(SUPPORT) $(UNIT) $(EPOLL) \
-               $(INTEGRATION)
+               $(INTEGRATION) $(SURVIVAL)
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 
 # A second build of the server, with crash points (common/crash_point.h): only what has any is compiled again.
@@ -37,7 +38,7 @@ POINTED := $(shell grep -l 'include "common/crash_point.h"' $(COMMON) $(WORKER) 
 points   = $(patsubst %.cpp,$(POINTS)/%.o,$(filter $(POINTED),$(1))) $(call objects,$(filter-out $(POINTED),$(1)))
 
 BIN   := $(BUILD)/baton $(BUILD)/batonctl
-TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests
+TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests $(POINTS)/survival_tests
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -87,6 +88,11 @@ $(BUILD)/variants/%.o: common/version.cpp common/version.h
 $(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER) $(WORKER) $(filter-out common/version.cpp,$(COMMON)))
 	$(link)
 
+# Beside the server that they start.
+$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl
+	@mkdir -p $(@D)
+	$(link) $(TEST_LDLIBS)
+
 # -- what it takes ------------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types
@@ -94,6 +100,7 @@ TEST_PACKAGES  := libgtest-dev libgmock-dev
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES  := clang libclang-rt-14-dev
 BENCH_PACKAGES := nginx-light wrk
+PEER_PACKAGES  := python3 nginx-light apache2-bin haproxy gunicorn php-fpm
 
 # Installs those of the Debian packages $(1) that are missing; says what to install where it cannot.
 define need
@@ -166,6 +173,21 @@ bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/bench_idle
 	@tests/bench/run.sh $(BUILD)
 
+PEER_ROUNDS   ?= 3
+PEER_SERVICES := nginx haproxy php8.2-fpm
+
+# Debian starts a service as it is installed: those that were not running before are stopped again. They stay enabled, as apt leaves them.
+.PHONY: survive-peers
+survive-peers: ## What clients of nginx, Apache, HAProxy, gunicorn, php-fpm and baton see of deaths, reloads and upgrades
+survive-peers: deps
+	@mkdir -p build
+	@if [ -d /run/systemd/system ]; then for s in $(PEER_SERVICES); do systemctl -q is-active $$s || echo $$s; done; fi > build/peers-inactive
+	$(call need,$(PEER_PACKAGES))
+	@for s in $$(cat build/peers-inactive); do if systemctl -q is-active $$s; then \
+	  echo "  STOP  $$s"; [ "$$(id -u)" = 0 ] && systemctl stop $$s || sudo systemctl stop $$s; fi; done
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@python3 tests/survival/peers.py $(BUILD) $(PEER_ROUNDS)
+
 $(BUILD)/bench_idle: $(BUILD)/tests/bench/idle.o
 	$(link)
 
@@ -193,6 +215,6 @@ clean: ## Remove build/
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 -include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)) $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)))

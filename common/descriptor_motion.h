@@ -14,9 +14,9 @@ namespace baton {
 // - upgrading (master/freeze.h): after SegmentHeader::frozen is set and every worker has been seen out of
 //   motion, nobody changes the table until the new program has it.
 //
-// Converts to false while the table is frozen: nothing may be opened, named or closed then, and the caller
-// does what it does when there is no descriptor to be had. So too, for ever, in a worker that an upgrade has
-// left behind: its table is not the one that the slots and tables speak of any more.
+// Converts to false while the table is frozen, and for ever in a worker from before an upgrade, whose table
+// is not the server's any more: nothing may be opened that others are to use then, and no client's socket be
+// closed.
 class DescriptorMotion {
  public:
   enum class Kind : unsigned char { kSocket, kFile };
@@ -26,7 +26,7 @@ class DescriptorMotion {
   static void report_to(FlightRecord& flight, const SegmentHeader& header) {
     flight_ = &flight;
     header_ = &header;
-    upgrades_ = header.upgrades.load(std::memory_order_relaxed);
+    executions_ = header.executions.load(std::memory_order_relaxed);
   }
 
   explicit DescriptorMotion(Kind kind) {
@@ -38,16 +38,19 @@ class DescriptorMotion {
       return;
     }
     counter_->fetch_add(1, std::memory_order_seq_cst);  // before the look at `frozen`, and before any call
-    // In this order: `upgrades` is raised before a freeze is lifted, so who sees it lifted sees that too.
-    if (header_->frozen.load(std::memory_order_seq_cst) == 0 &&
-        header_->upgrades.load(std::memory_order_seq_cst) == upgrades_)
-      return;
+    if (!table_lost()) return;
     end();
     allowed_ = false;
   }
   ~DescriptorMotion() { end(); }
   DescriptorMotion(const DescriptorMotion&) = delete;
   DescriptorMotion& operator=(const DescriptorMotion&) = delete;
+
+  // Whether motion is forbidden to this process now.
+  static bool table_lost() {
+    return header_ != nullptr && (header_->frozen.load(std::memory_order_seq_cst) != 0 ||
+                                  header_->executions.load(std::memory_order_seq_cst) != executions_);
+  }
 
   explicit operator bool() const { return allowed_; }
 
@@ -59,7 +62,7 @@ class DescriptorMotion {
 
   static inline FlightRecord* flight_ = nullptr;
   static inline const SegmentHeader* header_ = nullptr;
-  static inline std::uint32_t upgrades_ = 0;
+  static inline std::uint32_t executions_ = 0;
   std::atomic<std::uint32_t>* counter_ = nullptr;
   bool allowed_ = true;
 };

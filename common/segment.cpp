@@ -23,7 +23,7 @@ namespace {
 constexpr char kMagic[8] = {'b', 'a', 't', 'o', 'n', 's', 'e', 'g'};
 
 struct Layout {
-  std::size_t workers, slots, notes, file_header, files, blocks, logs, total;
+  std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, total;
 };
 
 constexpr std::size_t aligned(std::size_t n) {
@@ -39,7 +39,8 @@ Layout layout_of(std::uint32_t slots, std::uint32_t workers) {
   at.files = aligned(at.file_header + sizeof(FileTableHeader));
   at.blocks = aligned(at.files + sizeof(FileEntry) * FileTable::kEntries);
   at.logs = aligned(at.blocks + sizeof(FileBlock) * FileTable::kEntries);
-  at.total = aligned(at.logs + sizeof(LogBuffer) * workers);
+  at.outboxes = aligned(at.logs + sizeof(LogBuffer) * workers);
+  at.total = aligned(at.outboxes + sizeof(OutboxRecord) * workers);
   return at;
 }
 
@@ -100,6 +101,7 @@ void Segment::locate() {
                      part<FileEntry>(base, at.files, FileTable::kEntries),
                      part<FileBlock>(base, at.blocks, FileTable::kEntries));
   log_buffers_ = part<LogBuffer>(base, at.logs, header_->worker_count);
+  outboxes_ = part<OutboxRecord>(base, at.outboxes, header_->worker_count);
 }
 
 Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
@@ -197,29 +199,30 @@ std::uint64_t layout_fingerprint() {
       sizeof(SegmentHeader), offsetof(SegmentHeader, slot_count), offsetof(SegmentHeader, name),
       offsetof(SegmentHeader, state), offsetof(SegmentHeader, generation), offsetof(SegmentHeader, listeners),
       offsetof(SegmentHeader, reload), offsetof(SegmentHeader, upgrade), offsetof(SegmentHeader, frozen),
-      offsetof(SegmentHeader, orphans), offsetof(SegmentHeader, upgrades), offsetof(SegmentHeader, retired),
+      offsetof(SegmentHeader, orphans), offsetof(SegmentHeader, executions), offsetof(SegmentHeader, retired),
       offsetof(SegmentHeader, retired_latency), offsetof(SegmentHeader, connections),
       offsetof(SegmentHeader, highest_fd), sizeof(CommandReport), kMaxListeners,
-      //
+      // The scoreboard.
       sizeof(WorkerEntry), offsetof(WorkerEntry, ordinal), offsetof(WorkerEntry, retire),
       offsetof(WorkerEntry, crash), offsetof(WorkerEntry, flight), offsetof(WorkerEntry, counters),
       offsetof(WorkerEntry, latency), sizeof(CrashRecord), sizeof(FlightRecord),
-      offsetof(FlightRecord, pinned_file), offsetof(FlightRecord, turns),
-      offsetof(FlightRecord, sockets_in_motion), offsetof(FlightRecord, files_in_motion),
-      offsetof(FlightRecord, request_line), sizeof(Counters), sizeof(Histogram), Histogram::kBuckets,
-      kMaxScoreboardEntries,
-      //
+      offsetof(FlightRecord, pinned_file), offsetof(FlightRecord, private_file),
+      offsetof(FlightRecord, turns), offsetof(FlightRecord, sockets_in_motion),
+      offsetof(FlightRecord, files_in_motion), offsetof(FlightRecord, request_line), sizeof(Counters),
+      sizeof(Histogram), Histogram::kBuckets, kMaxScoreboardEntries,
+      // The connection table.
       sizeof(Slot), offsetof(Slot, deadline), offsetof(Slot, verdict), offsetof(Slot, phase),
       offsetof(Slot, flags), offsetof(Slot, bytes_in), offsetof(Slot, requests),
-      offsetof(Slot, response_bytes), offsetof(Slot, script_fd), offsetof(Slot, body_offset),
-      offsetof(Slot, body_fd), offsetof(Slot, peeked), offsetof(Slot, spool_fd), offsetof(Slot, body_left),
-      offsetof(Slot, chunk_phase), offsetof(Slot, retries), offsetof(Slot, queued),
-      offsetof(Slot, chunk_matching), sizeof(SlotNotes), offsetof(SlotNotes, status),
-      offsetof(SlotNotes, started_ns), offsetof(SlotNotes, text), sizeof(Peer),
-      //
+      offsetof(Slot, response_bytes), offsetof(Slot, script_fd), offsetof(Slot, crashes),
+      offsetof(Slot, body_offset), offsetof(Slot, body_fd), offsetof(Slot, peeked), offsetof(Slot, spool_fd),
+      offsetof(Slot, body_bytes), offsetof(Slot, queued), offsetof(Slot, accepted), sizeof(SlotNotes),
+      sizeof(ResponseNote), offsetof(ResponseNote, started_ns), offsetof(ResponseNote, text),
+      sizeof(ChunkProgress), offsetof(ChunkProgress, phase), sizeof(Peer),
+      // Files, logs, responses.
       sizeof(FileTableHeader), sizeof(FileEntry), offsetof(FileEntry, fd), offsetof(FileEntry, size),
       offsetof(FileEntry, etag), offsetof(FileEntry, path), sizeof(FileBlock), FileTable::kEntries,
-      FileTable::kWays, sizeof(LogBuffer), offsetof(LogBuffer, bytes)};
+      FileTable::kWays, sizeof(LogBuffer), offsetof(LogBuffer, bytes), sizeof(OutboxRecord),
+      offsetof(OutboxRecord, spill_fd), offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory)};
   Fnv1a hash;
   for (const std::size_t fact : facts) hash.add(std::uint64_t{fact});
   return hash.value();

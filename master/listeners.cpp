@@ -178,6 +178,14 @@ void Listeners::close_all() {
   publish();
 }
 
+bool Listeners::owns(int fd) const {
+  const auto in = [fd](const std::vector<Listener>& listeners) {
+    return std::any_of(listeners.begin(), listeners.end(),
+                       [fd](const Listener& listener) { return listener.fd.get() == fd; });
+  };
+  return in(active_) || in(prepared_) || in(removed_);
+}
+
 void Listeners::unwatch(Listener& listener) const {
   epoll_.remove(listener.fd.get());
   // An orphan of an upgrade has a descriptor of its own, which would keep the socket listening.

@@ -43,6 +43,7 @@ class Listeners {
   // Stops listening altogether.
   void close_all();
 
+  [[nodiscard]] bool owns(int fd) const;
   [[nodiscard]] const std::vector<Listener>& all() const { return active_; }
 
  private:

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
@@ -22,6 +23,13 @@
 namespace {
 
 constexpr int kUsage = 2;
+
+// What whoever started us left open would be in the table that all workers share, and be taken for a
+// client's. After an upgrade it is all that we live on.
+void close_inherited_descriptors() {
+  if (std::getenv(baton::kUpgradeVariable) != nullptr) return;
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);
+}
 
 // Closed by whoever started us, the numbers 0 to 2 would be given to sockets, and what is printed to a
 // client.
@@ -89,6 +97,7 @@ int run(const Options& options, const std::string& program) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  close_inherited_descriptors();
   occupy_standard_descriptors();
   CLI::App app{
       "A prefork HTTP server in which connections outlive the workers that serve them.\n"

@@ -29,6 +29,7 @@
 #include "master/listeners.h"
 #include "master/log_files.h"
 #include "master/pid_file.h"
+#include "master/reclaimer.h"
 #include "master/sweeper.h"
 #include "master/upgrade_probe.h"
 #include "master/upgrade_state.h"
@@ -96,6 +97,8 @@ class Master {
   void drain();
   void retire_all();
 
+  [[nodiscard]] bool owns(int fd) const;
+
   std::string config_file_;  // as it was given: a link may be pointed elsewhere before a reload
   std::string program_;
   std::optional<UpgradeState> inherited_;  // until this program serves in its predecessor's place
@@ -112,6 +115,7 @@ class Master {
   EpollSet epoll_;
   Listeners listeners_;
   Sweeper sweeper_;
+  Reclaimer reclaimer_;
 
   UniqueFd own_epoll_;  // the master's own loop
   UniqueFd signals_;

@@ -248,8 +248,9 @@ void Master::finish_upgrade() {
 
 void Master::lose_orphan() {
   if (segment_.header().orphans.fetch_sub(1) != 1) return;
-  // From here on one descriptor table is all there is again.
-  spdlog::debug("the last worker from before the upgrade has ended");
+  // One descriptor table is all there is again. What the orphans had open before, and closed in theirs, is
+  // still open in ours.
+  reclaimer_.on_death(FlightPhase::kWaiting);
 }
 
 }  // namespace baton
