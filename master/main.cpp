@@ -15,6 +15,7 @@
 #include "common/crash_point.h"
 #include "common/log.h"
 #include "common/version.h"
+#include "master/log_files.h"
 #include "master/master.h"
 #include "master/program.h"
 #include "master/upgrade_probe.h"
@@ -51,22 +52,24 @@ int check_only(const baton::Config& config) {
 // Says why there is no server: on standard error, and after an upgrade, whose reader looks there, in the log.
 class Complaint {
  public:
-  // The log's descriptor is duplicated: Master closes its own when it cannot be made.
-  explicit Complaint(const baton::UpgradeState& inherited)
-      : log_(::fcntl(inherited.error_log_fd, F_DUPFD_CLOEXEC, 0)) {}
-  Complaint() = default;
+  void belongs_into(const std::string& log) { log_ = log; }
 
   void say(const std::string& why) const {
-    if (!log_) {
+    if (log_.empty()) {
       std::fprintf(stderr, "%s\n", why.c_str());
       return;
     }
-    baton::install_logger(log_.get(), "info");
-    spdlog::critical("the upgrade has failed, all connections are lost: {}", why);
+    try {  // opened again: Master closes its own when it cannot be made
+      const baton::ErrorLogFile log(log_);
+      baton::install_logger(log.fd(), "info");
+      spdlog::critical("the upgrade has failed, all connections are lost: {}", why);
+    } catch (const std::runtime_error& error) {
+      std::fprintf(stderr, "%s\n%s\n", why.c_str(), error.what());
+    }
   }
 
  private:
-  baton::UniqueFd log_;
+  std::string log_;
 };
 
 struct Options {
@@ -79,7 +82,7 @@ int run(const Options& options, const std::string& program) {
   Complaint complaint;
   try {
     auto inherited = baton::inherited_state();
-    if (inherited) complaint = Complaint(*inherited);
+    if (inherited) complaint.belongs_into(inherited->error_log);
     baton::ConfigResult loaded = baton::load_config(options.file);
     for (const baton::ConfigError& error : loaded.errors) complaint.say(error.to_string());
     if (!loaded.config) return 1;

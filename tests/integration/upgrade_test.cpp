@@ -353,13 +353,13 @@ pid_t stop_in_the_middle(const Server& server, int& connection) {
 }
 
 TEST(Upgrade, AWorkerInTheMiddleOfADownloadGoesOnWithIt) {
-  constexpr std::uint64_t kBig = std::uint64_t{1} << 30;
+  constexpr std::uint64_t kBig = 256 << 20;
   const Installed installed;
   const Server& server = installed.server();
   write_pattern(installed.folder(), "root/big", kBig);
   Download download(server.port(), "/files/big", kBig);
   std::atomic<bool> ended{false};
-  std::thread reader([&] {
+  std::jthread reader([&] {
     download.read_rest();
     ended = true;
   });
@@ -380,13 +380,13 @@ TEST(Upgrade, AWorkerInTheMiddleOfADownloadGoesOnWithIt) {
 }
 
 TEST(Upgrade, AnOrphanThatIsKilledLeavesItsDownloadToOthers) {
-  constexpr std::uint64_t kBig = std::uint64_t{1} << 30;
+  constexpr std::uint64_t kBig = 256 << 20;
   const Installed installed;
   const Server& server = installed.server();
   write_pattern(installed.folder(), "root/big", kBig);
   Download download(server.port(), "/files/big", kBig);
   ASSERT_TRUE(wait_until([&] { return count_armed(server, Phase::kParked) == 1; }));
-  std::thread reader([&] { download.read_rest(); });
+  std::jthread reader([&] { download.read_rest(); });
   int connection = -1;
   const pid_t orphan = stop_in_the_middle(server, connection);
   EXPECT_EQ(server.ctl({"upgrade"}).status, 0) << server.log();
@@ -539,6 +539,28 @@ TEST(Upgrade, WhenTheMasterDiesAfterwardsItsWorkersEnd) {
   ::kill(server.pid(), SIGKILL);
   EXPECT_EQ(server.wait(), 128 + SIGKILL);
   EXPECT_TRUE(wait_until([&] { return gone(workers); }));
+}
+
+// Nothing can be saved then, but it is said, and what is left is in nobody's way.
+TEST(Upgrade, AProgramThatFailsAfterItsPromiseEndsTheServer) {
+  const Installed installed(answering("[log]\nerror = \"error.log\"\n"));
+  Server& server = installed.server();
+  Client client = server.connect();
+  EXPECT_EQ(client.get("/").body, "x");
+  const std::vector<pid_t> workers = server.workers();
+  const std::string config = server.config_file();
+  installed.install_text("#!/bin/sh\n[ \"$1\" = --upgrade-probe ] || echo rubbish >" + config + "\nexec " +
+                         next_baton_binary() + " \"$@\"\n");
+  const Finished done = server.ctl({"upgrade"});
+  EXPECT_EQ(done.status, 1);
+  EXPECT_THAT(done.err, HasSubstr("the server ended during the upgrade"));
+  EXPECT_EQ(server.wait(), 1);
+  EXPECT_THAT(installed.folder().read("error.log"),
+              HasSubstr("the upgrade has failed, all connections are lost: " + config + ":1:"));
+  EXPECT_TRUE(client.closed());
+  EXPECT_TRUE(wait_until([&] { return gone(workers); }));
+  const Server again(installed.folder(), answering());
+  EXPECT_EQ(again.connect().get("/").body, "x");
 }
 
 TEST(Upgrade, TheProbeIsOnlyForAServerToCall) {
