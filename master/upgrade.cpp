@@ -234,8 +234,8 @@ void Master::finish_upgrade() {
   } catch (const std::runtime_error& error) {
     trouble = std::string("; but ") + error.what();
   }
-  thaw(segment_, epoll_);
   const std::uint64_t taken_ms = (monotonic_ns() - before.begun_ns) / 1'000'000;
+  thaw(segment_, epoll_);
   for (const auto& generation : retiring_) generation->signal_all(SIGTERM);
   const std::string message = "upgraded from " + before.version + " to " + kVersion + " in " +
                               std::to_string(taken_ms) + " ms; " + std::to_string(header.connections.load()) +
