@@ -69,7 +69,8 @@ Master::Master(Config config, std::string file)
       epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       epoll_(epoll_fd_.get(), segment_.connections()),
       listeners_(segment_, epoll_),
-      sweeper_(segment_, epoll_) {
+      sweeper_(segment_, epoll_),
+      reclaimer_(segment_, epoll_, [this](int fd) { return owns(fd); }) {
   install_logger(error_log_.fd(), first_config_.log.level);
   current_ = std::make_unique<Generation>(1, first_config_,
                                           std::make_shared<AccessLogFile>(first_config_.log.access));
@@ -117,7 +118,9 @@ int Master::run() {
   }
   while (stage_ != Stage::kEnded) {
     epoll_event events[16];
-    const int count = ::epoll_wait(own_epoll_.get(), events, std::size(events), -1);
+    // What a dead worker left open is looked for until it is settled: a client may be waiting on it.
+    const int count =
+        ::epoll_wait(own_epoll_.get(), events, std::size(events), reclaimer_.pending() ? 1 : -1);
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
       if (fd == signals_.get()) {
@@ -138,6 +141,7 @@ int Master::run() {
         }
       }
     }
+    reclaimer_.look(current_->config.timeouts);
     forget_retired();
     if (stage_ == Stage::kRetiring && !current_->any_running() && retiring_.empty()) stage_ = Stage::kEnded;
   }
@@ -237,6 +241,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   entry.flight.since_ns.store(monotonic_ns(), std::memory_order_relaxed);
   entry.state.store(WorkerState::kStarting, std::memory_order_release);
 
+  segment_.outboxes()[worker.index].spill_fd.store(-1, std::memory_order_relaxed);
   Spawned spawned = spawn_worker([&] {
     const WorkerContext context{
         segment_,     generation.config, generation.router, epoll_,
@@ -259,6 +264,22 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   return true;
 }
 
+// Of what the master has open, that which could be taken for something a worker left (Reclaimer).
+bool Master::owns(int fd) const {
+  if (fd == error_log_.fd()) return true;
+  bool own = false;
+  const auto look_at = [&](const Generation* generation) {
+    if (generation == nullptr) return;
+    own = own || generation->access_log->fd() == fd;
+    generation->router.for_each_route(
+        [&](const serve::Route& route) { own = own || route.root.get() == fd; });
+  };
+  look_at(current_.get());
+  look_at(pending_.get());
+  for (const auto& generation : retiring_) look_at(generation.get());
+  return own;
+}
+
 bool Master::all_ready(const Generation& generation) const {
   return std::all_of(generation.workers.begin(), generation.workers.end(),
                      [this](const WorkerProcess& worker) {
@@ -278,8 +299,10 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   const std::string death = "worker " + std::to_string(worker.ordinal) + " (pid " +
                             std::to_string(worker.pid) + ") " + describe_death(info);
   worker.pidfd.reset();
+  if (!retired)
+    reclaimer_.on_death(segment_.scoreboard()[worker.index].flight.phase.load(std::memory_order_relaxed));
   const Death how{retired ? Cause::kRetired : Cause::kKilled, info.si_status, info.si_code == CLD_DUMPED};
-  recover(segment_, epoll_, worker.index, how, current_->config.limits.retries, generation.access_log->fd());
+  recover(segment_, epoll_, worker.index, how, current_->config, generation.access_log->fd());
   bury(worker);
 
   if (!retired) spdlog::warn("{}", death);
@@ -308,6 +331,7 @@ void Master::bury(const WorkerProcess& worker) {
   entry.flight.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
   entry.flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
   entry.flight.request_length.store(0, std::memory_order_relaxed);
+  entry.flight.private_file.store(-1, std::memory_order_relaxed);
   entry.flight.sockets_in_motion.store(0, std::memory_order_relaxed);
   entry.flight.files_in_motion.store(0, std::memory_order_relaxed);
   entry.state.store(WorkerState::kEmpty, std::memory_order_release);

@@ -25,6 +25,7 @@
 #include "master/listeners.h"
 #include "master/log_files.h"
 #include "master/pid_file.h"
+#include "master/reclaimer.h"
 #include "master/sweeper.h"
 
 namespace baton {
@@ -72,6 +73,8 @@ class Master {
   void drain();
   void retire_all();
 
+  [[nodiscard]] bool owns(int fd) const;
+
   std::string config_file_;  // as it was given: a link may be pointed elsewhere before a reload
   Config first_config_;
   Segment segment_;
@@ -86,6 +89,7 @@ class Master {
   EpollSet epoll_;
   Listeners listeners_;
   Sweeper sweeper_;
+  Reclaimer reclaimer_;
 
   UniqueFd own_epoll_;  // the master's own loop
   UniqueFd signals_;

@@ -230,10 +230,10 @@ TEST_F(StatsTest, ATornRequestLengthStaysWithinItsField) {
   EXPECT_EQ(take_snapshot(segment_).workers.at(0).request, std::string(FlightRecord::kRequestLineBytes, 'x'));
   connect(5, 0).phase = Phase::kParked;
   SlotNotes& notes = table().notes(5);
-  std::memset(notes.text, 'y', sizeof notes.text);
-  notes.request_length = 0xffff;
+  std::memset(notes.parked.text, 'y', sizeof notes.parked.text);
+  notes.parked.request_length = 0xffff;
   table().release(5, SlotState::kArmedWrite);
-  EXPECT_EQ(only_connection().request, std::string(sizeof notes.text, 'y'));
+  EXPECT_EQ(only_connection().request, std::string(sizeof notes.parked.text, 'y'));
 }
 
 TEST_F(StatsTest, ConnectionsAreCountedByState) {
@@ -304,10 +304,10 @@ TEST_F(StatsTest, AParkedConnectionShowsTheRequestInItsNotes) {
   slot.phase = Phase::kParked;
   SlotNotes& notes = table().notes(10);
   const std::string_view text = "GET /big HTTP/1.1http://refererAgent";
-  std::memcpy(notes.text, text.data(), text.size());
-  notes.request_length = 17;
+  std::memcpy(notes.parked.text, text.data(), text.size());
+  notes.parked.request_length = 17;
   slot.bytes_out = 2000;  // of earlier responses
-  notes.sent = 300;
+  notes.parked.sent = 300;
   table().release(10, SlotState::kArmedWrite);
   EXPECT_EQ(only_connection().bytes_out, 2300U);
   EXPECT_EQ(only_connection().state, "writing");
