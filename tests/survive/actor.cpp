@@ -96,6 +96,7 @@ void Actor::hang_up() {
 Drop Actor::drop_kind() const {
   if (open_.empty() && pieces_.empty()) return Drop::kIdle;
   if (!open_.empty() && !open_.front().idempotent) return Drop::kPosting;
+  if (manner_ == Manner::kHalfHeads) return Drop::kHalfHead;
   if (!pieces_.empty() || manner_ == Manner::kUpload || manner_ == Manner::kChunked) return Drop::kUploading;
   if (!answered_once_ && !reader_.inside()) return Drop::kNew;
   if (manner_ == Manner::kPipelining) return Drop::kPipelining;

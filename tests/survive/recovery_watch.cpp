@@ -13,8 +13,7 @@ constexpr std::uint64_t kGivenUpNs = 2'000'000'000;
 std::uint64_t RecoveryWatch::progress_of(const Slot& slot) {
   std::uint64_t sum = slot.requests;
   for (const std::uint64_t word :
-       {slot.bytes_in, slot.bytes_out, static_cast<std::uint64_t>(slot.body_offset),
-        static_cast<std::uint64_t>(slot.body_left)})
+       {slot.bytes_in, slot.bytes_out, static_cast<std::uint64_t>(slot.body_offset)})
     sum = sum * 0x100000001b3U + word;
   return sum;
 }

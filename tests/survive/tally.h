@@ -12,10 +12,19 @@ namespace baton::survive {
 using Count = std::atomic<std::uint64_t>;
 
 // How a connection was lost that the server should have kept, by what the client was doing.
-enum class Drop : std::uint8_t { kIdle, kDownloading, kPipelining, kUploading, kKeepAlive, kNew, kPosting };
-constexpr std::size_t kDrops = 7;
-constexpr const char* kDropNames[kDrops] = {"idle",       "downloading", "pipelining", "uploading",
-                                            "keep-alive", "new",         "posting"};
+enum class Drop : std::uint8_t {
+  kIdle,
+  kHalfHead,
+  kUploading,
+  kNew,
+  kDownloading,
+  kPipelining,
+  kKeepAlive,
+  kPosting
+};
+constexpr std::size_t kDrops = 8;
+constexpr const char* kDropNames[kDrops] = {"idle",        "sending a head", "uploading",  "new",
+                                            "downloading", "pipelining",     "keep-alive", "posting"};
 
 struct Tally {
   Count connections{0};
