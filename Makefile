@@ -27,9 +27,10 @@ UNIT    := $(call sources,tests/common tests/worker tests/master tests/ctl)
 EPOLL   := $(call sources,tests/epoll)
 INTEGRATION := $(call sources,tests/integration)
 SURVIVAL := $(call sources,tests/survival)
+SURVIVE := $(call sources,tests/survive)
 FUZZERS := $(call sources,tests/fuzz)
 ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp $(SUPPORT) $(UNIT) $(EPOLL) \
-               $(INTEGRATION) $(SURVIVAL)
+               $(INTEGRATION) $(SURVIVAL) $(SURVIVE)
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 
 # A second build of the server, with crash points (common/crash_point.h): only what has any is compiled again.
@@ -89,9 +90,12 @@ $(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER)
 	$(link)
 
 # Beside the server that they start.
-$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl
+$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive
 	@mkdir -p $(@D)
 	$(link) $(TEST_LDLIBS)
+$(POINTS)/survive: $(call objects,$(SURVIVE) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl
+	@mkdir -p $(@D)
+	$(link) -lgmock -lgtest
 
 # -- what it takes ------------------------------------------------------------------------------------------------------
 
@@ -137,6 +141,14 @@ test: ## Install what is missing, build, and pass every test
 test: test-deps
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(MODE) build $(TESTS)
 	@tests/run.sh $(TESTS)
+
+SURVIVE_FLAGS ?=
+
+.PHONY: survive
+survive: ## The fault campaign: 2,000 kills in 60 s under clients that check every byte (SURVIVE_FLAGS="--seed 1")
+survive: test-deps
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(MODE) $(POINTS)/survive
+	@$(POINTS)/survive $(SURVIVE_FLAGS)
 
 .PHONY: asan
 asan: ## All tests with AddressSanitizer and UndefinedBehaviorSanitizer

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <stdexcept>
 
 #include "tests/support/bulk.h"
@@ -60,19 +61,24 @@ class Visit {
     EXPECT_TRUE(wait_until(
         [&] { return count_armed(server_, Phase::kHead) > SurvivalSite::kNeighbours || heard(); }));
   }
-  // Until the server waits for more of a body or for the socket to drain, has answered or has ended the
-  // connection.
-  void await(Phase phase) {
-    EXPECT_TRUE(wait_until([&] { return count_armed(server_, phase) > 0 || heard(); }));
+  // Until the server waits for the socket to drain, has answered or has ended the connection.
+  void await_parked() {
+    EXPECT_TRUE(wait_until([&] { return count_armed(server_, Phase::kParked) > 0 || heard(); }));
+  }
+  // The same for more of a body. After a death the phase may be that of the head still, which is in the
+  // spool.
+  void await_body() {
+    EXPECT_TRUE(wait_until([&] {
+      return armed_slot(
+                 [](const Slot& slot) { return slot.phase == Phase::kBody || slot.spool_bytes > 0; }) ||
+             heard();
+    }));
   }
   // The same for a head of which so many bytes have been sent.
   void await_partial_head(std::size_t bytes) {
-    const ConnectionTable table = server_.segment().connections();
     EXPECT_TRUE(wait_until([&] {
-      for (int fd = 0; fd <= server_.header().highest_fd.load(); ++fd) {
-        if (table.claim(fd).armed() && table.at(fd).peeked + table.at(fd).spool_bytes >= bytes) return true;
-      }
-      return heard();
+      return armed_slot([bytes](const Slot& slot) { return slot.peeked + slot.spool_bytes >= bytes; }) ||
+             heard();
     }));
   }
 
@@ -83,6 +89,14 @@ class Visit {
   }
 
  private:
+  template <typename Predicate>
+  [[nodiscard]] bool armed_slot(Predicate predicate) const {
+    const ConnectionTable table = server_.segment().connections();
+    for (int fd = 0; fd <= server_.header().highest_fd.load(); ++fd) {
+      if (table.claim(fd).armed() && predicate(table.at(fd))) return true;
+    }
+    return false;
+  }
   [[nodiscard]] bool heard() const { return client_.readable_within(std::chrono::milliseconds(0)); }
 
   const Server& server_;
@@ -100,6 +114,17 @@ bool is_file(const Response& response) {
   return response.status == 200 && response.body.size() == kBytes && matches_pattern(response.body, 0);
 }
 
+template <typename Do>
+void note_end(Visit& visit, Do what_it_does) {
+  try {
+    what_it_does();
+  } catch (const std::runtime_error& ended) {
+    const std::string what = ended.what();
+    EXPECT_NE(what.find("the connection ended"), std::string::npos) << what;
+    visit.seen.cut = true;
+  }
+}
+
 // -- the behaviours
 
 void kept(Visit& visit, const SurvivalSite&, const Arm& arm) {
@@ -115,6 +140,25 @@ void fresh(Visit& visit, const SurvivalSite&, const Arm&) {
   visit.ask("GET", "/hello");
   visit.receive(is_hello);
   visit.go_on();
+}
+
+// Two clients that are there when a worker looks: one burst accepts both.
+Seen together(const Server& server, const SurvivalSite&, std::size_t listener, const Arm& arm) {
+  std::vector<std::unique_ptr<Visit>> visits;
+  {
+    std::vector<std::unique_ptr<Stopped>> stopped;
+    for (const pid_t worker : server.workers()) stopped.push_back(std::make_unique<Stopped>(worker));
+    for (int i = 0; i < 2; ++i) visits.push_back(std::make_unique<Visit>(server, listener, false));
+    arm();
+  }
+  Seen seen;
+  for (const auto& visit : visits) {
+    note_end(*visit, [&] { visit->go_on(); });
+    seen.cut = seen.cut || visit->seen.cut;
+    seen.failed += visit->seen.failed;
+    seen.targets.insert(seen.targets.end(), visit->seen.targets.begin(), visit->seen.targets.end());
+  }
+  return seen;
 }
 
 void file(Visit& visit, const SurvivalSite&, const Arm& arm) {
@@ -183,7 +227,7 @@ void download(Visit& visit, const SurvivalSite&, const Arm& arm) {
   visit.settle();
   arm();
   visit.ask("GET", "/files/big");
-  visit.await(Phase::kParked);
+  visit.await_parked();
   visit.receive(is_file<SurvivalSite::kBigBytes>);
   visit.go_on();
 }
@@ -193,7 +237,7 @@ void ranges(Visit& visit, const SurvivalSite&, const Arm& arm) {
   visit.settle();
   arm();
   visit.ask("GET", "/files/big", "Range: " + range_field(wide_ranges()) + "\r\n");
-  visit.await(Phase::kParked);
+  visit.await_parked();
   visit.receive([](const Response& response) {
     return response.status == 206 && is_multipart_of(response.body, response.field("content-type"),
                                                      wide_ranges(), SurvivalSite::kBigBytes);
@@ -206,7 +250,7 @@ void listing(Visit& visit, const SurvivalSite&, const Arm& arm) {
   visit.settle();
   arm();
   visit.ask("GET", "/files/many/", "Accept: application/json\r\n");
-  visit.await(Phase::kParked);
+  visit.await_parked();
   visit.receive([](const Response& response) {
     const nlohmann::json page = nlohmann::json::parse(response.body, nullptr, false);
     const nlohmann::json& entries = page.is_object() && page.contains("entries") ? page["entries"] : page;
@@ -221,9 +265,9 @@ void put(Visit& visit, const SurvivalSite&, const Arm& arm) {
   arm();
   const std::string body(kUploadBytes, 'b');
   visit.ask("PUT", "/hello", "Content-Length: " + std::to_string(kUploadBytes) + "\r\n");
-  visit.await(Phase::kBody);
+  visit.await_body();
   visit.client().send(body.substr(0, kUploadBytes / 3));
-  visit.await(Phase::kBody);
+  visit.await_body();
   visit.client().send(body.substr(kUploadBytes / 3));
   visit.receive(is_hello);
   visit.go_on();
@@ -240,11 +284,11 @@ void chunked(Visit& visit, const SurvivalSite&, const Arm& arm) {
   visit.settle();
   arm();
   visit.ask("PUT", "/hello", "Transfer-Encoding: chunked\r\n");
-  visit.await(Phase::kBody);
+  visit.await_body();
   visit.client().send(chunk(70'000) + chunk(10) + chunk(50'000).substr(0, 20'000));
-  visit.await(Phase::kBody);
+  visit.await_body();
   visit.client().send(chunk(50'000).substr(20'000) + chunk(1));
-  visit.await(Phase::kBody);
+  visit.await_body();
   visit.client().send("0\r\n\r\n");
   visit.receive(is_hello);
   visit.go_on();
@@ -286,13 +330,7 @@ Seen run(const Server& server, const SurvivalSite& site, std::size_t listener, c
   // Accepting is part of what a new connection does; the others arm when theirs is there.
   if constexpr (kDo == fresh) arm();
   Visit visit(server, listener, kDo == download || kDo == ranges || kDo == listing);
-  try {
-    kDo(visit, site, arm);
-  } catch (const std::runtime_error& ended) {
-    const std::string what = ended.what();
-    EXPECT_NE(what.find("the connection ended"), std::string::npos) << what;
-    visit.seen.cut = true;
-  }
+  note_end(visit, [&] { kDo(visit, site, arm); });
   return visit.seen;
 }
 
@@ -332,6 +370,8 @@ const std::vector<Behaviour>& behaviours() {
       {"kept-unix", 1, run<kept>},
       {"fresh", 0, run<fresh>},
       {"fresh-unix", 1, run<fresh>},
+      {"together", 0, together},
+      {"together-unix", 1, together},
       {"file", 0, run<file>},
       {"file-unix", 1, run<file>},
       {"uncached", 0, run<uncached>},

@@ -51,8 +51,8 @@ struct Behaviour {
   Seen (*run)(const Server&, const SurvivalSite&, std::size_t listener, const std::function<void()>& arm);
 };
 
-// All of them, by name: "kept", "fresh", "file", "uncached", "head", "pipelined", "halves", "download",
-// "ranges", "listing", "put", "chunked", "post", "closing", "refused", and each with "-unix".
+// All of them, by name: "kept", "fresh", "together", "file", "uncached", "head", "pipelined", "halves",
+// "download", "ranges", "listing", "put", "chunked", "post", "closing", "refused", and each with "-unix".
 const std::vector<Behaviour>& behaviours();
 
 }  // namespace baton::test
