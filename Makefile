@@ -76,8 +76,18 @@ $(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL
 	$(link) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
-$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON))
+$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other
 	$(link) $(TEST_LDLIBS)
+
+# What the tests of an upgrade upgrade to: another version, and one with another layout of the shared memory.
+$(BUILD)/variants/next.o: VARIANT := -DBATON_VERSION='"99.1.2"'
+$(BUILD)/variants/other.o: VARIANT := -DBATON_VERSION='"99.2.0"' -DBATON_LAYOUT_VERSION=999
+$(BUILD)/variants/%.o: common/version.cpp common/version.h
+	@mkdir -p $(@D)
+	@echo "  CXX   $< ($*)"
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(VARIANT) -c $< -o $@
+$(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER) $(WORKER) $(filter-out common/version.cpp,$(COMMON)))
+	$(link)
 
 # Beside the server that they start.
 $(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive

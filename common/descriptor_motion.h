@@ -11,7 +11,7 @@ namespace baton {
 // readers in the master:
 //
 // - reclaiming (master/reclaimer.h): an unnamed descriptor that no living worker has in motion is a leftover;
-// - upgrading (master/upgrade.h): after SegmentHeader::frozen is set and every worker has been seen out of
+// - upgrading (master/freeze.h): after SegmentHeader::frozen is set and every worker has been seen out of
 //   motion, nobody changes the table until the new program has it.
 //
 // Converts to false while the table is frozen, and for ever in a worker from before an upgrade, whose table

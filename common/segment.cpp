@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <boost/interprocess/shared_memory_object.hpp>
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -12,7 +13,6 @@
 #include <stdexcept>
 
 #include "common/fnv.h"
-#include "common/version.h"
 
 namespace baton {
 
@@ -123,6 +123,7 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
     header.worker_count = sizes.workers;
     header.worker_bytes = sizeof(WorkerEntry);
     header.file_count = FileTable::kEntries;
+    header.fingerprint = layout_fingerprint();
     std::strncpy(header.version, kVersion, sizeof header.version - 1);
     segment.locate();
     for (WorkerEntry& entry : segment.scoreboard_) new (&entry) WorkerEntry{};
@@ -137,26 +138,25 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
 }
 
 Segment Segment::attach(const std::string& name) {
+  return open_existing(name, bip::read_only);
+}
+
+Segment Segment::take_over(const std::string& name) {
+  Segment segment = open_existing(name, bip::read_write);
+  if (segment.header_->master_pid.load() != ::getpid() || !master_alive(*segment.header_))
+    throw std::runtime_error("it belongs to another process");
+  return segment;
+}
+
+Segment Segment::open_existing(const std::string& name, bip::mode_t mode) {
   try {
-    bip::shared_memory_object object(bip::open_only, name.c_str(), bip::read_only);
+    bip::shared_memory_object object(bip::open_only, name.c_str(), mode);
     bip::offset_t bytes = 0;
     object.get_size(bytes);
     if (bytes < static_cast<bip::offset_t>(sizeof(SegmentHeader)))
       throw std::runtime_error("it is not complete");
-    Segment segment(name, bip::mapped_region(object, bip::read_only));
-    const SegmentHeader& header = *segment.header_;
-    if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0)
-      throw std::runtime_error("it is not a baton segment");
-    if (header.layout_version != kLayoutVersion || header.slot_bytes != sizeof(Slot) ||
-        header.worker_bytes != sizeof(WorkerEntry) || header.file_count != FileTable::kEntries) {
-      throw std::runtime_error("its layout is version " + std::to_string(header.layout_version) +
-                               " of baton " + header.version + ", this program reads version " +
-                               std::to_string(kLayoutVersion));
-    }
-    if (header.total_bytes != static_cast<std::uint64_t>(bytes) ||
-        layout_of(header.slot_count, header.worker_count).total != header.total_bytes) {
-      throw std::runtime_error("its sizes do not fit together");
-    }
+    Segment segment(name, bip::mapped_region(object, mode));
+    segment.check(static_cast<std::uint64_t>(bytes));
     segment.locate();
     return segment;
   } catch (const bip::interprocess_exception& error) {
@@ -169,10 +169,63 @@ Segment Segment::attach(const std::string& name) {
   }
 }
 
+void Segment::check(std::uint64_t bytes) const {
+  const SegmentHeader& header = *header_;
+  if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0)
+    throw std::runtime_error("it is not a baton segment");
+  if (header.layout_version != kLayoutVersion) {
+    throw std::runtime_error("its layout is version " + std::to_string(header.layout_version) + " of baton " +
+                             header.version + ", this program reads version " +
+                             std::to_string(kLayoutVersion));
+  }
+  if (header.fingerprint != layout_fingerprint() || header.slot_bytes != sizeof(Slot) ||
+      header.worker_bytes != sizeof(WorkerEntry) || header.file_count != FileTable::kEntries) {
+    throw std::runtime_error(std::string("its layout is that of another build of baton ") + header.version +
+                             ", with other sizes than this program's");
+  }
+  if (header.total_bytes != bytes ||
+      layout_of(header.slot_count, header.worker_count).total != header.total_bytes)
+    throw std::runtime_error("its sizes do not fit together");
+}
+
 Segment::~Segment() = default;
 
 void Segment::unlink() {
   bip::shared_memory_object::remove(name_.c_str());
+}
+
+std::uint64_t layout_fingerprint() {
+  const std::size_t facts[] = {
+      sizeof(SegmentHeader), offsetof(SegmentHeader, slot_count), offsetof(SegmentHeader, name),
+      offsetof(SegmentHeader, state), offsetof(SegmentHeader, generation), offsetof(SegmentHeader, listeners),
+      offsetof(SegmentHeader, reload), offsetof(SegmentHeader, upgrade), offsetof(SegmentHeader, frozen),
+      offsetof(SegmentHeader, orphans), offsetof(SegmentHeader, executions), offsetof(SegmentHeader, retired),
+      offsetof(SegmentHeader, retired_latency), offsetof(SegmentHeader, connections),
+      offsetof(SegmentHeader, highest_fd), sizeof(CommandReport), kMaxListeners,
+      // The scoreboard.
+      sizeof(WorkerEntry), offsetof(WorkerEntry, ordinal), offsetof(WorkerEntry, retire),
+      offsetof(WorkerEntry, crash), offsetof(WorkerEntry, flight), offsetof(WorkerEntry, counters),
+      offsetof(WorkerEntry, latency), sizeof(CrashRecord), sizeof(FlightRecord),
+      offsetof(FlightRecord, pinned_file), offsetof(FlightRecord, private_file),
+      offsetof(FlightRecord, turns), offsetof(FlightRecord, sockets_in_motion),
+      offsetof(FlightRecord, files_in_motion), offsetof(FlightRecord, request_line), sizeof(Counters),
+      sizeof(Histogram), Histogram::kBuckets, kMaxScoreboardEntries,
+      // The connection table.
+      sizeof(Slot), offsetof(Slot, deadline), offsetof(Slot, verdict), offsetof(Slot, phase),
+      offsetof(Slot, flags), offsetof(Slot, bytes_in), offsetof(Slot, requests),
+      offsetof(Slot, response_bytes), offsetof(Slot, script_fd), offsetof(Slot, crashes),
+      offsetof(Slot, body_offset), offsetof(Slot, body_fd), offsetof(Slot, peeked), offsetof(Slot, spool_fd),
+      offsetof(Slot, body_bytes), offsetof(Slot, queued), offsetof(Slot, accepted), sizeof(SlotNotes),
+      sizeof(ResponseNote), offsetof(ResponseNote, started_ns), offsetof(ResponseNote, text),
+      sizeof(ChunkProgress), offsetof(ChunkProgress, phase), sizeof(Peer),
+      // Files, logs, responses.
+      sizeof(FileTableHeader), sizeof(FileEntry), offsetof(FileEntry, fd), offsetof(FileEntry, size),
+      offsetof(FileEntry, etag), offsetof(FileEntry, path), sizeof(FileBlock), FileTable::kEntries,
+      FileTable::kWays, sizeof(LogBuffer), offsetof(LogBuffer, bytes), sizeof(OutboxRecord),
+      offsetof(OutboxRecord, spill_fd), offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory)};
+  Fnv1a hash;
+  for (const std::size_t fact : facts) hash.add(std::uint64_t{fact});
+  return hash.value();
 }
 
 bool master_alive(const SegmentHeader& header) {

@@ -26,10 +26,10 @@
 #include "common/log_buffer.h"
 #include "common/outbox_record.h"
 #include "common/scoreboard.h"
+#include "common/version.h"
 
 namespace baton {
 
-constexpr std::uint32_t kLayoutVersion = 2;
 constexpr std::size_t kMaxListeners = 64;
 
 enum class MasterState : std::uint32_t {
@@ -59,7 +59,9 @@ struct SegmentHeader {
   std::uint32_t worker_bytes = 0;
   std::uint32_t worker_count = 0;
   std::uint32_t file_count = 0;
-  char version[32] = {};
+  std::uint64_t fingerprint = 0;   // of all sizes and places: see layout_fingerprint()
+  std::uint32_t max_capacity = 0;  // max_connections at the start: no later configuration may go above it
+  char version[32] = {};           // of the program that serves: an upgrade writes its own
   char config_file[1024] = {};
   std::int64_t start_unix = 0;  // seconds
   std::uint64_t start_ns = 0;   // CLOCK_MONOTONIC
@@ -116,6 +118,10 @@ class Segment {
   // another layout.
   static Segment attach(const std::string& name);
 
+  // Maps the segment of this very process for writing, after it has executed another program; all checks as
+  // in attach(). Throws std::runtime_error.
+  static Segment take_over(const std::string& name);
+
   Segment(Segment&&) noexcept = default;
   Segment& operator=(Segment&&) noexcept = default;
   ~Segment();
@@ -133,6 +139,8 @@ class Segment {
 
  private:
   Segment(std::string name, boost::interprocess::mapped_region region);
+  static Segment open_existing(const std::string& name, boost::interprocess::mode_t mode);
+  void check(std::uint64_t bytes) const;
   void locate();
 
   std::string name_;
@@ -144,6 +152,10 @@ class Segment {
   std::span<LogBuffer> log_buffers_;
   std::span<OutboxRecord> outboxes_;
 };
+
+// One number for the sizes and places of all that the segment holds: two builds with the same one and the
+// same kLayoutVersion can work on one segment.
+std::uint64_t layout_fingerprint();
 
 // Whether the master that wrote `header` still runs.
 bool master_alive(const SegmentHeader& header);

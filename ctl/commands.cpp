@@ -23,6 +23,7 @@ namespace baton::ctl {
 namespace {
 
 constexpr std::chrono::seconds kReloadPatience{60};
+constexpr std::chrono::seconds kUpgradePatience{90};  // may have to wait for a reload
 
 // A failure to be told as it is.
 struct Failure : std::runtime_error {
@@ -177,6 +178,10 @@ int show(Subject subject, const ShowOptions& options) {
 
 int reload(const std::string& config_file) {
   return run([&] { return report(reload(find_server(config_file), kReloadPatience)); });
+}
+
+int upgrade(const std::string& config_file) {
+  return run([&] { return report(upgrade(find_server(config_file), kUpgradePatience)); });
 }
 
 int stop(const std::string& config_file, Stop how, std::chrono::seconds patience) {

@@ -25,6 +25,7 @@ struct ShowOptions {
 int show(Subject subject, const ShowOptions& options);
 
 int reload(const std::string& config_file);
+int upgrade(const std::string& config_file);
 int stop(const std::string& config_file, Stop how, std::chrono::seconds patience);
 int reopen(const std::string& config_file);
 

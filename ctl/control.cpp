@@ -71,13 +71,12 @@ bool is_newer(std::uint32_t now, std::uint32_t sequence) {
   return now % 2 == 0 && static_cast<std::int32_t>(now - last) > 0;
 }
 
-}  // namespace
-
-Outcome reload(const Segment& segment, milliseconds patience) {
-  const CommandReport& report = segment.header().reload;
+// Sends `signal` and waits for what it leads to. `noun` and `doing` name it in messages.
+Outcome command(const Segment& segment, int signal, const CommandReport& report, const char* noun,
+                const char* doing, milliseconds patience) {
   const Master master(segment.header());
   const std::uint32_t before = report.sequence.load(std::memory_order_acquire);
-  if (auto failure = master.send(SIGHUP)) return *failure;
+  if (auto failure = master.send(signal)) return *failure;
   const auto deadline = Clock::now() + patience;
   while (!is_newer(report.sequence.load(std::memory_order_acquire), before)) {
     if (Clock::now() >= deadline) {
@@ -85,12 +84,23 @@ Outcome reload(const Segment& segment, milliseconds patience) {
                                  master.pid(), patience.count() / 1000)};
     }
     if (master.ends_by(std::min(deadline, Clock::now() + kReportPoll))) {
-      return {false, "the server ended during the reload; see its error log"};
+      return {false, fmt::format("the server ended during the {}; see its error log", noun)};
     }
   }
   const auto outcome = read_report(report);
-  if (!outcome) return {false, "the server is reloading again; look at 'batonctl stats' for the outcome"};
+  if (!outcome)
+    return {false, fmt::format("the server is {} again; look at 'batonctl stats' for the outcome", doing)};
   return {outcome->ok, outcome->message};
+}
+
+}  // namespace
+
+Outcome reload(const Segment& segment, milliseconds patience) {
+  return command(segment, SIGHUP, segment.header().reload, "reload", "reloading", patience);
+}
+
+Outcome upgrade(const Segment& segment, milliseconds patience) {
+  return command(segment, SIGUSR2, segment.header().upgrade, "upgrade", "upgrading", patience);
 }
 
 Outcome stop(const Segment& segment, Stop how, milliseconds patience) {

@@ -17,6 +17,10 @@ struct Outcome {
 // refused (the server then goes on unchanged), when the master died, or after `patience`.
 Outcome reload(const Segment& segment, std::chrono::milliseconds patience);
 
+// SIGUSR2; waits until the outcome has been reported, by the old program if it goes on, else by the new one.
+// Not ok when it goes on, when the master died, or after `patience`.
+Outcome upgrade(const Segment& segment, std::chrono::milliseconds patience);
+
 enum class Stop : unsigned char { kGraceful, kFast };
 
 // SIGTERM, or SIGINT for a fast stop; waits until the master process has gone.

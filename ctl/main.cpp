@@ -71,6 +71,8 @@ int main(int argc, char** argv) {
   const CLI::App* workers = add_view(app, arguments, "workers", "What each worker is doing now, since when");
   const CLI::App* connections = add_view(app, arguments, "connections", "Every live connection");
   const CLI::App* reload = app.add_subcommand("reload", "Take up the changed configuration; waits, reports");
+  const CLI::App* upgrade =
+      app.add_subcommand("upgrade", "Go on with the program file as it is now; waits, reports");
   CLI::App* stop = app.add_subcommand("stop", "Stop after the requests in hand; waits until it has ended");
   stop->add_flag("--fast", arguments.fast, "Stop at once");
   stop->add_option("--timeout", arguments.patience, "How long to wait for the end (60)")
@@ -87,6 +89,7 @@ int main(int argc, char** argv) {
   if (workers->parsed()) return show(Subject::kWorkers, *workers, arguments);
   if (connections->parsed()) return show(Subject::kConnections, *connections, arguments);
   if (reload->parsed()) return baton::ctl::reload(arguments.config_file);
+  if (upgrade->parsed()) return baton::ctl::upgrade(arguments.config_file);
   if (reopen->parsed()) return baton::ctl::reopen(arguments.config_file);
   const auto how = arguments.fast ? baton::ctl::Stop::kFast : baton::ctl::Stop::kGraceful;
   return baton::ctl::stop(arguments.config_file, how, seconds(arguments.patience));

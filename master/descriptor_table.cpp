@@ -42,15 +42,20 @@ std::uint32_t size_descriptor_table(std::uint32_t max_connections) {
                                ": raise it (ulimit -n, or LimitNOFILE= in the systemd unit)" + possible);
     }
   }
+  if (!grow_descriptor_table(count))
+    throw std::runtime_error(std::string("cannot grow the descriptor table: ") + std::strerror(errno));
+  return count;
+}
+
+bool grow_descriptor_table(std::uint32_t count) {
   // The kernel grows the table to hold the highest number in use and never shrinks it.
   const int low = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   const int high = ::fcntl(low, F_DUPFD_CLOEXEC, static_cast<int>(count) - 1);
   const int error = errno;
   ::close(low);
-  if (high < 0)
-    throw std::runtime_error(std::string("cannot grow the descriptor table: ") + std::strerror(error));
-  ::close(high);
-  return count;
+  if (high >= 0) ::close(high);
+  errno = error;
+  return high >= 0;
 }
 
 }  // namespace baton

@@ -15,4 +15,8 @@ namespace baton {
 // left. Throws std::runtime_error that names the limit and the remedy when it does not reach even for that.
 std::uint32_t size_descriptor_table(std::uint32_t max_connections);
 
+// Grows this process's table to `count` at once, within the limit in force. execve(2) leaves a process with
+// one that is only as large as what is open. False, with errno, when there is no descriptor or memory for it.
+bool grow_descriptor_table(std::uint32_t count);
+
 }  // namespace baton

@@ -16,6 +16,19 @@ Generation::Generation(std::uint32_t generation_number, Config configuration,
   for (std::uint32_t i = 0; i < workers.size(); ++i) workers[i].ordinal = i;
 }
 
+Generation::Generation(const UpgradeState::Generation& state, std::shared_ptr<AccessLogFile> log)
+    : Generation(state.number, Config{}, std::move(log)) {
+  orphaned = true;
+  for (const UpgradeState::Worker& worker : state.workers) {
+    WorkerProcess& process = workers.emplace_back();
+    process.ordinal = worker.ordinal;
+    process.index = worker.index;
+    process.pid = worker.pid;
+    process.pidfd = UniqueFd(worker.pidfd);
+    process.restarts = worker.restarts;
+  }
+}
+
 bool Generation::any_running() const {
   return std::any_of(workers.begin(), workers.end(),
                      [](const WorkerProcess& worker) { return worker.running(); });

@@ -12,6 +12,7 @@
 #include "common/unique_fd.h"
 #include "master/log_files.h"
 #include "master/restart_policy.h"
+#include "master/upgrade_state.h"
 #include "worker/serve/router.h"
 
 namespace baton {
@@ -32,12 +33,16 @@ struct WorkerProcess {
 struct Generation {
   // Opens the roots and prepares the routes. Throws std::runtime_error.
   Generation(std::uint32_t generation_number, Config configuration, std::shared_ptr<AccessLogFile> log);
+  // The orphans of one: workers that the program before an upgrade started. They have its configuration and
+  // its routes; here are none.
+  Generation(const UpgradeState::Generation& state, std::shared_ptr<AccessLogFile> log);
 
   std::uint32_t number;
   Config config;  // the router points into it: neither is moved
   serve::Router router;
   std::shared_ptr<AccessLogFile> access_log;
   std::vector<WorkerProcess> workers;
+  bool orphaned = false;
 
   [[nodiscard]] bool any_running() const;
   [[nodiscard]] WorkerProcess* find(int pidfd);

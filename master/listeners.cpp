@@ -78,6 +78,38 @@ auto find_text(Range& range, const std::string& text) {
 
 }  // namespace
 
+void Listeners::adopt(const std::vector<UpgradeState::Listener>& listeners) {
+  using Stage = UpgradeState::Listener::Stage;
+  for (const UpgradeState::Listener& state : listeners) {
+    Listener listener;
+    listener.config.text = state.text;
+    listener.config.address = Address::parse(state.address).value_or(Address());
+    listener.config.backlog = state.backlog;
+    listener.fd = UniqueFd(state.fd);
+    listener.bound = Address::of_socket(state.fd);
+    listener.watched = state.stage == Stage::kActive;
+    auto& list = state.stage == Stage::kActive     ? active_
+                 : state.stage == Stage::kPrepared ? prepared_
+                                                   : removed_;
+    list.push_back(std::move(listener));
+  }
+}
+
+std::vector<UpgradeState::Listener> Listeners::state() const {
+  using Stage = UpgradeState::Listener::Stage;
+  std::vector<UpgradeState::Listener> state;
+  const auto add = [&state](const std::vector<Listener>& listeners, Stage stage) {
+    for (const Listener& listener : listeners) {
+      state.push_back({listener.config.text, listener.config.address.to_string(), listener.config.backlog,
+                       listener.fd.get(), stage});
+    }
+  };
+  add(active_, Stage::kActive);
+  add(prepared_, Stage::kPrepared);
+  add(removed_, Stage::kRemoved);
+  return state;
+}
+
 void Listeners::prepare(const std::string& file, const std::vector<ListenConfig>& wanted) {
   if (wanted.size() > kMaxListeners) {
     throw std::runtime_error(file + ": at most " + std::to_string(kMaxListeners) +
@@ -86,7 +118,9 @@ void Listeners::prepare(const std::string& file, const std::vector<ListenConfig>
   wanted_ = wanted;
   try {
     for (const ListenConfig& config : wanted) {
-      if (find_text(active_, config.text) == active_.end()) prepared_.push_back(bind_one(file, config));
+      if (find_text(active_, config.text) != active_.end()) continue;
+      if (find_text(prepared_, config.text) != prepared_.end()) continue;  // by the program before this one
+      prepared_.push_back(bind_one(file, config));
     }
   } catch (const std::runtime_error&) {
     abandon();
@@ -144,8 +178,18 @@ void Listeners::close_all() {
   publish();
 }
 
+bool Listeners::owns(int fd) const {
+  const auto in = [fd](const std::vector<Listener>& listeners) {
+    return std::any_of(listeners.begin(), listeners.end(),
+                       [fd](const Listener& listener) { return listener.fd.get() == fd; });
+  };
+  return in(active_) || in(prepared_) || in(removed_);
+}
+
 void Listeners::unwatch(Listener& listener) const {
   epoll_.remove(listener.fd.get());
+  // An orphan of an upgrade has a descriptor of its own, which would keep the socket listening.
+  ::shutdown(listener.fd.get(), SHUT_RDWR);
   segment_.connections().free_listener(listener.fd.get());
 }
 

@@ -8,6 +8,7 @@
 #include "common/epoll_set.h"
 #include "common/segment.h"
 #include "common/unique_fd.h"
+#include "master/upgrade_state.h"
 
 namespace baton {
 
@@ -24,6 +25,11 @@ class Listeners {
  public:
   Listeners(Segment& segment, EpollSet epoll) : segment_(segment), epoll_(epoll) {}
 
+  // Before anything else, in a program that an upgrade has executed: takes the sockets over, as they stood.
+  void adopt(const std::vector<UpgradeState::Listener>& listeners);
+  // What adopt() wants.
+  [[nodiscard]] std::vector<UpgradeState::Listener> state() const;
+
   // Binds those of `wanted` that are not bound yet. Throws std::runtime_error with file:line:column and the
   // reason; then nothing has changed.
   void prepare(const std::string& file, const std::vector<ListenConfig>& wanted);
@@ -37,10 +43,12 @@ class Listeners {
   // Stops listening altogether.
   void close_all();
 
+  [[nodiscard]] bool owns(int fd) const;
   [[nodiscard]] const std::vector<Listener>& all() const { return active_; }
 
  private:
   void publish() const;
+  // No client is accepted from it any more, by whatever process has a descriptor of it.
   void unwatch(Listener& listener) const;
 
   Segment& segment_;

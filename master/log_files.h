@@ -13,10 +13,13 @@ class AccessLogFile {
  public:
   // "off", "stdout" or a path. Throws std::runtime_error that names the path and the reason.
   explicit AccessLogFile(std::string target);
+  // Of another program that has opened `target`; no descriptor where it has none.
+  AccessLogFile(std::string target, UniqueFd file) : target_(std::move(target)), file_(std::move(file)) {}
 
   [[nodiscard]] const std::string& target() const { return target_; }
-  [[nodiscard]] int fd() const;  // -1: off
-  void reopen() const;           // SIGUSR1: the file under the same descriptor becomes a new one
+  [[nodiscard]] int fd() const;                             // -1: off
+  [[nodiscard]] int own_fd() const { return file_.get(); }  // -1 also where it is standard output
+  void reopen() const;  // SIGUSR1: the file under the same descriptor becomes a new one
 
  private:
   std::string target_;
@@ -27,7 +30,9 @@ class AccessLogFile {
 class ErrorLogFile {
  public:
   explicit ErrorLogFile(std::string target);
+  ErrorLogFile(std::string target, UniqueFd fd) : target_(std::move(target)), fd_(std::move(fd)) {}
 
+  [[nodiscard]] const std::string& target() const { return target_; }
   [[nodiscard]] int fd() const { return fd_.get(); }
   void reopen() const;
   void move_to(const std::string& target);  // a reload named another one

@@ -1,25 +1,34 @@
 // baton: the server. See `baton --help`, conf/baton.toml and docs/.
 #include <fcntl.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "common/config.h"
 #include "common/crash_point.h"
+#include "common/log.h"
 #include "common/version.h"
+#include "master/log_files.h"
 #include "master/master.h"
+#include "master/program.h"
+#include "master/upgrade_probe.h"
+#include "master/upgrade_state.h"
 
 namespace {
 
 constexpr int kUsage = 2;
 
 // What whoever started us left open would be in the table that all workers share, and be taken for a
-// client's.
+// client's. After an upgrade it is all that we live on.
 void close_inherited_descriptors() {
+  if (std::getenv(baton::kUpgradeVariable) != nullptr) return;
   ::close_range(STDERR_FILENO + 1, ~0U, 0);
 }
 
@@ -40,6 +49,54 @@ int check_only(const baton::Config& config) {
   return 0;
 }
 
+// Says why there is no server: on standard error, and after an upgrade, whose reader looks there, in the log.
+class Complaint {
+ public:
+  void belongs_into(const std::string& log) { log_ = log; }
+
+  void say(const std::string& why) const {
+    if (log_.empty()) {
+      std::fprintf(stderr, "%s\n", why.c_str());
+      return;
+    }
+    try {  // opened again: Master closes its own when it cannot be made
+      const baton::ErrorLogFile log(log_);
+      baton::install_logger(log.fd(), "info");
+      spdlog::critical("the upgrade has failed, all connections are lost: {}", why);
+    } catch (const std::runtime_error& error) {
+      std::fprintf(stderr, "%s\n%s\n", why.c_str(), error.what());
+    }
+  }
+
+ private:
+  std::string log_;
+};
+
+struct Options {
+  std::string file = "/etc/baton/baton.toml";
+  bool test = false;
+  bool probe = false;
+};
+
+int run(const Options& options, const std::string& program) {
+  Complaint complaint;
+  try {
+    auto inherited = baton::inherited_state();
+    if (inherited) complaint.belongs_into(inherited->error_log);
+    baton::ConfigResult loaded = baton::load_config(options.file);
+    for (const baton::ConfigError& error : loaded.errors) complaint.say(error.to_string());
+    if (!loaded.config) return 1;
+    if (options.test) return check_only(*loaded.config);
+    const std::string absolute = std::filesystem::absolute(options.file).lexically_normal().string();
+    if (options.probe) return baton::answer_probe(*loaded.config, absolute);
+    baton::open_crash_points();
+    return baton::Master(std::move(*loaded.config), absolute, program, std::move(inherited)).run();
+  } catch (const std::exception& error) {
+    complaint.say(std::string("baton: ") + error.what());
+    return 1;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -47,11 +104,12 @@ int main(int argc, char** argv) {
   occupy_standard_descriptors();
   CLI::App app{
       "A prefork HTTP server in which connections outlive the workers that serve them.\n"
-      "Signals: HUP reload, TERM graceful stop, INT fast stop, USR1 reopen logs."};
-  std::string file = "/etc/baton/baton.toml";
-  bool test = false;
-  app.add_option("-c,--config", file, "Configuration file")->capture_default_str();
-  app.add_flag("-t,--test", test, "Check the configuration and exit; binds nothing");
+      "Signals: HUP reload, TERM graceful stop, INT fast stop, USR1 reopen logs, USR2 upgrade."};
+  Options options;
+  app.add_option("-c,--config", options.file, "Configuration file")->capture_default_str();
+  app.add_flag("-t,--test", options.test, "Check the configuration and exit; binds nothing");
+  // For a master to ask the program that would replace it.
+  app.add_flag("--upgrade-probe", options.probe)->group("");
   app.set_version_flag("-V,--version", std::string("baton ") + baton::kVersion);
   try {
     app.parse(argc, argv);
@@ -59,17 +117,5 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
 
-  baton::ConfigResult loaded = baton::load_config(file);
-  for (const baton::ConfigError& error : loaded.errors)
-    std::fprintf(stderr, "%s\n", error.to_string().c_str());
-  if (!loaded.config) return 1;
-  if (test) return check_only(*loaded.config);
-  baton::open_crash_points();
-  try {
-    const std::string absolute = std::filesystem::absolute(file).lexically_normal().string();
-    return baton::Master(std::move(*loaded.config), absolute).run();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "baton: %s\n", error.what());
-    return 1;
-  }
+  return run(options, baton::program_path(argv[0]));
 }

@@ -13,6 +13,7 @@
 #include <stdexcept>
 
 #include "common/log.h"
+#include "common/version.h"
 #include "master/descriptor_table.h"
 #include "master/recovery.h"
 #include "master/spawner.h"
@@ -42,6 +43,24 @@ Segment make_segment(const std::string& file, const Config& config) {
   header.start_unix = ::time(nullptr);
   header.start_ns = monotonic_ns();
   header.max_connections.store(config.server.max_connections);
+  header.max_capacity = config.server.max_connections;
+  return segment;
+}
+
+Segment take_segment_over(const std::string& file, const Config& config, const UpgradeState& inherited) {
+  Segment segment = Segment::take_over(Segment::name_for(file));
+  SegmentHeader& header = segment.header();
+  if (!grow_descriptor_table(header.slot_count))
+    spdlog::warn("cannot grow the descriptor table: {}", std::strerror(errno));
+  std::strncpy(header.version, kVersion, sizeof header.version - 1);
+  std::strncpy(header.name, config.server.name.c_str(), sizeof header.name - 1);
+  header.max_connections.store(config.server.max_connections);
+  std::uint32_t orphans = 0;
+  for (const auto& generation : inherited.generations)
+    orphans += static_cast<std::uint32_t>(generation.workers.size());
+  header.orphans.store(orphans);
+  // From here on those that were started before are orphans. They are frozen, so none is at the table.
+  header.executions.fetch_add(1);
   return segment;
 }
 
@@ -60,21 +79,31 @@ std::string describe_death(const siginfo_t& info) {
 
 }  // namespace
 
-Master::Master(Config config, std::string file)
+Master::Master(Config config, std::string file, std::string program, std::optional<UpgradeState> inherited)
     : config_file_(std::move(file)),
+      program_(std::move(program)),
+      inherited_(std::move(inherited)),
       first_config_(std::move(config)),
-      segment_(make_segment(config_file_, first_config_)),
-      error_log_(first_config_.log.error),
-      pid_file_(first_config_.server.pid_file),
-      epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+      segment_(inherited_ ? take_segment_over(config_file_, first_config_, *inherited_)
+                          : make_segment(config_file_, first_config_)),
+      error_log_(inherited_ ? ErrorLogFile(inherited_->error_log, UniqueFd(inherited_->error_log_fd))
+                            : ErrorLogFile(first_config_.log.error)),
+      pid_file_(inherited_ ? PidFile(inherited_->pid_file, PidFile::Written{})
+                           : PidFile(first_config_.server.pid_file)),
+      epoll_fd_(inherited_ ? UniqueFd(inherited_->epoll_fd)
+                           : checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       epoll_(epoll_fd_.get(), segment_.connections()),
       listeners_(segment_, epoll_),
       sweeper_(segment_, epoll_),
       reclaimer_(segment_, epoll_, [this](int fd) { return owns(fd); }) {
   install_logger(error_log_.fd(), first_config_.log.level);
-  current_ = std::make_unique<Generation>(1, first_config_,
-                                          std::make_shared<AccessLogFile>(first_config_.log.access));
-  listeners_.prepare(first_config_.file, first_config_.listen);
+  if (inherited_) {
+    adopt(*inherited_);
+  } else {
+    current_ = std::make_unique<Generation>(1, first_config_,
+                                            std::make_shared<AccessLogFile>(first_config_.log.access));
+    listeners_.prepare(first_config_.file, first_config_.listen);
+  }
 
   const sigset_t set = signal_set();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
@@ -90,6 +119,9 @@ Master::Master(Config config, std::string file)
   watch(signals_.get());
   watch(timer_.get());
   watch(ready_.get());
+  for (const auto& generation : retiring_) {
+    for (const WorkerProcess& worker : generation->workers) watch(worker.pidfd.get());
+  }
 }
 
 Master::~Master() {
@@ -129,6 +161,8 @@ int Master::run() {
         on_tick();
       } else if (fd == ready_.get()) {
         on_ready();
+      } else if (probe_ && (fd == probe_->output_fd() || fd == probe_->process_fd())) {
+        look_at_probe();
       } else {
         const auto reap_in = [&](Generation* generation) {
           WorkerProcess* worker = generation != nullptr ? generation->find(fd) : nullptr;
@@ -145,6 +179,7 @@ int Master::run() {
     forget_retired();
     if (stage_ == Stage::kRetiring && !current_->any_running() && retiring_.empty()) stage_ = Stage::kEnded;
   }
+  if (inherited_ && exit_status_ != 0) spdlog::critical("the upgrade has failed, all connections are lost");
   spdlog::info("stopped");
   return exit_status_;
 }
@@ -174,7 +209,7 @@ void Master::on_signal(int signal) {
         spdlog::error("{}; going on with the old file", error.what());
       }
       break;
-    case SIGUSR2: spdlog::warn("SIGUSR2: a binary upgrade is not supported by this version"); break;
+    case SIGUSR2: start_upgrade(); break;
     default: break;  // SIGCHLD: the pidfds tell
   }
 }
@@ -185,6 +220,7 @@ void Master::on_tick() {
   const std::uint64_t now = monotonic_ns();
   sweeper_.sweep(tick_of(now), current_->config.timeouts, stage_ == Stage::kDraining);
   restart_due_workers(now);
+  if (probe_) look_at_probe();
   if (pending_ && now >= give_up_ns_) abort_reload("the new workers did not become ready in time");
   if (stage_ == Stage::kStarting && now >= give_up_ns_) {
     spdlog::critical("the workers did not become ready in time");
@@ -202,6 +238,7 @@ void Master::on_tick() {
 void Master::on_ready() {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t ignored = ::read(ready_.get(), &count, sizeof count);
+  if (stage_ == Stage::kStarting && inherited_ && all_ready(*current_)) return finish_upgrade();
   if (stage_ == Stage::kStarting && all_ready(*current_)) {
     switch_generation(current_->number);
     listeners_.commit();
@@ -266,7 +303,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
 
 // Of what the master has open, that which could be taken for something a worker left (Reclaimer).
 bool Master::owns(int fd) const {
-  if (fd == error_log_.fd()) return true;
+  if (fd == error_log_.fd() || listeners_.owns(fd)) return true;
   bool own = false;
   const auto look_at = [&](const Generation* generation) {
     if (generation == nullptr) return;
@@ -298,12 +335,16 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   const bool retired = info.si_code == CLD_EXITED && info.si_status == WorkerExit::kRetired;
   const std::string death = "worker " + std::to_string(worker.ordinal) + " (pid " +
                             std::to_string(worker.pid) + ") " + describe_death(info);
+  // Closing is not enough: an orphan of an upgrade may have this descriptor too, and it would be reported for
+  // ever.
+  ::epoll_ctl(own_epoll_.get(), EPOLL_CTL_DEL, worker.pidfd.get(), nullptr);
   worker.pidfd.reset();
   if (!retired)
     reclaimer_.on_death(segment_.scoreboard()[worker.index].flight.phase.load(std::memory_order_relaxed));
   const Death how{retired ? Cause::kRetired : Cause::kKilled, info.si_status, info.si_code == CLD_DUMPED};
   recover(segment_, epoll_, worker.index, how, current_->config, generation.access_log->fd());
   bury(worker);
+  if (generation.orphaned) lose_orphan();
 
   if (!retired) spdlog::warn("{}", death);
   if (&generation == pending_.get()) return abort_reload(death + " before it was ready");
@@ -353,10 +394,15 @@ void Master::restart_due_workers(std::uint64_t now_ns) {
 // -------------------------------------------------------------------------------------------------------------
 
 void Master::drain() {
+  if (inherited_) {  // those who were served before the upgrade are owed an orderly end: in a moment
+    stop_asked_ = true;
+    return;
+  }
   if (stage_ == Stage::kStarting) return retire_all();
   if (stage_ == Stage::kRetiring) return;
   spdlog::info("stopping: finishing the requests in hand");
   stage_ = Stage::kDraining;  // first: the end of a reload may begin the next one, but only while serving
+  if (probe_) fail_upgrade("the server stops");
   if (pending_) abort_reload("the server stops");
   segment_.header().state.store(MasterState::kStopping, std::memory_order_release);
   listeners_.close_all();
@@ -367,6 +413,7 @@ void Master::drain() {
 void Master::retire_all() {
   if (stage_ == Stage::kRetiring) return;
   stage_ = Stage::kRetiring;
+  if (probe_) fail_upgrade("the server stops");
   if (pending_) abort_reload("the server stops");
   segment_.header().state.store(MasterState::kEnding, std::memory_order_release);
   listeners_.close_all();

@@ -6,6 +6,9 @@
 //                              |                                                                 ^
 //                              +------------------------ SIGINT ---------------------------------+
 //
+// An upgrade executes another program in this very process, which begins in STARTING with everything taken
+// over (upgrade.cpp).
+//
 // A reload is a second, pending generation beside the serving one: either all of its workers become ready and
 // it takes over at one store to SegmentHeader::generation, or it is killed and nothing has changed.
 #pragma once
@@ -14,6 +17,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +31,8 @@
 #include "master/pid_file.h"
 #include "master/reclaimer.h"
 #include "master/sweeper.h"
+#include "master/upgrade_probe.h"
+#include "master/upgrade_state.h"
 
 namespace baton {
 
@@ -38,7 +44,10 @@ class Master {
   // Sets up everything that exists before the first clone: the descriptor table, the segment, the logs, the
   // epoll set, the listeners, the pid file. Throws std::runtime_error with a message for people; nothing is
   // left behind then.
-  Master(Config config, std::string file);
+  //
+  // `program` is executed by an upgrade (master/program.h). `inherited`: this process has executed it, and
+  // everything is taken over instead of made.
+  Master(Config config, std::string file, std::string program, std::optional<UpgradeState> inherited);
   ~Master();
 
   // Serves until told to stop. Returns the exit status: 0, or 1 when the workers cannot start.
@@ -69,6 +78,21 @@ class Master {
   void switch_generation(std::uint32_t number);
   void forget_retired();
 
+  // Upgrade; in upgrade.cpp.
+  void start_upgrade();
+  void look_at_probe();
+  void execute(const ProbeReport& report);
+  void exec_program(const UniqueFd& state);
+  [[nodiscard]] std::string no_room_for(const ProbeReport& report) const;
+  [[nodiscard]] UpgradeState state_to_hand_over() const;
+  [[nodiscard]] std::vector<const WorkerProcess*> running_workers() const;
+  [[nodiscard]] std::vector<int> own_descriptors() const;
+  void fail_upgrade(const std::string& why);
+  void adopt(const UpgradeState& state);
+  void finish_upgrade();
+  void lose_orphan();
+  void go_on();  // with the commands that had to wait
+
   // Stop.
   void drain();
   void retire_all();
@@ -76,6 +100,8 @@ class Master {
   [[nodiscard]] bool owns(int fd) const;
 
   std::string config_file_;  // as it was given: a link may be pointed elsewhere before a reload
+  std::string program_;
+  std::optional<UpgradeState> inherited_;  // until this program serves in its predecessor's place
   Config first_config_;
   Segment segment_;
   // Removes the segment's name at the end, also when a constructor of what follows throws.
@@ -101,7 +127,10 @@ class Master {
   std::unique_ptr<Generation> current_;
   std::unique_ptr<Generation> pending_;
   std::vector<std::unique_ptr<Generation>> retiring_;
+  std::unique_ptr<UpgradeProbe> probe_;
   bool reload_again_ = false;
+  bool upgrade_asked_ = false;    // during a reload
+  bool stop_asked_ = false;       // during an upgrade
   std::uint64_t give_up_ns_ = 0;  // of the pending generation, of draining or of retiring
 };
 

@@ -10,10 +10,15 @@ class PidFile {
   // Writes this process's id into `path`, replacing what is there at once (rename). Nothing when `path` is
   // empty. Throws std::runtime_error that names the path and the reason.
   explicit PidFile(std::string path);
+  // `path` was written by this process before it executed another program.
+  struct Written {};
+  PidFile(std::string path, Written) : path_(std::move(path)) {}
   PidFile(const PidFile&) = delete;
   PidFile& operator=(const PidFile&) = delete;
   // Removes the file. Only in the master: workers leave with _exit().
   ~PidFile();
+
+  [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
   std::string path_;

@@ -1,15 +1,13 @@
 // Reload: a pending generation beside the serving one, and the one store that makes it the serving one.
-#include <linux/futex.h>
 #include <spdlog/spdlog.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
 
+#include "common/futex.h"
+#include "master/command_report.h"
 #include "master/master.h"
 
 namespace baton {
@@ -25,14 +23,14 @@ std::string join_errors(const std::vector<ConfigError>& errors) {
 }  // namespace
 
 void Master::start_reload() {
-  if (stage_ != Stage::kServing) return;
-  if (pending_) {
+  if (stage_ != Stage::kServing && !inherited_) return;
+  if (pending_ || probe_ || inherited_) {
     reload_again_ = true;
     return;
   }
   ConfigResult loaded = load_config(config_file_);
   if (!loaded.config) return report_reload(false, join_errors(loaded.errors));
-  const std::uint32_t capacity = first_config_.server.max_connections;
+  const std::uint32_t capacity = segment_.header().max_capacity;
   if (loaded.config->server.max_connections > capacity) {
     return report_reload(false, loaded.config->file + ": max_connections = " +
                                     std::to_string(loaded.config->server.max_connections) + " is above the " +
@@ -62,7 +60,7 @@ void Master::start_reload() {
 void Master::switch_generation(std::uint32_t number) {
   std::atomic<std::uint32_t>& generation = segment_.header().generation;
   generation.store(number, std::memory_order_release);
-  ::syscall(SYS_futex, &generation, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  futex_wake_all(generation);
 }
 
 void Master::commit_reload() {
@@ -102,13 +100,8 @@ void Master::report_reload(bool ok, const std::string& message) {
   } else {
     spdlog::error("reload failed, the old configuration goes on: {}", message);
   }
-  CommandReport& report = segment_.header().reload;
-  report.sequence.fetch_add(1, std::memory_order_acq_rel);
-  report.ok.store(ok ? 1 : 0, std::memory_order_relaxed);
-  report.unix_time.store(::time(nullptr), std::memory_order_relaxed);
-  std::strncpy(report.message, message.c_str(), sizeof report.message - 1);
-  report.sequence.fetch_add(1, std::memory_order_acq_rel);
-  if (std::exchange(reload_again_, false)) start_reload();
+  publish(segment_.header().reload, ok, message);
+  go_on();
 }
 
 void Master::forget_retired() {

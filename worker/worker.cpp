@@ -2,11 +2,9 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +13,7 @@
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
+#include "common/futex.h"
 #include "common/log.h"
 #include "worker/acceptor.h"
 #include "worker/access_log.h"
@@ -92,16 +91,16 @@ bool await_switch(const WorkerContext& context, pid_t master) {
     // Signals are blocked here, so the master's SIGTERM would not be seen.
     const bool stopping = header.state.load(std::memory_order_relaxed) >= MasterState::kStopping;
     if (stopping || ::getppid() != master) return false;
-    const timespec again{0, kBackstopMs * 1'000'000L};
-    ::syscall(SYS_futex, &generation, FUTEX_WAIT, seen, &again, nullptr, 0);
+    futex_wait(generation, seen, kBackstopMs);
   }
   return true;
 }
 
 class Worker {
  public:
-  explicit Worker(const WorkerContext& context)
+  Worker(const WorkerContext& context, pid_t master)
       : context_(context),
+        master_(master),
         log_(context.segment.log_buffers()[context.index], context.config.log.access_format,
              context.access_log_fd),
         connections_(context, log_) {}
@@ -110,6 +109,10 @@ class Worker {
     FlightRecord& flight = context_.flight();
     const ConnectionTable table = context_.segment.connections();
     while (!retiring()) {
+      if (frozen()) {
+        await_thaw();
+        continue;
+      }
       flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
       bump(flight.turns);
       const auto event = context_.epoll.wait(kBackstopMs, &while_waiting);
@@ -117,6 +120,9 @@ class Worker {
       log_.flush_if_due(now);
       if (!event) continue;
       bump(context_.counters().wakeups);
+      // Left alone, as below: whoever lifts the freeze kicks. Looked at first: after the freeze of an upgrade
+      // has been lifted, `generation` is surely past ours.
+      if (frozen()) continue;
       // What a retiring worker was woken for is left to others: the master re-arms everything once it is
       // gone.
       if (retiring()) break;
@@ -138,6 +144,18 @@ class Worker {
   }
 
  private:
+  [[nodiscard]] bool frozen() const {
+    return context_.segment.header().frozen.load(std::memory_order_acquire) != 0;
+  }
+
+  // An upgrade is under way: it ends with the freeze lifted, if it fails, or with a newer generation as well.
+  void await_thaw() {
+    context_.flight().phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
+    futex_wait(context_.segment.header().frozen, 1, kBackstopMs);
+    // Signals are blocked here: the one that the master's death sends is not seen.
+    if (::getppid() != master_) retire_asked = 1;
+  }
+
   [[nodiscard]] bool retiring() const {
     if (retire_asked != 0) return true;
     const std::uint64_t most = context_.config.limits.requests_per_worker;
@@ -149,11 +167,16 @@ class Worker {
   }
 
   const WorkerContext& context_;
+  const pid_t master_;
   AccessLog log_;
   ConnectionHandler connections_;
 };
 
 }  // namespace
+
+bool take_identity(const ServerConfig& server, const serve::Router& router) {
+  return become_user(server) && can_read_roots(router);
+}
 
 void run_worker(const WorkerContext& context) {
   const pid_t master = context.segment.header().master_pid.load(std::memory_order_relaxed);
@@ -165,9 +188,8 @@ void run_worker(const WorkerContext& context) {
   DescriptorMotion::report_to(context.flight(), context.segment.header());
   crash_point("worker-start");
   if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
-  if (!become_user(context.config.server) || !can_read_roots(context.router))
-    ::_exit(WorkerExit::kCannotStart);
-  Worker worker(context);
+  if (!take_identity(context.config.server, context.router)) ::_exit(WorkerExit::kCannotStart);
+  Worker worker(context, master);
   if (await_switch(context, master)) worker.run(while_waiting);
   ::_exit(WorkerExit::kRetired);
 }

@@ -93,6 +93,9 @@ TEST(Segment, AttachRefusesAnotherLayoutAndNamesBothVersions) {
   created.header().layout_version = kLayoutVersion + 6;
   expect_attach_fails(name.text(), "version " + std::to_string(kLayoutVersion + 6));
   expect_attach_fails(name.text(), "reads version " + std::to_string(kLayoutVersion));
+  created.header().layout_version = kLayoutVersion;
+  created.header().fingerprint += 1;
+  expect_attach_fails(name.text(), "another build");
 }
 
 TEST(Segment, AttachRefusesOtherSizesOfItsParts) {

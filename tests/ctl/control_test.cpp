@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGUSR1};
+constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
 
 // A process in the master's place. It blocks its signals before it begins, so none can come too early.
 class ControlTest : public testing::Test {
@@ -47,8 +47,8 @@ class ControlTest : public testing::Test {
       ::waitpid(pid_, nullptr, 0);
     }
   }
-  void write_report(bool ok, const char* message) {
-    CommandReport& report = segment_.header().reload;
+  void write_report(bool ok, const char* message) { write_report(segment_.header().reload, ok, message); }
+  static void write_report(CommandReport& report, bool ok, const char* message) {
     report.sequence += 1;
     report.ok = ok ? 1 : 0;
     std::strcpy(report.message, message);
@@ -105,6 +105,24 @@ TEST_F(ControlTest, ReloadGivesUpOnAMasterThatDoesNotAnswer) {
   const Outcome outcome = reload(segment_, milliseconds(60));
   EXPECT_FALSE(outcome.ok);
   EXPECT_THAT(outcome.message, HasSubstr("no outcome"));
+}
+
+TEST_F(ControlTest, UpgradeWaitsForTheReportOfTheUpgrade) {
+  start_master([this](int signal) {
+    write_report(true, "a reload");
+    write_report(segment_.header().upgrade, signal == SIGUSR2, "upgraded");
+    return true;
+  });
+  const Outcome outcome = upgrade(segment_, seconds(30));
+  EXPECT_TRUE(outcome.ok);
+  EXPECT_EQ(outcome.message, "upgraded");
+}
+
+TEST_F(ControlTest, UpgradeNoticesTheMastersDeath) {
+  start_master([](int) { return false; });
+  const Outcome outcome = upgrade(segment_, seconds(30));
+  EXPECT_FALSE(outcome.ok);
+  EXPECT_THAT(outcome.message, HasSubstr("ended during the upgrade"));
 }
 
 TEST_F(ControlTest, StopSendsTermAndFastStopInt) {

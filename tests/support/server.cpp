@@ -57,6 +57,13 @@ std::string batonctl_binary() {
   return beside_this_program("batonctl");
 }
 
+std::string next_baton_binary() {
+  return beside_this_program("baton_next");
+}
+std::string other_baton_binary() {
+  return beside_this_program("baton_other");
+}
+
 Finished run_program(const std::vector<std::string>& arguments) {
   const TempDir folder;
   const std::string out = (folder.path() / "out").string();
@@ -70,10 +77,10 @@ Finished run_program(const std::vector<std::string>& arguments) {
   return {exit_status(status), read_file(out), read_file(err)};
 }
 
-Server::Server(const TempDir& folder, const std::string& config)
+Server::Server(const TempDir& folder, const std::string& config, const std::string& binary)
     : folder_(folder), config_file_((folder.path() / "baton.toml").string()) {
   write_config(config);
-  pid_ = start_program({baton_binary(), "-c", config_file_}, (folder.path() / "stdout.txt").string(),
+  pid_ = start_program({binary, "-c", config_file_}, (folder.path() / "stdout.txt").string(),
                        (folder.path() / "stderr.txt").string());
   const std::string name = Segment::name_for(config_file_);
   bool ended = false;

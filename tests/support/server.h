@@ -27,13 +27,17 @@ Finished run_program(const std::vector<std::string>& arguments);
 // Paths of the binaries beside the running test.
 std::string baton_binary();
 std::string batonctl_binary();
+// The same program of version 99.1.2; and of 99.2.0, whose shared memory has another layout.
+std::string next_baton_binary();
+std::string other_baton_binary();
 
 class Server {
  public:
   // Writes `config` as baton.toml into `folder` and starts the server on it, in the foreground, with its log
   // in folder/stderr.txt and its standard output in folder/stdout.txt. Waits until it serves; throws with the
   // log when it ends instead. The text "[[listen]]" is added (127.0.0.1:0) when `config` has none.
-  Server(const TempDir& folder, const std::string& config);
+  // `binary`: another program than the one beside the test.
+  Server(const TempDir& folder, const std::string& config, const std::string& binary = baton_binary());
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   // Fast stop, then kill if need be.
@@ -60,6 +64,7 @@ class Server {
   void signal(int number) const;
   // Replaces the configuration and has it reloaded; returns what batonctl reload did.
   Finished reload(const std::string& config) const;
+  void write_config(const std::string& config) const;
   // Runs batonctl with -c for this server.
   [[nodiscard]] Finished ctl(std::vector<std::string> arguments) const;
   // Waits until the server has ended by itself; its exit status.
@@ -68,8 +73,6 @@ class Server {
   int stop();
 
  private:
-  void write_config(const std::string& config) const;
-
   const TempDir& folder_;
   std::string config_file_;
   pid_t pid_ = -1;

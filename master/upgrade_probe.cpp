@@ -1,0 +1,230 @@
+#include "master/upgrade_probe.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/segment.h"
+#include "common/version.h"
+#include "master/generation.h"
+#include "master/upgrade_state.h"
+#include "worker/worker.h"
+
+namespace baton {
+
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kMostOutput = 64 * 1024;
+
+Json to_json(const ListenConfig& listen) {
+  return {{"text", listen.text},
+          {"address", listen.address.to_string()},
+          {"backlog", listen.backlog},
+          {"line", listen.line},
+          {"column", listen.column}};
+}
+
+ListenConfig listen_of(const Json& json) {
+  ListenConfig listen;
+  json.at("text").get_to(listen.text);
+  json.at("backlog").get_to(listen.backlog);
+  json.at("line").get_to(listen.line);
+  json.at("column").get_to(listen.column);
+  std::string why;
+  const auto address = Address::parse(json.at("address").get<std::string>(), &why);
+  if (!address) throw std::runtime_error("it would listen on " + listen.text + ": " + why);
+  listen.address = *address;
+  return listen;
+}
+
+ProbeReport report_of(const std::string& line) {
+  const Json json = Json::parse(line);
+  if (json.at("state_format") != UpgradeState::kFormat)
+    throw std::runtime_error("it does not understand what this version hands over");
+  ProbeReport report;
+  json.at("version").get_to(report.version);
+  json.at("workers").get_to(report.workers);
+  json.at("descriptors").get_to(report.descriptors);
+  json.at("file").get_to(report.file);
+  for (const Json& listen : json.at("listen")) report.listen.push_back(listen_of(listen));
+  return report;
+}
+
+// Everything that a start does and that can fail, but for binding; throws std::runtime_error.
+Json rehearse(const Config& config, const std::string& config_file) {
+  const Generation generation(1, config, std::make_shared<AccessLogFile>(config.log.access));
+  const ErrorLogFile error_log(config.log.error);
+  const Segment segment = [&] {
+    try {
+      return Segment::attach(Segment::name_for(config_file));
+    } catch (const std::runtime_error& error) {
+      throw std::runtime_error(std::string("it cannot use the server's shared memory: ") + error.what());
+    }
+  }();
+  if (segment.header().master_pid.load() != ::getppid())
+    throw std::runtime_error("--upgrade-probe is for a running server to call; see 'batonctl upgrade'");
+  const std::uint32_t capacity = segment.header().max_capacity;
+  if (config.server.max_connections > capacity) {
+    throw std::runtime_error(config.file +
+                             ": max_connections = " + std::to_string(config.server.max_connections) +
+                             " is above the " + std::to_string(capacity) +
+                             " that the server was started with: restart it to raise the limit");
+  }
+  const UniqueFd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // the lowest number not in use
+  if (!take_identity(config.server, generation.router))
+    throw std::runtime_error("workers cannot start with it");
+  Json listen = Json::array();
+  for (const ListenConfig& entry : config.listen) listen.push_back(to_json(entry));
+  return {{"version", kVersion},
+          {"state_format", UpgradeState::kFormat},
+          {"workers", config.server.workers},
+          {"descriptors", next.get()},
+          {"file", config.file},
+          {"listen", std::move(listen)}};
+}
+
+std::string trimmed(std::string text) {
+  const std::size_t end = text.find_last_not_of(" \n");
+  text.resize(end == std::string::npos ? 0 : end + 1);
+  return text;
+}
+
+class SpawnActions {
+ public:
+  explicit SpawnActions(int output) {
+    ::posix_spawn_file_actions_init(&actions_);
+    ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions_, output, STDERR_FILENO);
+    // All are close-on-exec. But a client's socket in a process that nobody watches would not be closed when
+    // the server closes it, so this does not depend on it.
+    ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
+    ::posix_spawnattr_init(&attributes_);
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::posix_spawnattr_setsigmask(&attributes_, &set);
+    ::sigaddset(&set, SIGPIPE);
+    ::posix_spawnattr_setsigdefault(&attributes_, &set);
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  }
+  SpawnActions(const SpawnActions&) = delete;
+  SpawnActions& operator=(const SpawnActions&) = delete;
+  ~SpawnActions() {
+    ::posix_spawn_file_actions_destroy(&actions_);
+    ::posix_spawnattr_destroy(&attributes_);
+  }
+
+  // Returns an errno.
+  int spawn(const std::vector<std::string>& arguments, pid_t& pid) const {
+    std::vector<char*> argv;
+    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    return ::posix_spawn(&pid, argv[0], &actions_, &attributes_, argv.data(), environ);
+  }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+};
+
+}  // namespace
+
+int answer_probe(const Config& config, const std::string& config_file) {
+  install_logger(STDERR_FILENO, "warn");
+  set_log_identity("probe");
+  try {
+    std::printf("%s\n", rehearse(config, config_file).dump().c_str());
+    return std::fflush(stdout) == 0 ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
+
+UpgradeProbe::UpgradeProbe(const std::string& program, const std::string& config_file)
+    : give_up_ns_(monotonic_ns() + kTimeoutNs) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error(std::string("pipe: ") + std::strerror(errno));
+  output_ = UniqueFd(ends[0]);
+  const UniqueFd input(ends[1]);
+  ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
+  pid_t pid = -1;
+  const int error = SpawnActions(input.get()).spawn({program, "--upgrade-probe", "-c", config_file}, pid);
+  if (error != 0) throw std::runtime_error("cannot execute " + program + ": " + std::strerror(error));
+  // Nobody else waits for it, so the number is still its own.
+  process_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (process_) return;
+  const int cause = errno;
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  throw std::runtime_error(std::string("pidfd_open: ") + std::strerror(cause));
+}
+
+UpgradeProbe::~UpgradeProbe() {
+  if (!process_) return;
+  ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+  siginfo_t info{};
+  ::waitid(P_PIDFD, static_cast<id_t>(process_.get()), &info, WEXITED);
+}
+
+bool UpgradeProbe::look(std::uint64_t now_ns) {
+  read_output();
+  if (now_ns >= give_up_ns_ && !given_up_) {
+    given_up_ = true;
+    ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+  }
+  siginfo_t info{};
+  if (::waitid(P_PIDFD, static_cast<id_t>(process_.get()), &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+    return false;
+  read_output();
+  process_.reset();
+  judge(info.si_code, info.si_status);
+  return true;
+}
+
+void UpgradeProbe::read_output() {
+  char chunk[4096];
+  while (output_) {
+    const ssize_t n = ::read(output_.get(), chunk, sizeof chunk);
+    if (n < 0 && errno == EAGAIN) return;
+    if (n <= 0) return output_.reset();
+    if (text_.size() < kMostOutput) text_.append(chunk, static_cast<std::size_t>(n));
+  }
+}
+
+void UpgradeProbe::judge(int code, int status) {
+  const std::string text = trimmed(std::move(text_));
+  const std::string said = text.empty() ? "" : ": " + text;
+  if (given_up_) {
+    failure_ = "the new program did not answer within 30 s" + said;
+  } else if (code != CLD_EXITED) {
+    failure_ = "the new program was killed by signal " + std::to_string(status) + said;
+  } else if (status != 0) {
+    failure_ = text.empty() ? "the new program ended with status " + std::to_string(status) +
+                                  " when it was asked whether it can take over"
+                            : text;
+  } else {
+    try {
+      report_ = report_of(text.substr(text.rfind('\n') + 1));
+    } catch (const Json::exception&) {
+      failure_ = "the new program does not answer like baton" + said;
+    } catch (const std::runtime_error& error) {
+      failure_ = "the new program cannot follow this one: " + std::string(error.what());
+    }
+  }
+}
+
+}  // namespace baton

@@ -1,0 +1,70 @@
+// Whether the program that an upgrade would execute can take over: it is asked, in a process of its own,
+// while the old one goes on serving.
+//
+//   master                                    probe: PROGRAM --upgrade-probe -c FILE
+//     posix_spawn, no descriptor but 0 to 2 ->  is linked, reads the configuration, opens roots and logs,
+//                                               attaches the live segment, becomes the configured user
+//     output_fd() readable                <-    one line of JSON, exit 0; or why not, exit 1
+//     process_fd() readable               <-    gone
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "common/unique_fd.h"
+
+namespace baton {
+
+// What the new program says of itself.
+struct ProbeReport {
+  std::string version;
+  std::uint32_t workers = 0;         // that it will start
+  std::uint32_t descriptors = 0;     // that it opens before it serves, workers and listeners apart
+  std::string file;                  // the configuration's absolute path
+  std::vector<ListenConfig> listen;  // with line and column
+};
+
+// The new program's side: main() of `baton --upgrade-probe`. Returns the exit status.
+int answer_probe(const Config& config, const std::string& config_file);
+
+// The old program's side.
+class UpgradeProbe {
+ public:
+  static constexpr std::uint64_t kTimeoutNs = 30'000'000'000;
+
+  // Starts it. Blocks only until the kernel has loaded the program. Throws std::runtime_error: it cannot be
+  // executed.
+  UpgradeProbe(const std::string& program, const std::string& config_file);
+  UpgradeProbe(const UpgradeProbe&) = delete;
+  UpgradeProbe& operator=(const UpgradeProbe&) = delete;
+  ~UpgradeProbe();  // kills it
+
+  // Both to be watched for EPOLLIN. The first may be gone (-1) before the second tells the end.
+  [[nodiscard]] int output_fd() const { return output_.get(); }
+  [[nodiscard]] int process_fd() const { return process_.get(); }
+
+  // Looks what has happened; never blocks. True: the process has ended, and report() or failure() tells.
+  bool look(std::uint64_t now_ns);
+
+  [[nodiscard]] const std::optional<ProbeReport>& report() const { return report_; }
+  [[nodiscard]] const std::string& failure() const { return failure_; }
+
+ private:
+  void read_output();
+  void judge(int code, int status);
+
+  std::uint64_t give_up_ns_;
+  bool given_up_ = false;
+  UniqueFd output_;
+  UniqueFd process_;
+  std::string text_;
+  std::optional<ProbeReport> report_;
+  std::string failure_;
+};
+
+}  // namespace baton

@@ -1,0 +1,120 @@
+#include "master/upgrade_state.h"
+
+#include <linux/close_range.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <vector>
+
+namespace baton {
+
+using Json = nlohmann::json;
+
+namespace {
+
+Json to_json(const UpgradeState::Generation& generation) {
+  Json workers = Json::array();
+  for (const UpgradeState::Worker& worker : generation.workers) {
+    workers.push_back({{"pid", worker.pid},
+                       {"pidfd", worker.pidfd},
+                       {"index", worker.index},
+                       {"ordinal", worker.ordinal},
+                       {"restarts", worker.restarts}});
+  }
+  return {{"number", generation.number},
+          {"access_log", generation.access_log},
+          {"access_log_fd", generation.access_log_fd},
+          {"workers", std::move(workers)}};
+}
+
+UpgradeState::Generation generation_of(const Json& json) {
+  UpgradeState::Generation generation;
+  json.at("number").get_to(generation.number);
+  json.at("access_log").get_to(generation.access_log);
+  json.at("access_log_fd").get_to(generation.access_log_fd);
+  for (const Json& worker : json.at("workers")) {
+    generation.workers.push_back({worker.at("pid"), worker.at("pidfd"), worker.at("index"),
+                                  worker.at("ordinal"), worker.at("restarts")});
+  }
+  return generation;
+}
+
+Json to_json(const UpgradeState::Listener& listener) {
+  return {{"text", listener.text},
+          {"address", listener.address},
+          {"backlog", listener.backlog},
+          {"fd", listener.fd},
+          {"stage", static_cast<int>(listener.stage)}};
+}
+
+UpgradeState::Listener listener_of(const Json& json) {
+  const int stage = json.at("stage");
+  if (stage < 0 || stage > static_cast<int>(UpgradeState::Listener::Stage::kRemoved))
+    throw std::runtime_error("no such stage of a listener");
+  return {json.at("text"), json.at("address"), json.at("backlog"), json.at("fd"),
+          static_cast<UpgradeState::Listener::Stage>(stage)};
+}
+
+UpgradeState parse(const std::vector<std::uint8_t>& bytes) {
+  const Json json = Json::from_cbor(bytes);
+  if (json.at("format") != UpgradeState::kFormat) throw std::runtime_error("it is of another version");
+  UpgradeState state;
+  json.at("version").get_to(state.version);
+  json.at("begun_ns").get_to(state.begun_ns);
+  json.at("epoll_fd").get_to(state.epoll_fd);
+  json.at("error_log").get_to(state.error_log);
+  json.at("error_log_fd").get_to(state.error_log_fd);
+  json.at("pid_file").get_to(state.pid_file);
+  json.at("reload_asked").get_to(state.reload_asked);
+  for (const Json& listener : json.at("listeners")) state.listeners.push_back(listener_of(listener));
+  for (const Json& generation : json.at("generations"))
+    state.generations.push_back(generation_of(generation));
+  return state;
+}
+
+}  // namespace
+
+UniqueFd UpgradeState::save() const {
+  Json json{{"format", kFormat},           {"version", version},           {"begun_ns", begun_ns},
+            {"epoll_fd", epoll_fd},        {"error_log", error_log},       {"error_log_fd", error_log_fd},
+            {"pid_file", pid_file},        {"reload_asked", reload_asked}, {"listeners", Json::array()},
+            {"generations", Json::array()}};
+  for (const Listener& listener : listeners) json["listeners"].push_back(to_json(listener));
+  for (const Generation& generation : generations) json["generations"].push_back(to_json(generation));
+  // Not text: paths need not be UTF-8.
+  const std::vector<std::uint8_t> bytes = Json::to_cbor(json);
+  UniqueFd fd(::memfd_create("baton upgrade", MFD_CLOEXEC));
+  if (!fd || ::pwrite(fd.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    throw std::runtime_error(std::string("cannot write down the state: ") + std::strerror(errno));
+  }
+  return fd;
+}
+
+UpgradeState UpgradeState::load(int fd) {
+  std::vector<std::uint8_t> bytes;
+  std::uint8_t chunk[4096];
+  ssize_t n = 0;
+  while ((n = ::pread(fd, chunk, sizeof chunk, static_cast<off_t>(bytes.size()))) > 0)
+    bytes.insert(bytes.end(), chunk, chunk + n);
+  try {
+    return parse(bytes);
+  } catch (const std::exception& error) {
+    throw std::runtime_error(std::string("cannot read the state that was handed over: ") + error.what());
+  }
+}
+
+std::optional<UpgradeState> inherited_state() {
+  const char* number = std::getenv(kUpgradeVariable);
+  if (number == nullptr) return std::nullopt;
+  const UniqueFd fd(std::atoi(number));
+  ::unsetenv(kUpgradeVariable);
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  return UpgradeState::load(fd.get());
+}
+
+}  // namespace baton
