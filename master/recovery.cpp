@@ -120,8 +120,9 @@ bool Heir::take_body_counts() {
 }
 
 Outcome Heir::begin_again() {
-  // A body may be complete, and then nothing more arrives that would bring a worker: EPOLLOUT does, at once.
-  if (slot_.phase == Phase::kBody) next_ = SlotState::kArmedWrite;
+  // A body may be complete, or a head all in the spool, and then nothing more arrives that would bring a
+  // worker: EPOLLOUT does, at once.
+  if (slot_.phase == Phase::kBody || slot_.spool_fd >= 0) next_ = SlotState::kArmedWrite;
   int unread = 0;
   const bool reading = flight_.phase.load(std::memory_order_relaxed) == FlightPhase::kReading &&
                        (slot_.phase == Phase::kBody || (::ioctl(fd_, SIOCINQ, &unread) == 0 && unread > 0));

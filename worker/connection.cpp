@@ -135,7 +135,9 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
   flight_.phase.store(FlightPhase::kReading, std::memory_order_relaxed);
   switch (inbox_.peek(fd_, *slot_)) {
     case PeekResult::kData: break;
-    case PeekResult::kNothing: return Next::kRead;
+    case PeekResult::kNothing:
+      if (inbox_.data().empty()) return Next::kRead;
+      break;  // the head may be all in the spool, from a worker that died before it took up the body
     case PeekResult::kClosed:
     case PeekResult::kBroken: return Next::kClose;
   }
