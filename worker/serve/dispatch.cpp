@@ -34,6 +34,7 @@ bool refused(Exchange& exchange, std::string_view allow) {
 
 void Dispatcher::dispatch(Exchange& exchange) {
   const http::Request& request = exchange.request;
+  flight_.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
   if (request.path == "*") {  // OPTIONS *: the server as a whole (RFC 9110 9.3.7)
     exchange.reply.status = 204;
     exchange.reply.header("Allow", kAllowAny);
@@ -51,6 +52,7 @@ void Dispatcher::dispatch(Exchange& exchange) {
   exchange.path = *normalized;
   exchange.route = router_.find(request.host, exchange.path);
   if (exchange.route == nullptr) return error_reply(exchange, 404);
+  flight_.route.store(exchange.route->number, std::memory_order_relaxed);
   if (!exchange.route->allows(exchange.peer)) return error_reply(exchange, 403);
   std::visit([&](const auto& config) { serve(exchange, config); }, exchange.route->config->action);
 }
