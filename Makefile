@@ -31,6 +31,11 @@ ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp
                $(INTEGRATION)
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 
+# A second build of the server, with crash points (common/crash_point.h): only what has any is compiled again.
+POINTS  := $(BUILD)/points
+POINTED := $(shell grep -l 'include "common/crash_point.h"' $(COMMON) $(WORKER) $(MASTER) master/main.cpp)
+points   = $(patsubst %.cpp,$(POINTS)/%.o,$(filter $(POINTED),$(1))) $(call objects,$(filter-out $(POINTED),$(1)))
+
 BIN   := $(BUILD)/baton $(BUILD)/batonctl
 TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests
 
@@ -46,6 +51,11 @@ $(BUILD)/%.o: %.cpp
 	@echo "  CXX   $<"
 	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
+$(POINTS)/%.o: %.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX   $< (crash points)"
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -DBATON_CRASH_POINTS -c $< -o $@
+
 define link
 @echo "  LINK  $@"
 @$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
@@ -55,6 +65,11 @@ $(BUILD)/baton: $(call objects,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
 	$(link)
 $(BUILD)/batonctl: $(call objects,ctl/main.cpp $(CTL) $(COMMON))
 	$(link)
+$(POINTS)/baton: $(call points,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
+	$(link)
+$(POINTS)/batonctl: $(BUILD)/batonctl
+	@mkdir -p $(@D)
+	@ln -f $< $@
 $(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON))
 	$(link) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
@@ -170,4 +185,4 @@ clean: ## Remove build/
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)))
+-include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)) $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)))

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/config.h"
+#include "common/crash_point.h"
 #include "common/version.h"
 #include "master/master.h"
 
@@ -56,6 +57,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", error.to_string().c_str());
   if (!loaded.config) return 1;
   if (test) return check_only(*loaded.config);
+  baton::open_crash_points();
   try {
     const std::string absolute = std::filesystem::absolute(file).lexically_normal().string();
     return baton::Master(std::move(*loaded.config), absolute).run();

@@ -17,6 +17,9 @@ forbid worker 'master|ctl|tests'
 forbid master 'ctl|tests'
 forbid ctl 'worker|master|tests'
 
+echo "  CHECK crash points are in .cpp files only, which are compiled twice"
+if git grep -n 'include "common/crash_point.h"' -- '*.h' ':!tests'; then fail "these would differ between the builds"; fi
+
 echo "  CHECK no skipped or disabled test, no unfinished mark"
 if git grep -nE 'GTEST_SKIP|DISABLED_|TODO|FIXME' -- '*.cpp' '*.h'; then fail "finish or remove these"; fi
 

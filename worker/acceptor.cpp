@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "common/crash_point.h"
 #include "common/unique_fd.h"
 #include "worker/deadlines.h"
 #include "worker/outbox.h"
@@ -33,6 +34,7 @@ void adopt(const WorkerContext& context, int fd, const sockaddr_storage& address
   const ConnectionTable table = context.segment.connections();
   raise_highest(context.segment.header(), fd);  // first: recovery looks no further
   table.open(fd, context.index);
+  crash_point("after-open-slot");
   Slot& slot = table.at(fd);
   table.notes(fd).peer = Peer::from_sockaddr(address);
   if (address.ss_family == AF_UNIX) slot.flags = SlotFlags::kUnixSocket;
@@ -41,6 +43,7 @@ void adopt(const WorkerContext& context, int fd, const sockaddr_storage& address
   // first byte. Last: recovery takes a slot with a deadline for one that is filled in.
   std::atomic_signal_fence(std::memory_order_release);
   set_deadline(slot, Deadline::kKeepAlive, slot.accepted + ticks_of(context.config.timeouts.header));
+  crash_point("accepted");
 }
 
 void hand_over(const WorkerContext& context, int fd) {
@@ -69,6 +72,7 @@ int accept_burst(const WorkerContext& context, int listener, std::uint64_t now_n
     const int fd =
         ::accept4(listener, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+      crash_point("after-accept");
       bump(context.counters().accepted);
       hand_over(context, last);
       adopt(context, fd, address, now_ns);
@@ -98,6 +102,7 @@ int accept_burst(const WorkerContext& context, int listener, std::uint64_t now_n
 }
 
 void watch_connection(const WorkerContext& context, int fd) {
+  crash_point("before-watch");
   const int error = context.epoll.add(fd);
   if (error == 0) return;
   spdlog::error("cannot watch a new connection: {}", std::strerror(error));
@@ -111,6 +116,7 @@ void close_connection(const WorkerContext& context, int fd) {
   drop_parked(slot);
   const UniqueFd spool(std::exchange(slot.spool_fd, -1));
   table.free(fd);
+  crash_point("after-free-before-close");
   ::close(fd);
   bump(context.counters().closed);
   SegmentHeader& header = context.segment.header();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/crash_point.h"
 #include "worker/acceptor.h"
 #include "worker/deadlines.h"
 
@@ -37,7 +38,11 @@ void ConnectionHandler::handle(int fd, std::uint32_t generation, std::uint64_t n
     bump(counters_.claims_lost);
     return;
   }
-  if (turn(fd, now_ns)) context_.epoll.rearm(fd);
+  crash_point("after-claim");
+  if (!turn(fd, now_ns)) return;
+  crash_point("between-store-and-mod");
+  context_.epoll.rearm(fd);
+  crash_point("after-mod");
 }
 
 void ConnectionHandler::handle_accepted(int fd, std::uint64_t now_ns) {
@@ -64,6 +69,7 @@ bool ConnectionHandler::turn(int fd, std::uint64_t now_ns) {
     close();
     return false;
   }
+  crash_point("before-release");
   table_.release(fd, next == Next::kRead ? SlotState::kArmedRead : SlotState::kArmedWrite);
   return true;
 }
@@ -105,6 +111,7 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
     case PeekResult::kClosed:
     case PeekResult::kBroken: return Next::kClose;
   }
+  crash_point("head-peeked");
   std::size_t consumed = 0;
   bool keep_alive = true;
   for (int served = 0; served < kMaxPipelined && keep_alive; ++served) {
@@ -161,6 +168,7 @@ ConnectionHandler::Next ConnectionHandler::linger() {
   ::shutdown(fd_, SHUT_WR);
   slot_->phase = Phase::kLingering;
   set_deadline(*slot_, Deadline::kLinger, after(kLingerTime));
+  crash_point("lingering");
   return drain();
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "common/crash_point.h"
 #include "worker/connection.h"
 #include "worker/deadlines.h"
 #include "worker/http/chunked.h"
@@ -87,6 +88,7 @@ ConnectionHandler::Next ConnectionHandler::begin_body() {
   slot_->body_offset = 0;
   slot_->body_end = tick_;
   slot_->phase = Phase::kBody;
+  crash_point("body-begun");
   return read_body();
 }
 
@@ -110,6 +112,7 @@ ConnectionHandler::BodyResult ConnectionHandler::take_length() {
     const ssize_t n = discard_some(fd_, *slot_, std::min<std::uint64_t>(slot_->body_left, kReadBytes));
     if (n == 0) return BodyResult::kCutShort;
     if (n < 0) return errno == EAGAIN || errno == EINTR ? BodyResult::kIncomplete : BodyResult::kBroken;
+    crash_point("body-taken");
     slot_->body_left -= static_cast<std::uint64_t>(n);
     slot_->body_offset += n;
     // Last: until then recovery finds more consumed than noted, and does not believe the slot.
@@ -150,7 +153,9 @@ ConnectionHandler::BodyResult ConnectionHandler::take_chunks() {
     slot_->body_left -= received;
     slot_->body_offset += static_cast<off_t>(received);
     bump(counters_.bytes_in, taken);
+    crash_point("chunk-noted");
     if (!discard(fd_, *slot_, taken)) return BodyResult::kBroken;
+    crash_point("chunk-taken");
     if (step.kind == http::ChunkStep::Kind::kDone) return BodyResult::kComplete;
   }
   return BodyResult::kIncomplete;

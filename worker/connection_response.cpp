@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "common/crash_point.h"
 #include "worker/connection.h"
 #include "worker/deadlines.h"
 #include "worker/http/compose.h"
@@ -33,6 +34,8 @@ void ConnectionHandler::make_reply() {
   flight_.phase.store(FlightPhase::kServing, std::memory_order_relaxed);
   flight_.since_ns.store(started_ns_, std::memory_order_relaxed);  // each one of a batch has a time of its own
   flight_.set_request(request_.request_line);
+  crash_point("handler-begun");
+  if (request_.method == http::Method::kPost) note_handled(request_.target);
   reply_.reset();
   serve::Exchange exchange{request_, table_.notes(fd_).peer, tick_, now_, reply_, {}, nullptr};
   dispatcher_.dispatch(exchange);
@@ -50,6 +53,7 @@ bool ConnectionHandler::respond(bool keep_alive) {
   last_.bytes = outbox_.total() - before;
   last_.status = reply_.status;
   last_.recorded = false;
+  crash_point("response-composed");
   return keep_alive;
 }
 
@@ -74,7 +78,9 @@ ConnectionHandler::Next ConnectionHandler::flush(std::size_t consumed, bool keep
   slot_->request_bytes = static_cast<std::uint32_t>(consumed);
   slot_->response_bytes = outbox_.total();
   slot_->phase = Phase::kResponse;
+  crash_point("after-store-response");
   const SendResult result = outbox_.send(fd_, *slot_);
+  crash_point("after-send");
   bump(counters_.bytes_out, outbox_.sent());
   if (result == SendResult::kBroken || (result == SendResult::kBlocked && !outbox_.park(*slot_))) {
     const std::uint64_t unsent = outbox_.total() - outbox_.sent();
@@ -84,6 +90,7 @@ ConnectionHandler::Next ConnectionHandler::flush(std::size_t consumed, bool keep
   if (result == SendResult::kDone && !last_.recorded) record(last_.bytes);
   bump(counters_.bytes_in, consumed - slot_->spool_bytes);
   if (!inbox_.consume(fd_, *slot_, consumed)) return Next::kClose;
+  crash_point("after-consume");
   // kParked says that the request is consumed: a worker killed before that must not have it answered twice.
   if (result == SendResult::kBlocked) return park(keep_alive, linger);
   return end_response(!keep_alive, linger);
@@ -101,6 +108,7 @@ ConnectionHandler::Next ConnectionHandler::park(bool keep_alive, bool linger) {
   // request, which would be answered with 408 in the middle of it.
   std::atomic_signal_fence(std::memory_order_release);
   slot_->phase = Phase::kParked;
+  crash_point("parked");
   return Next::kWrite;
 }
 
@@ -110,6 +118,7 @@ ConnectionHandler::Next ConnectionHandler::resume_response() {
   flight_.set_request({notes.text, notes.request_length});
   std::uint64_t sent = 0;
   const SendResult result = resume_parked(fd_, *slot_, sent);
+  crash_point("resume-sent");
   bump(counters_.bytes_out, sent);
   notes.sent += sent;
   if (result == SendResult::kBroken) return Next::kClose;

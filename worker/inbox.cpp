@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/crash_point.h"
 #include "common/unique_fd.h"
 
 namespace baton {
@@ -44,6 +45,7 @@ bool Inbox::consume(int fd, Slot& slot, std::size_t n) {
   clear_low_water(fd, slot);
   start_ += n;
   slot.bytes_in += n;
+  crash_point("mid-consume");
   return in_socket == 0 || discard(fd, slot, in_socket);
 }
 
@@ -56,6 +58,7 @@ bool Inbox::keep_partial(int fd, Slot& slot) {
   // Noted first: a mark that the slot does not know of would never be taken back, and short requests not
   // seen.
   slot.peeked = static_cast<std::uint32_t>(in_socket);
+  crash_point("partial-marked");
   return ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof low_water) == 0;
 }
 
@@ -63,11 +66,16 @@ bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
   clear_low_water(fd, slot);
   if (slot.spool_fd < 0) slot.spool_fd = ::memfd_create("baton-head", MFD_CLOEXEC);
   if (slot.spool_fd < 0) return false;
+  crash_point("spool-created");
   const std::size_t fresh = n - slot.spool_bytes;
   const char* bytes = data().data() + slot.spool_bytes;
   if (::pwrite(slot.spool_fd, bytes, fresh, slot.spool_bytes) != static_cast<ssize_t>(fresh)) return false;
+  crash_point("spool-written");
   slot.spool_bytes = static_cast<std::uint32_t>(n);
-  return fresh == 0 || discard(fd, slot, fresh);
+  crash_point("spool-noted");
+  if (fresh > 0 && !discard(fd, slot, fresh)) return false;
+  crash_point("spool-taken");
+  return true;
 }
 
 void Inbox::drop_spool(Slot& slot) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "common/crash_point.h"
 #include "common/unique_fd.h"
 
 namespace baton {
@@ -127,6 +128,7 @@ SendResult Outbox::send(int socket, Slot& slot) {
       piece.offset = slot.body_offset;
     }
     if (result != SendResult::kDone) return result;
+    crash_point("mid-send");
   }
   slot.body_fd = -1;
   return SendResult::kDone;
@@ -137,6 +139,7 @@ bool Outbox::park(Slot& slot) {
   const auto file = std::find_if(first, pieces_.end(), [](const Piece& piece) { return piece.fd >= 0; });
   UniqueFd body(file == pieces_.end() ? -1 : ::fcntl(file->fd, F_DUPFD_CLOEXEC, 0));
   if (file != pieces_.end() && !body) return false;
+  crash_point("park-dup");
 
   const bool single_file = file == first && first + 1 == pieces_.end();
   UniqueFd script;
@@ -163,6 +166,7 @@ bool Outbox::park(Slot& slot) {
     }
     ScriptPiece current;
     slot.script_fd = script.get();
+    crash_point("park-script");
     if (!load_piece(slot, 0, current)) {
       slot.script_fd = -1;
       return false;
@@ -177,6 +181,7 @@ bool Outbox::park(Slot& slot) {
   // descriptor.
   std::atomic_signal_fence(std::memory_order_release);
   slot.flags |= SlotFlags::kOwnsBodyFd;
+  crash_point("park-stored");
   return true;
 }
 
@@ -196,6 +201,7 @@ SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent) {
     const SendResult result = send_range(socket, source, slot, sent, budget);
     if (result != SendResult::kDone || slot.script_next == count) return result;
     slot.body_offset = between(slot.script_next);
+    crash_point("between-pieces");
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
 }
@@ -208,6 +214,7 @@ void drop_parked(Slot& slot) {
   const UniqueFd script(slot.script_fd);
   slot.body_fd = slot.script_fd = -1;
   slot.flags &= static_cast<std::uint8_t>(~SlotFlags::kOwnsBodyFd);
+  crash_point("drop-parked");
 }
 
 }  // namespace baton

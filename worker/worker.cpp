@@ -13,6 +13,7 @@
 #include <cstring>
 #include <string>
 
+#include "common/crash_point.h"
 #include "common/descriptor_motion.h"
 #include "common/log.h"
 #include "worker/acceptor.h"
@@ -85,6 +86,7 @@ bool can_read_roots(const serve::Router& router) {
 // serves. False: the server ends before it has begun.
 bool await_switch(const WorkerContext& context, pid_t master) {
   context.entry().state.store(WorkerState::kReady, std::memory_order_release);
+  crash_point("worker-ready");
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t ignored = ::write(context.ready_fd, &one, sizeof one);
   const SegmentHeader& header = context.segment.header();
@@ -181,6 +183,7 @@ void run_worker(const WorkerContext& context) {
   const sigset_t while_waiting = take_signals();
   install_crash_handler(context.entry().crash);
   DescriptorMotion::report_to(context.flight(), context.segment.header());
+  crash_point("worker-start");
   if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
   if (!become_user(context.config.server) || !can_read_roots(context.router))
     ::_exit(WorkerExit::kCannotStart);

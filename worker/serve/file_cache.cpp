@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <string>
 
+#include "common/crash_point.h"
 #include "worker/http/date.h"
 
 namespace baton::serve {
@@ -135,6 +136,7 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
   if (::fstat(fd.get(), &status) != 0 || (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)))
     return failed;
 
+  crash_point("file-opened");
   FileEntry* entry = table_.begin_fill(route.root_key, path, holder_, now);
   FileEntry& target = entry != nullptr ? *entry : private_;
   describe(target, status);
@@ -156,7 +158,9 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
     }
     target.fd = fd.release();
   }
+  crash_point("file-filled");
   table_.publish(target, *flight_);
+  crash_point("file-published");
   return view(target);
 }
 

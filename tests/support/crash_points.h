@@ -1,0 +1,53 @@
+// The test's side of the labelled crash points: arms them, and reads what the server has counted.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "common/crash_point.h"
+#include "tests/support/temp_dir.h"
+
+namespace baton::test {
+
+// A control block in a file of `folder`. While it lives, servers started by this process (the build with
+// crash points: beside the binary in build/*/points) obey it.
+class CrashPoints {
+ public:
+  explicit CrashPoints(const TempDir& folder);
+  CrashPoints(const CrashPoints&) = delete;
+  CrashPoints& operator=(const CrashPoints&) = delete;
+  ~CrashPoints();
+
+  // Counting and obeying begin, or end: without, only handled requests are recorded.
+  void watch(bool on = true) { control_->watching.store(on ? 1 : 0); }
+
+  // The next `fires` passes through `label`, after `skip` more, end their process with `signal`. Replaces
+  // what was armed before. There is no such label: throws.
+  void kill_at(std::string_view label, int signal, std::uint32_t fires = 1, std::uint32_t skip = 0);
+  // The next pass waits until release() is called or its process ends.
+  void hang_at(std::string_view label, std::uint32_t skip = 0);
+  // The next pass stops its process with SIGSTOP.
+  void stop_at(std::string_view label, std::uint32_t skip = 0);
+  void release();
+  void disarm() { control_->armed.store(0); }
+
+  // How often what was armed has been obeyed since the last arming, and by which process last.
+  [[nodiscard]] std::uint32_t hits() const { return control_->hits.load(); }
+  [[nodiscard]] pid_t last_pid() const { return control_->last_pid.load(); }
+  [[nodiscard]] std::uint64_t passes(std::string_view label) const;
+
+  // How often the handler was begun for each POST target so far; throws when there were more than the record
+  // holds.
+  [[nodiscard]] std::map<std::string, std::uint32_t> handled() const;
+
+ private:
+  void arm(std::string_view label, CrashAction action, std::uint32_t fires, std::uint32_t skip);
+
+  CrashControl* control_;
+};
+
+}  // namespace baton::test
