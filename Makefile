@@ -15,6 +15,7 @@ CPPFLAGS := -I. -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL -D_GNU_SOURCE -MMD -
 CXXFLAGS := -std=c++20 $(OPT.$(MODE)) $(WARNINGS) -pthread
 LDFLAGS  := $(OPT.$(MODE)) -pthread
 LDLIBS   := -lspdlog -lfmt -lrt
+MASTER_LDLIBS := -ldw
 TEST_LDLIBS := -lgmock -lgtest -lgtest_main
 
 sources = $(shell find $(1) -name '*.cpp' $(2) 2>/dev/null | sort)
@@ -62,16 +63,16 @@ define link
 endef
 
 $(BUILD)/baton: $(call objects,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
-	$(link)
+	$(link) $(MASTER_LDLIBS)
 $(BUILD)/batonctl: $(call objects,ctl/main.cpp $(CTL) $(COMMON))
 	$(link)
 $(POINTS)/baton: $(call points,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
-	$(link)
+	$(link) $(MASTER_LDLIBS)
 $(POINTS)/batonctl: $(BUILD)/batonctl
 	@mkdir -p $(@D)
 	@ln -f $< $@
 $(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON))
-	$(link) $(TEST_LDLIBS)
+	$(link) $(MASTER_LDLIBS) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
 $(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON))
@@ -79,7 +80,8 @@ $(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON))
 
 # -- what it takes ------------------------------------------------------------------------------------------------------
 
-BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types
+BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types \
+                  libbackward-cpp-dev libdw-dev
 TEST_PACKAGES  := libgtest-dev libgmock-dev
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES  := clang libclang-rt-14-dev

@@ -11,11 +11,10 @@
 #include "common/config.h"
 #include "common/crash_point.h"
 #include "common/version.h"
+#include "master/exit_status.h"
 #include "master/master.h"
 
 namespace {
-
-constexpr int kUsage = 2;
 
 // Closed by whoever started us, the numbers 0 to 2 would be given to sockets, and what is printed to a
 // client.
@@ -49,13 +48,13 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsage;
+    return app.exit(error) == 0 ? 0 : baton::ExitStatus::kUsage;
   }
 
   baton::ConfigResult loaded = baton::load_config(file);
   for (const baton::ConfigError& error : loaded.errors)
     std::fprintf(stderr, "%s\n", error.to_string().c_str());
-  if (!loaded.config) return 1;
+  if (!loaded.config) return baton::ExitStatus::kCannotStart;
   if (test) return check_only(*loaded.config);
   baton::open_crash_points();
   try {
@@ -63,6 +62,6 @@ int main(int argc, char** argv) {
     return baton::Master(std::move(*loaded.config), absolute).run();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "baton: %s\n", error.what());
-    return 1;
+    return baton::ExitStatus::kCannotStart;
   }
 }

@@ -1,10 +1,12 @@
 // The master: listens, clones, watches the clock, repairs after deaths, reloads. It parses nothing a client
 // sent and never waits for a worker.
 //
-//   STARTING --all ready--> SERVING --SIGTERM--> DRAINING --no connection, or the deadline--> RETIRING --no
-//   worker--> end
-//                              |                                                                 ^
-//                              +------------------------ SIGINT ---------------------------------+
+//   STARTING --each is ready or failing, one is ready--> SERVING --SIGTERM--> DRAINING
+//      |                                                   |                    |
+//      | every one says that it cannot start;              | SIGINT             | no connection is left; the
+//      | SIGTERM, SIGINT                                   |                    | deadline; SIGTERM, SIGINT
+//      +---------------------------------------------------+--------------------+--> RETIRING --no worker-->
+//      end
 //
 // A reload is a second, pending generation beside the serving one: either all of its workers become ready and
 // it takes over at one store to SegmentHeader::generation, or it is killed and nothing has changed.
@@ -21,17 +23,20 @@
 #include "common/epoll_set.h"
 #include "common/segment.h"
 #include "common/unique_fd.h"
+#include "master/exit_status.h"
 #include "master/generation.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
+#include "master/oom_counter.h"
 #include "master/pid_file.h"
+#include "master/post_mortem.h"
 #include "master/sweeper.h"
 
 namespace baton {
 
 class Master {
  public:
-  // For a generation to become ready.
+  // For a pending generation, or a single worker, to become ready.
   static constexpr std::uint64_t kStartTimeoutNs = 30'000'000'000;
 
   // Sets up everything that exists before the first clone: the descriptor table, the segment, the logs, the
@@ -40,7 +45,7 @@ class Master {
   Master(Config config, std::string file);
   ~Master();
 
-  // Serves until told to stop. Returns the exit status: 0, or 1 when the workers cannot start.
+  // Serves until told to stop. Returns the exit status, see ExitStatus.
   int run();
 
  private:
@@ -51,6 +56,7 @@ class Master {
   void on_signal(int signal);
   void on_tick();
   void on_ready();
+  void begin_service();
 
   // Workers.
   bool spawn(Generation& generation, WorkerProcess& worker);
@@ -58,7 +64,18 @@ class Master {
   void reap(Generation& generation, WorkerProcess& worker);
   void bury(const WorkerProcess& worker);  // its scoreboard entry: totals kept, everything else cleared
   [[nodiscard]] bool all_ready(const Generation& generation) const;
+  [[nodiscard]] bool is_ready(const WorkerProcess& worker) const;
   void restart_due_workers(std::uint64_t now_ns);
+
+  // Watching over them; in supervise.cpp.
+  void watch_workers(std::uint64_t now_ns);
+  void watch_worker(Generation& generation, WorkerProcess& worker, std::uint64_t now_ns);
+  void after_death(Generation& generation, WorkerProcess& worker, const LastMoments& moments,
+                   const Death& death);
+  void after_failed_start(WorkerProcess& worker, const std::string& how, std::uint64_t now_ns);
+  void show_failing(WorkerProcess& worker, const std::string& how);
+  void forget_failing(Generation& generation);
+  void begin_if_settled();
 
   // Reload; in reload.cpp.
   void start_reload();
@@ -68,9 +85,12 @@ class Master {
   void switch_generation(std::uint32_t number);
   void forget_retired();
 
-  // Stop.
+  // Stop; in stop.cpp.
   void drain();
+  void stop_at_once(int signal);
   void retire_all();
+  void stop_if_due(std::uint64_t now_ns);
+  void finish_stop();
 
   std::string config_file_;  // as it was given: a link may be pointed elsewhere before a reload
   Config first_config_;
@@ -99,6 +119,12 @@ class Master {
   std::vector<std::unique_ptr<Generation>> retiring_;
   bool reload_again_ = false;
   std::uint64_t give_up_ns_ = 0;  // of the pending generation, of draining or of retiring
+  bool deadline_passed_ = false;  // of draining
+  bool killed_at_end_ = false;    // a worker that did not end by itself
+  OomCounter oom_;
+  PostMortem post_mortem_;
+  std::uint32_t ticks_ = 0;
+  std::uint32_t outage_told_ = 0;  // with how many failed tries it was last said that nobody serves
 };
 
 }  // namespace baton

@@ -33,11 +33,11 @@ struct LastMoments {
   double lived_s = 0;
   std::uint64_t requests = 0;
   FlightPhase phase = FlightPhase::kWaiting;
-  double busy_s = 0;          // when it had an event in hand
+  double busy_s = 0;           // when it had an event in hand
   std::uint32_t limit_ms = 0;  // how long that might have taken
-  std::string request;        // its request line as sent; empty when none was read
-  std::string route;          // the path of the route that made the response; empty when none did
-  std::string peer;           // whose connection it was; empty when it had none
+  std::string request;         // its request line as sent; empty when none was read
+  std::string route;           // the path of the route that made the response; empty when none did
+  std::string peer;            // whose connection it was; empty when it had none
   Crash crash;
 };
 
@@ -51,9 +51,9 @@ std::string name_of(const LastMoments& moments);
 // The post-mortem in one line: who, how, after how long, doing what, and what became of its connections.
 std::string describe(const LastMoments& moments, const Death& death, const std::vector<Recovered>& held);
 
-// Writes post-mortems to the log. The line at once; the backtrace of a crash when it has been looked up, which
-// another process does (master/symbolizer.h), so a second or so later. At most one new backtrace a second is
-// looked up; in a storm of different crashes the others are given as offsets in the program file.
+// Writes post-mortems to the log. The line at once; the backtrace of a crash when it has been looked up,
+// which another process does (master/symbolizer.h), so a second or so later. At most one new backtrace a
+// second is looked up; in a storm of different crashes the others are given as offsets in the program file.
 class PostMortem {
  public:
   void report(spdlog::level::level_enum level, const LastMoments& moments, const Death& death,

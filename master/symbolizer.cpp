@@ -57,8 +57,8 @@ std::string look_up(backward::TraceResolver& resolver, std::uint64_t address) {
 }
 
 [[noreturn]] void run_lookup(const Symbolizer::Backtrace& backtrace, Result& result) {
-  // Before anything else, or the clients' connections would be open in here as well: a table of its own, which
-  // the kernel does not even fill in.
+  // Before anything else, or the clients' connections would be open in here as well: a table of its own,
+  // which the kernel does not even fill in.
   if (::close_range(3, ~0U, CLOSE_RANGE_UNSHARE) != 0) ::_exit(1);
   ::prctl(PR_SET_NAME, "baton: names");
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);

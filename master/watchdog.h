@@ -9,8 +9,8 @@
 namespace baton {
 
 // Looks at one worker at every tick of the master and says what to do with it. Pure. It counts its own looks
-// instead of comparing clocks: a master that was itself stopped, or had no processor, has not looked, and ends
-// nobody for it.
+// instead of comparing clocks: a master that was itself stopped, or had no processor, has not looked, and
+// ends nobody for it.
 class Watchdog {
  public:
   enum class Action : std::uint8_t {
@@ -20,8 +20,8 @@ class Watchdog {
   };
   static constexpr std::uint32_t kTicksToKill = 1'000'000'000 / kTickNs;
 
-  // Once a tick (kTickNs). `since_ns`, `busy` and `limit_ms` are of the worker's flight record; with a limit of
-  // 0 it may take for ever. Never early, and at most two ticks late.
+  // Once a tick (kTickNs). `since_ns`, `busy` and `limit_ms` are of the worker's flight record; with a limit
+  // of 0 it may take for ever. Never early, and at most two ticks late.
   Action tick(std::uint64_t since_ns, bool busy, std::uint32_t limit_ms) {
     if (fired_) return ++ticks_ % kTicksToKill == 0 ? Action::kKill : Action::kNone;
     if (!busy || since_ns != since_ns_) {

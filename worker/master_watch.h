@@ -14,8 +14,9 @@ namespace baton {
 // (PR_SET_PDEATHSIG), but a ready event wins over a pending signal in epoll_pwait(2), so a busy worker would
 // not take it for long: it also looks who its parent is, once in 100 ms.
 //
-// The first that notices puts the segment into MasterState::kEnding, for the others, and closes the listeners,
-// for all of them: the addresses are free for a new server while the last request is still being finished.
+// The first that notices puts the segment into MasterState::kEnding, for the others, and closes the
+// listeners, for all of them: the addresses are free for a new server while the last request is still being
+// finished.
 class MasterWatch {
  public:
   MasterWatch(Segment& segment, const EpollSet& epoll)
