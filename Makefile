@@ -27,9 +27,10 @@ SUPPORT := $(call sources,tests/support)
 UNIT    := $(call sources,tests/common tests/worker tests/master tests/ctl)
 EPOLL   := $(call sources,tests/epoll)
 INTEGRATION := $(call sources,tests/integration)
+SURVIVAL := $(call sources,tests/survival)
 FUZZERS := $(call sources,tests/fuzz)
 ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp $(SUPPORT) $(UNIT) $(EPOLL) \
-               $(INTEGRATION)
+               $(INTEGRATION) $(SURVIVAL)
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 
 # A second build of the server, with crash points (common/crash_point.h): only what has any is compiled again.
@@ -38,7 +39,7 @@ POINTED := $(shell grep -l 'include "common/crash_point.h"' $(COMMON) $(WORKER) 
 points   = $(patsubst %.cpp,$(POINTS)/%.o,$(filter $(POINTED),$(1))) $(call objects,$(filter-out $(POINTED),$(1)))
 
 BIN   := $(BUILD)/baton $(BUILD)/batonctl
-TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests
+TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests $(POINTS)/survival_tests
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -76,6 +77,11 @@ $(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
 $(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON))
+	$(link) $(TEST_LDLIBS)
+
+# Beside the server that they start.
+$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl
+	@mkdir -p $(@D)
 	$(link) $(TEST_LDLIBS)
 
 # -- what it takes ------------------------------------------------------------------------------------------------------
