@@ -32,8 +32,9 @@ std::uint16_t store_text(SlotNotes& notes, std::size_t& used, std::string_view t
 
 void ConnectionHandler::make_reply() {
   flight_.phase.store(FlightPhase::kServing, std::memory_order_relaxed);
-  flight_.since_ns.store(started_ns_,
-                         std::memory_order_relaxed);  // each one of a batch has a time of its own
+  // Each request of a batch has a time of its own.
+  flight_.since_ns.store(started_ns_, std::memory_order_relaxed);
+  flight_.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
   flight_.set_request(request_.request_line);
   crash_point("handler-begun");
   if (request_.method == http::Method::kPost) note_handled(request_.target);

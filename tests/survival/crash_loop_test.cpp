@@ -40,8 +40,8 @@ class CrashLoopTest : public testing::Test {
   static bool failing(const Server& server, std::size_t count, std::uint32_t times) {
     return wait_until([&] {
       const auto found = failing(server);
-      return found.size() == count && std::all_of(found.begin(), found.end(),
-                                                  [&](const auto& w) { return w["failures"] >= times; });
+      return found.size() == count &&
+             std::all_of(found.begin(), found.end(), [&](const auto& w) { return w["failures"] >= times; });
     });
   }
 
@@ -61,7 +61,8 @@ TEST_F(CrashLoopTest, TheOthersServeWhileOneIsTriedAgainAndAgain) {
   EXPECT_EQ(worker["last_death"], "killed by signal 9 (SIGKILL)");
   EXPECT_GE(worker["next_try_s"], 0);
   EXPECT_LE(worker["next_try_s"], 10);
-  EXPECT_THAT(server.ctl({"workers"}).out, ::testing::ContainsRegex("failing .* next try in .* failure: killed"));
+  EXPECT_THAT(server.ctl({"workers"}).out,
+              ::testing::ContainsRegex("failing .* next try in .* failure: killed"));
   EXPECT_EQ(stats(server)["totals"]["workers"], 1);
   EXPECT_EQ(stats(server)["totals"]["failing"], 1);
   EXPECT_EQ(client.get("/").body, "x");

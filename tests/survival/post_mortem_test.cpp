@@ -45,7 +45,7 @@ class PostMortemTest : public testing::Test {
 
 TEST_F(PostMortemTest, ACrashInARequestIsToldWithItsBacktrace) {
   const Server server(folder_, kConfig);
-  points_.kill_at("handler-begun", SIGSEGV);
+  points_.kill_at("response-composed", SIGSEGV);
   Client client = server.connect();
   EXPECT_EQ(client.get("/deep/a%20b").body, "y");
   const std::string who = "(pid " + std::to_string(points_.last_pid()) + ") ";

@@ -42,7 +42,7 @@ TEST_F(WatchdogTest, AWorkerTooLongInARequestIsEndedAndItsClientGets504) {
   const Server server(folder_, config("300ms"));
   Client neighbour = server.connect();
   EXPECT_EQ(neighbour.get("/").body, "x");
-  points_.hang_at("handler-begun");
+  points_.hang_at("response-composed");
   Client client = server.connect();
   client.send("GET /deep/thought HTTP/1.1\r\nHost: x\r\n\r\n");
   const pid_t victim = held();

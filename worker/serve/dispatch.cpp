@@ -34,7 +34,6 @@ bool refused(Exchange& exchange, std::string_view allow) {
 
 void Dispatcher::dispatch(Exchange& exchange) {
   const http::Request& request = exchange.request;
-  flight_.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
   if (request.path == "*") {  // OPTIONS *: the server as a whole (RFC 9110 9.3.7)
     exchange.reply.status = 204;
     exchange.reply.header("Allow", kAllowAny);
