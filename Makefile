@@ -92,6 +92,7 @@ TEST_PACKAGES  := libgtest-dev libgmock-dev
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES  := clang libclang-rt-14-dev
 BENCH_PACKAGES := nginx-light wrk
+PEER_PACKAGES  := python3 nginx-light apache2-bin haproxy gunicorn php-fpm
 
 # Installs those of the Debian packages $(1) that are missing; says what to install where it cannot.
 define need
@@ -164,6 +165,21 @@ bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/bench_idle
 	@tests/bench/run.sh $(BUILD)
 
+PEER_ROUNDS   ?= 3
+PEER_SERVICES := nginx haproxy php8.2-fpm
+
+# Debian starts a service as it is installed: those that were not running before are stopped again. They stay enabled, as apt leaves them.
+.PHONY: survive-peers
+survive-peers: ## What clients of nginx, Apache, HAProxy, gunicorn, php-fpm and baton see of deaths, reloads and upgrades
+survive-peers: deps
+	@mkdir -p build
+	@if [ -d /run/systemd/system ]; then for s in $(PEER_SERVICES); do systemctl -q is-active $$s || echo $$s; done; fi > build/peers-inactive
+	$(call need,$(PEER_PACKAGES))
+	@for s in $$(cat build/peers-inactive); do if systemctl -q is-active $$s; then \
+	  echo "  STOP  $$s"; [ "$$(id -u)" = 0 ] && systemctl stop $$s || sudo systemctl stop $$s; fi; done
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@python3 tests/survival/peers.py $(BUILD) $(PEER_ROUNDS)
+
 $(BUILD)/bench_idle: $(BUILD)/tests/bench/idle.o
 	$(link)
 
@@ -191,6 +207,6 @@ clean: ## Remove build/
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 -include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)) $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)))

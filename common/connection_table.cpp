@@ -1,8 +1,18 @@
 #include "common/connection_table.h"
 
+#include <algorithm>
+
 namespace baton {
 
 namespace {
+
+// Only what it can take: returns what was stored.
+std::uint16_t store_text(ResponseNote& note, std::size_t& used, std::string_view text, std::size_t most) {
+  const std::size_t length = std::min({text.size(), most, sizeof note.text - used});
+  std::copy_n(text.data(), length, note.text + used);
+  used += length;
+  return static_cast<std::uint16_t>(length);
+}
 
 void reset(Slot& slot) {
   slot.deadline.store(0, std::memory_order_relaxed);
@@ -17,15 +27,20 @@ void reset(Slot& slot) {
   slot.script_next = 0;
   slot.body_offset = slot.body_end = 0;
   slot.peeked = slot.spool_bytes = 0;
-  slot.body_left = slot.chunk_remaining = 0;
-  slot.chunk_line_bytes = 0;
-  slot.chunk_phase = slot.chunk_digits = slot.retries = slot.chunked = 0;
-  slot.chunk_matching = 0;
+  slot.body_bytes = 0;
+  slot.crashes = slot.kills = slot.chunked = 0;
   slot.queued = 0;
   slot.accepted = 0;
 }
 
 }  // namespace
+
+void ResponseNote::set_text(std::string_view request_line, std::string_view referer, std::string_view agent) {
+  std::size_t used = 0;
+  request_length = store_text(*this, used, request_line, 240);
+  referer_length = store_text(*this, used, referer, 72);
+  agent_length = store_text(*this, used, agent, sizeof text);
+}
 
 Claim ConnectionTable::open(int fd, Holder holder) const {
   Slot& slot = at(fd);

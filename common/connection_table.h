@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "common/address.h"
 #include "common/clock.h"
@@ -61,11 +62,23 @@ struct Claim {
 };
 
 // What the connection is in the middle of. Kept across processes, so it says all the next holder needs to
-// know.
+// know. Each change is one store, made after everything that the new phase needs is in place: what a killed
+// worker leaves is one phase or the other (master/recovery.h).
+//
+//                                   +--------------------- served -----------------------+
+//                                   v                                                    |
+//   kHead --+------------------> (handler) ------> kResponse --+-- handed over -- (consume)
+//     |     |                       ^                 |        |                         ^
+//     |     +-- not idempotent --> kHandling ---------+        +-- socket full --> kParked
+//     +-- body still to come --> kBody ---^                                   the last one --> kLingering
 enum class Phase : std::uint8_t {
-  kHead,  // between requests, or a request head is arriving (it stays in the socket, or partly in the spool)
-  kBody,  // head in the spool, body arriving
-  kResponse,   // the request is complete and a response is being made or sent, by this holder alone
+  kHead,       // between requests, or a request head is arriving (it stays in the socket, or partly in the
+               // spool); also while the handler of an idempotent request runs, which can be begun again
+  kBody,       // head in the spool, body arriving
+  kHandling,   // the handler of a request that is not idempotent has begun: it is not to be begun again.
+               // request_bytes is the request's length; none of it is consumed, nothing is sent
+  kResponse,   // the response is made, and described by the holder's OutboxRecord: it is being sent, then
+               // request_bytes are consumed
   kParked,     // what is left of the response is described by body_* and script_fd; the request has been
                // consumed
   kLingering,  // response sent and our side shut down; discard input until the client closes
@@ -81,10 +94,14 @@ enum class Verdict : std::uint8_t { kNone, kExpired, kFailed, kHandlerTimeout };
 struct SlotFlags {
   static constexpr std::uint8_t kUnixSocket =
       1;  // SO_RCVLOWAT does not govern poll, MSG_TRUNC does not discard
-  static constexpr std::uint8_t kCloseAfter = 2;   // the parked response is the connection's last
+  static constexpr std::uint8_t kCloseAfter = 2;   // kResponse, kParked: it is the connection's last
   static constexpr std::uint8_t kLingerAfter = 4;  // and unread input is to be expected after it
   static constexpr std::uint8_t kOwnsBodyFd =
       8;  // body_fd is closed with the slot (else the file table owns it)
+  static constexpr std::uint8_t kOneAtATime =
+      16;  // a worker died in the middle of a pipelined batch: find out in which request
+  static constexpr std::uint8_t kUncertain =
+      32;  // Unix sockets: bytes are being moved, and only this holder knows how many
 };
 
 struct alignas(64) Slot {
@@ -95,50 +112,80 @@ struct alignas(64) Slot {
   Deadline deadline_kind = Deadline::kNone;
   Phase phase = Phase::kHead;
   std::uint8_t flags = 0;
-  std::uint64_t bytes_in = 0;   // consumed from the socket before the current request
+  // Consumed from the socket before the current request, plus what of its body was; the spool not counted.
+  // What the kernel knows of a TCP socket is exact; these two follow it, after the phase has changed.
+  std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;  // written to the socket before the current response
   std::uint32_t requests = 0;
-  std::uint32_t request_bytes = 0;   // kResponse: what to consume once the response is handed over
+  // kHandling, kResponse: the length of what is answered, spooled bytes included. kHead: where in the batch
+  // the request in hand begins, 0 for the first.
+  std::uint32_t request_bytes = 0;
   std::uint64_t response_bytes = 0;  // kResponse, kParked: its whole length, head included
   std::int32_t script_fd = -1;  // kParked: memfd with the pieces that follow (see worker/outbox.h); -1: none
   std::uint32_t script_next = 0;  // index of the piece after the current one
+  std::uint8_t crashes = 0;       // of workers that had this connection in hand, since it last got on
+  std::uint8_t kills = 0;         // the same of workers that were killed from outside
+  std::uint8_t chunked = 0;       // kBody: framing
 
   // -- second cache line: bodies, partial heads, parked responses
   off_t body_offset = 0;  // next byte of the current file range; sendfile(2) itself advances it. Negative:
                           // between two pieces of a script (see worker/outbox.cpp)
-  off_t body_end = 0;     // (kBody: these two are the bytes received and the tick at which the body began)
+  off_t body_end = 0;     // (kBody: these two are bytes_in and the tick when the body began)
   std::int32_t body_fd = -1;
   std::uint32_t peeked =
       0;  // bytes of an incomplete head left in the socket; SO_RCVLOWAT is one more. 0: it is 1
   std::int32_t spool_fd = -1;  // memfd with head bytes already taken from the socket; -1: none
   std::uint32_t spool_bytes = 0;
-  std::uint64_t body_left =
-      0;  // kBody: what may still come, of the Content-Length or of the limit if chunked
-  std::uint64_t chunk_remaining = 0;  // kBody, chunked: http::ChunkState, stored by worker/request_body.cpp
-  std::uint32_t chunk_line_bytes = 0;
-  std::uint8_t chunk_phase = 0;
-  std::uint8_t chunk_digits = 0;
-  std::uint8_t retries = 0;  // times the current request was begun again after a worker's death
-  std::uint8_t chunked = 0;  // kBody: framing
-  std::uint32_t queued = 0;  // kSend: SIOCOUTQ when the deadline was last looked at
-  Tick accepted = 0;         // also 100 ms ticks
-  std::uint16_t chunk_matching = 0;
+  std::uint64_t body_bytes = 0;  // kBody: the Content-Length, or the most that is taken if chunked
+  std::uint32_t queued = 0;      // kSend: SIOCOUTQ when the deadline was last looked at
+  Tick accepted = 0;             // also 100 ms ticks
 };
 static_assert(sizeof(Slot) == 128);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
-// What only people and logs want to know about a connection: away from the hot slots, touched once per
-// connection or when a response is parked.
-struct alignas(64) SlotNotes {
-  Peer peer;                 // written when accepted, frozen until free
-  std::uint16_t status = 0;  // of the parked response; 0: it is in the access log already
+// What the access log wants to know of a response that is not finished.
+struct ResponseNote {
+  static constexpr std::size_t kTextBytes = 384;
+
+  std::uint16_t status = 0;  // 0: it is in the access log already
   std::uint16_t request_length = 0;
   std::uint16_t referer_length = 0;
   std::uint16_t agent_length = 0;
-  std::uint32_t head_bytes = 0;  // of the parked response: not counted as body in the access log
-  std::uint64_t started_ns = 0;  // when the parked response's request was begun
-  std::uint64_t sent = 0;        // of the parked response, head included
-  char text[456] = {};           // request line, Referer, User-Agent; each cut to fit
+  std::uint32_t head_bytes = 0;  // not counted as body in the access log
+  std::uint64_t started_ns = 0;  // when its request was begun
+  std::uint64_t bytes = 0;       // its whole length, head included
+  std::uint64_t sent = 0;        // of these
+  char text[kTextBytes] = {};    // request line, Referer, User-Agent; each cut to fit
+
+  void set_text(std::string_view request_line, std::string_view referer, std::string_view agent);
+  [[nodiscard]] std::string_view request_line() const { return {text, request_length}; }
+  [[nodiscard]] std::string_view referer() const { return {text + request_length, referer_length}; }
+  [[nodiscard]] std::string_view agent() const {
+    return {text + request_length + referer_length, agent_length};
+  }
+};
+
+// How far a chunked body is decoded. A slot has two: a worker writes the next one beside the current one,
+// then consumes. Which one is current is told by `at`, the bytes_in it holds for, so that it changes with the
+// consuming itself.
+struct ChunkProgress {
+  static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
+
+  std::uint64_t at = kNowhere;
+  std::uint64_t received = 0;   // decoded
+  std::uint64_t remaining = 0;  // this and the rest: http::ChunkState
+  std::uint32_t line_bytes = 0;
+  std::uint8_t phase = 0;
+  std::uint8_t digits = 0;
+  std::uint16_t matching = 0;
+};
+
+// What is needed rarely: away from the hot slots, touched once per connection, when a response is parked or
+// for a chunked body.
+struct alignas(64) SlotNotes {
+  Peer peer;                // written when accepted, frozen until free
+  ResponseNote parked;      // kParked
+  ChunkProgress chunks[2];  // kBody, chunked
 };
 static_assert(sizeof(SlotNotes) == 512);
 

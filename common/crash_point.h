@@ -1,9 +1,8 @@
 // Labelled points at which a test can have a process die, and a record of what was handled.
 //
-// A call costs nothing in a normal build: it is an empty constexpr function. A build with
-// -DBATON_CRASH_POINTS (make MODE=points) asks a control block in a file named by the environment variable
-// BATON_CRASH_POINTS; without the variable, or while the block says that nobody is interested, that is one
-// load and a branch.
+// A call costs nothing in a normal build: it is an empty constexpr function. A build with -DBATON_CRASH_POINTS
+// (build/*/points/baton) asks a control block in a file named by the environment variable BATON_CRASH_POINTS;
+// without the variable, or while the block says that nobody is interested, that is one load and a branch.
 //
 // The block is shared memory between the test, which arms, and all processes of the server, which obey and
 // count. Only atomics, no locks: a process dies in the middle of using it, after all.
@@ -42,6 +41,7 @@ constexpr std::string_view kCrashPoints[] = {
     "response-composed",
     "after-store-response",
     "mid-send",
+    "file-sent",
     "after-send",
     "mid-consume",
     "after-consume",
@@ -50,6 +50,7 @@ constexpr std::string_view kCrashPoints[] = {
     "spool-written",
     "spool-noted",
     "spool-taken",
+    "spool-dropped",
     "body-begun",
     "body-taken",
     "chunk-noted",

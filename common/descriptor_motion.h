@@ -14,8 +14,9 @@ namespace baton {
 // - upgrading (master/upgrade.h): after SegmentHeader::frozen is set and every worker has been seen out of
 //   motion, nobody changes the table until the new program has it.
 //
-// Converts to false while the table is frozen: nothing may be opened, named or closed then, and the caller
-// does what it does when there is no descriptor to be had.
+// Converts to false while the table is frozen, and for ever in a worker from before an upgrade, whose table
+// is not the server's any more: nothing may be opened that others are to use then, and no client's socket be
+// closed.
 class DescriptorMotion {
  public:
   enum class Kind : unsigned char { kSocket, kFile };
@@ -25,6 +26,7 @@ class DescriptorMotion {
   static void report_to(FlightRecord& flight, const SegmentHeader& header) {
     flight_ = &flight;
     header_ = &header;
+    executions_ = header.executions.load(std::memory_order_relaxed);
   }
 
   explicit DescriptorMotion(Kind kind) {
@@ -36,13 +38,19 @@ class DescriptorMotion {
       return;
     }
     counter_->fetch_add(1, std::memory_order_seq_cst);  // before the look at `frozen`, and before any call
-    if (header_->frozen.load(std::memory_order_seq_cst) == 0) return;
+    if (!table_lost()) return;
     end();
     allowed_ = false;
   }
   ~DescriptorMotion() { end(); }
   DescriptorMotion(const DescriptorMotion&) = delete;
   DescriptorMotion& operator=(const DescriptorMotion&) = delete;
+
+  // Whether motion is forbidden to this process now.
+  static bool table_lost() {
+    return header_ != nullptr && (header_->frozen.load(std::memory_order_seq_cst) != 0 ||
+                                  header_->executions.load(std::memory_order_seq_cst) != executions_);
+  }
 
   explicit operator bool() const { return allowed_; }
 
@@ -54,6 +62,7 @@ class DescriptorMotion {
 
   static inline FlightRecord* flight_ = nullptr;
   static inline const SegmentHeader* header_ = nullptr;
+  static inline std::uint32_t executions_ = 0;
   std::atomic<std::uint32_t>* counter_ = nullptr;
   bool allowed_ = true;
 };

@@ -66,6 +66,8 @@ struct alignas(64) FlightRecord {
   // Hazard pointer: index + 1 of the open-file entry that this worker is using, 0 for none. See
   // common/file_table.h.
   std::atomic<std::uint32_t> pinned_file{0};
+  // A file that this worker alone uses, because the open-file table had no room for it; -1: none.
+  std::atomic<std::int32_t> private_file{-1};
   std::atomic<std::uint32_t> request_length{0};
   std::atomic<std::uint32_t> route{kNoRoute};  // serving, sending: Route::number of the request in hand
   std::atomic<std::uint32_t> limit_ms{0};      // how long the request in hand may take; 0: not limited
@@ -107,6 +109,11 @@ struct alignas(64) WorkerEntry {
   char last_death[kLastDeathBytes] = {};   // kFailing: how the last one ended, NUL-terminated
   CrashRecord crash;
   FlightRecord flight;
+  // Whether a worker runs under this entry.
+  [[nodiscard]] bool has_process() const {
+    const WorkerState now = state.load(std::memory_order_acquire);
+    return now != WorkerState::kEmpty && now != WorkerState::kFailing;
+  }
   alignas(64) Counters counters{};
   alignas(64) Histogram latency;  // request head complete to response handed over
 };

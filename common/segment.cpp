@@ -23,7 +23,7 @@ namespace {
 constexpr char kMagic[8] = {'b', 'a', 't', 'o', 'n', 's', 'e', 'g'};
 
 struct Layout {
-  std::size_t workers, slots, notes, file_header, files, blocks, logs, total;
+  std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, total;
 };
 
 constexpr std::size_t aligned(std::size_t n) {
@@ -39,7 +39,8 @@ Layout layout_of(std::uint32_t slots, std::uint32_t workers) {
   at.files = aligned(at.file_header + sizeof(FileTableHeader));
   at.blocks = aligned(at.files + sizeof(FileEntry) * FileTable::kEntries);
   at.logs = aligned(at.blocks + sizeof(FileBlock) * FileTable::kEntries);
-  at.total = aligned(at.logs + sizeof(LogBuffer) * workers);
+  at.outboxes = aligned(at.logs + sizeof(LogBuffer) * workers);
+  at.total = aligned(at.outboxes + sizeof(OutboxRecord) * workers);
   return at;
 }
 
@@ -100,6 +101,7 @@ void Segment::locate() {
                      part<FileEntry>(base, at.files, FileTable::kEntries),
                      part<FileBlock>(base, at.blocks, FileTable::kEntries));
   log_buffers_ = part<LogBuffer>(base, at.logs, header_->worker_count);
+  outboxes_ = part<OutboxRecord>(base, at.outboxes, header_->worker_count);
 }
 
 Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {

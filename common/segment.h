@@ -7,6 +7,7 @@
 //              SlotNotes[]          what people want to know of each connection
 //              FileTable            open files and the bytes of small ones
 //              LogBuffer[]          access log lines not yet written, one buffer per scoreboard entry
+//              OutboxRecord[]       the response that is being sent, one per scoreboard entry
 //
 // Created by the master before the first clone and inherited at one address by every worker; batonctl
 // attaches read-only. Fixed layout: no allocation after start, no pointers, only indices and descriptor
@@ -23,6 +24,7 @@
 #include "common/connection_table.h"
 #include "common/file_table.h"
 #include "common/log_buffer.h"
+#include "common/outbox_record.h"
 #include "common/scoreboard.h"
 
 namespace baton {
@@ -81,6 +83,8 @@ struct SegmentHeader {
   // Workers that still run from before an upgrade. They have a descriptor table of their own, and with it
   // references to every socket: close(2) alone does not end a connection while there is one.
   std::atomic<std::uint32_t> orphans{0};
+  // How often the master's process has executed a new program: a worker from before has another table.
+  std::atomic<std::uint32_t> executions{0};
 
   // The dead workers' counters, so that totals never go back. Odd `retired_sequence`: the master is moving an
   // entry.
@@ -123,6 +127,7 @@ class Segment {
   [[nodiscard]] ConnectionTable connections() const { return connections_; }
   [[nodiscard]] FileTable files() const { return files_; }
   [[nodiscard]] std::span<LogBuffer> log_buffers() const { return log_buffers_; }
+  [[nodiscard]] std::span<OutboxRecord> outboxes() const { return outboxes_; }
   [[nodiscard]] const std::string& name() const { return name_; }
 
   // Removes the name. By the master when it ends; a later create() would replace it anyway.
@@ -139,6 +144,7 @@ class Segment {
   ConnectionTable connections_;
   FileTable files_;
   std::span<LogBuffer> log_buffers_;
+  std::span<OutboxRecord> outboxes_;
 };
 
 // Whether the master that wrote `header` still runs.

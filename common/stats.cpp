@@ -178,7 +178,7 @@ ConnectionStats connection_of(const Segment& segment, int fd, const Claim& claim
   connection.requests = slot.requests;
   connection.bytes_in = slot.bytes_in;
   connection.bytes_out = slot.bytes_out;  // of the responses before this one
-  if (slot.phase == Phase::kParked) connection.bytes_out += notes.sent;
+  if (slot.phase == Phase::kParked) connection.bytes_out += notes.parked.sent;
   if (claim.state == SlotState::kHeld && claim.holder < segment.scoreboard().size()) {
     const WorkerEntry& entry = segment.scoreboard()[claim.holder];
     connection.worker = entry.ordinal.load(std::memory_order_relaxed);
@@ -186,7 +186,7 @@ ConnectionStats connection_of(const Segment& segment, int fd, const Claim& claim
       connection.request = request_of(entry.flight);
     }
   } else if (claim.armed() && slot.phase == Phase::kParked) {
-    connection.request = line_of(notes.text, notes.request_length);
+    connection.request = line_of(notes.parked.text, notes.parked.request_length);
   }
   return connection;
 }
@@ -285,6 +285,7 @@ std::string_view to_string(Phase phase) {
   switch (phase) {
     case Phase::kHead: return "head";
     case Phase::kBody: return "body";
+    case Phase::kHandling: return "handling";
     case Phase::kResponse: return "response";
     case Phase::kParked: return "parked";
     case Phase::kLingering: return "lingering";

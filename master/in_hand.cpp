@@ -11,6 +11,7 @@ bool in_hand(const Segment& segment, int fd) {
   const Slot& slot = table.at(fd);
   switch (slot.phase) {
     case Phase::kBody:
+    case Phase::kHandling:
     case Phase::kResponse:
     case Phase::kParked: return true;
     case Phase::kLingering: return false;

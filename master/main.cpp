@@ -16,6 +16,12 @@
 
 namespace {
 
+// What whoever started us left open would be in the table that all workers share, and be taken for a
+// client's.
+void close_inherited_descriptors() {
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);
+}
+
 // Closed by whoever started us, the numbers 0 to 2 would be given to sockets, and what is printed to a
 // client.
 void occupy_standard_descriptors() {
@@ -36,6 +42,7 @@ int check_only(const baton::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  close_inherited_descriptors();
   occupy_standard_descriptors();
   CLI::App app{
       "A prefork HTTP server in which connections outlive the workers that serve them.\n"

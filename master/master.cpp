@@ -59,7 +59,8 @@ Master::Master(Config config, std::string file)
       epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       epoll_(epoll_fd_.get(), segment_.connections()),
       listeners_(segment_, epoll_),
-      sweeper_(segment_, epoll_) {
+      sweeper_(segment_, epoll_),
+      reclaimer_(segment_, epoll_, [this](int fd) { return owns(fd); }) {
   install_logger(error_log_.fd(), first_config_.log.level);
   current_ = std::make_unique<Generation>(1, first_config_,
                                           std::make_shared<AccessLogFile>(first_config_.log.access));
@@ -100,7 +101,9 @@ int Master::run() {
   restart_due_workers(monotonic_ns());
   while (stage_ != Stage::kEnded) {
     epoll_event events[16];
-    const int count = ::epoll_wait(own_epoll_.get(), events, std::size(events), -1);
+    // What a dead worker left open is looked for until it is settled: a client may be waiting on it.
+    const int count =
+        ::epoll_wait(own_epoll_.get(), events, std::size(events), reclaimer_.pending() ? 1 : -1);
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
       if (fd == signals_.get()) {
@@ -121,6 +124,7 @@ int Master::run() {
         }
       }
     }
+    reclaimer_.look(current_->config.timeouts);
     forget_retired();
     if (stage_ == Stage::kRetiring && !current_->any_running() && retiring_.empty()) stage_ = Stage::kEnded;
   }
@@ -224,6 +228,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   entry.flight.since_ns.store(monotonic_ns(), std::memory_order_relaxed);
   entry.state.store(WorkerState::kStarting, std::memory_order_release);
 
+  segment_.outboxes()[worker.index].spill_fd.store(-1, std::memory_order_relaxed);
   Spawned spawned = spawn_worker([&] {
     const WorkerContext context{
         segment_,     generation.config, generation.router, epoll_,
@@ -248,6 +253,22 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   return true;
 }
 
+// Of what the master has open, that which could be taken for something a worker left (Reclaimer).
+bool Master::owns(int fd) const {
+  if (fd == error_log_.fd()) return true;
+  bool own = false;
+  const auto look_at = [&](const Generation* generation) {
+    if (generation == nullptr) return;
+    own = own || generation->access_log->fd() == fd;
+    generation->router.for_each_route(
+        [&](const serve::Route& route) { own = own || route.root.get() == fd; });
+  };
+  look_at(current_.get());
+  look_at(pending_.get());
+  for (const auto& generation : retiring_) look_at(generation.get());
+  return own;
+}
+
 bool Master::all_ready(const Generation& generation) const {
   return std::all_of(generation.workers.begin(), generation.workers.end(),
                      [this](const WorkerProcess& worker) { return is_ready(worker); });
@@ -266,9 +287,11 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   worker.pidfd.reset();
   const bool sigkill = info.si_code != CLD_EXITED && info.si_status == SIGKILL;
   const Death death = classify_death(info, {worker.watchdog.fired(), sigkill && oom_.moved(), worker.killed});
+  if (death.cause != Cause::kRetired)
+    reclaimer_.on_death(segment_.scoreboard()[worker.index].flight.phase.load(std::memory_order_relaxed));
   const LastMoments moments = last_moments(segment_, worker.index, generation.router, monotonic_ns());
-  const std::vector<Recovered> held = recover(segment_, epoll_, worker.index, death,
-                                              current_->config.limits.retries, generation.access_log->fd());
+  const std::vector<Recovered> held =
+      recover(segment_, epoll_, worker.index, death, current_->config, generation.access_log->fd());
   bury(worker);
   after_death(generation, worker, moments, death);
   // When all is mended: a log on a slow disk holds up nobody's connection.
@@ -291,6 +314,7 @@ void Master::bury(const WorkerProcess& worker) {
   entry.flight.limit_ms.store(0, std::memory_order_relaxed);
   entry.retire.store(0, std::memory_order_relaxed);
   entry.crash.frame_count.store(0, std::memory_order_relaxed);
+  entry.flight.private_file.store(-1, std::memory_order_relaxed);
   entry.flight.sockets_in_motion.store(0, std::memory_order_relaxed);
   entry.flight.files_in_motion.store(0, std::memory_order_relaxed);
   entry.state.store(WorkerState::kEmpty, std::memory_order_release);

@@ -30,6 +30,7 @@
 #include "master/oom_counter.h"
 #include "master/pid_file.h"
 #include "master/post_mortem.h"
+#include "master/reclaimer.h"
 #include "master/sweeper.h"
 
 namespace baton {
@@ -92,6 +93,8 @@ class Master {
   void stop_if_due(std::uint64_t now_ns);
   void finish_stop();
 
+  [[nodiscard]] bool owns(int fd) const;
+
   std::string config_file_;  // as it was given: a link may be pointed elsewhere before a reload
   Config first_config_;
   Segment segment_;
@@ -106,6 +109,7 @@ class Master {
   EpollSet epoll_;
   Listeners listeners_;
   Sweeper sweeper_;
+  Reclaimer reclaimer_;
 
   UniqueFd own_epoll_;  // the master's own loop
   UniqueFd signals_;

@@ -1,104 +1,207 @@
 #include "master/recovery.h"
 
 #include <linux/sockios.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <optional>
 
+#include "common/tcp_counts.h"
+#include "worker/acceptor.h"
+#include "worker/deadlines.h"
+#include "worker/inbox.h"
 #include "worker/outbox.h"
 
 namespace baton {
 
 namespace {
 
-// What the kernel knows of a TCP connection's two streams; nothing for other sockets.
-struct StreamCounts {
-  std::uint64_t written = 0;   // into the socket, acknowledged or not
-  std::uint64_t consumed = 0;  // out of the socket
+// However often its workers are killed from outside: past this a request may be what kills them after all.
+constexpr std::uint8_t kMaxKills = 20;
+// Deaths over a parked response of which not a byte could be sent.
+constexpr std::uint8_t kMaxCrashesParked = 8;
+
+// Decides how one connection goes on; the master holds it as the dead worker's heir.
+class Heir {
+ public:
+  Heir(const Segment& segment, Holder dead, const Death& death, const Config& config, int fd)
+      : slot_(segment.connections().at(fd)),
+        notes_(segment.connections().notes(fd)),
+        flight_(segment.scoreboard()[dead].flight),
+        record_(segment.outboxes()[dead]),
+        death_(death),
+        config_(config),
+        fd_(fd) {}
+
+  Outcome resolve();
+  [[nodiscard]] SlotState next() const { return next_; }
+
+ private:
+  [[nodiscard]] bool uncertain() const { return (slot_.flags & SlotFlags::kUncertain) != 0; }
+  [[nodiscard]] bool serving() const {
+    return flight_.connection.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(fd_) &&
+           flight_.phase.load(std::memory_order_relaxed) == FlightPhase::kServing;
+  }
+  bool fill_in_peer();
+  bool take_head_counts();
+  bool take_body_counts();
+  Outcome begin_again();
+  Outcome blame();
+  Outcome answer(Verdict verdict);
+  Outcome resume();
+  Outcome go_on_parked();
+  Outcome show_out();
+  Outcome give_up();
+
+  Slot& slot_;
+  SlotNotes& notes_;
+  const FlightRecord& flight_;
+  const OutboxRecord& record_;
+  const Death& death_;
+  const Config& config_;
+  int fd_;
+  std::optional<StreamCounts> counts_;
+  SlotState next_ = SlotState::kArmedRead;
 };
 
-// The kernel counts a FIN that has arrived as one more byte received. In these states it has; <netinet/tcp.h>
-// names them, but cannot stand beside <linux/tcp.h>.
-bool fin_arrived(const tcp_info& info) {
-  constexpr int kTimeWait = 6;
-  constexpr int kCloseWait = 8;
-  constexpr int kLastAck = 9;
-  constexpr int kClosing = 11;
-  const int state = info.tcpi_state;
-  return state == kTimeWait || state == kCloseWait || state == kLastAck || state == kClosing;
-}
-
-std::optional<StreamCounts> stream_counts(int fd, const Slot& slot) {
-  if ((slot.flags & SlotFlags::kUnixSocket) != 0) return std::nullopt;
-  // The queues and the counters are read one after the other: an acknowledgement or a segment in between
-  // would be missed, so look again until the queues have not moved.
-  for (int tries = 0; tries < 100; ++tries) {
-    int unsent = 0;
-    int unread = 0;
-    int unsent_after = 0;
-    int unread_after = 0;
-    tcp_info info{};
-    socklen_t size = sizeof info;
-    if (::ioctl(fd, SIOCOUTQ, &unsent) != 0 || ::ioctl(fd, SIOCINQ, &unread) != 0 ||
-        ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
-        ::ioctl(fd, SIOCOUTQ, &unsent_after) != 0 || ::ioctl(fd, SIOCINQ, &unread_after) != 0) {
-      return std::nullopt;
-    }
-    if (unsent != unsent_after || unread != unread_after) continue;
-    const std::uint64_t received = info.tcpi_bytes_received - (fin_arrived(info) ? 1 : 0);
-    return StreamCounts{info.tcpi_bytes_acked + static_cast<std::uint64_t>(unsent),
-                        received - static_cast<std::uint64_t>(unread)};
-  }
-  return std::nullopt;
-}
-
-// Whether the slot tells the truth about its input: a worker that died between recv(2) and its note of it
-// leaves a gap.
-bool input_accounted_for(const Slot& slot, const std::optional<StreamCounts>& counts) {
-  if (slot.spool_fd < 0 && slot.spool_bytes != 0) return false;  // died while dropping it
-  if (!counts) return slot.phase == Phase::kHead && slot.spool_fd < 0;
-  return counts->consumed == slot.bytes_in + slot.spool_bytes;
-}
-
-// Decides how the connection goes on; the master holds it as the dead worker's heir.
-SlotState resolve(int fd, Slot& slot, std::uint32_t retries) {
-  const auto give_up = [&slot, fd] {
-    slot.verdict.store(Verdict::kExpired, std::memory_order_relaxed);
-    slot.deadline_kind = Deadline::kSend;
-    ::shutdown(fd, SHUT_RDWR);
-    return SlotState::kArmedRead;
-  };
+Outcome Heir::resolve() {
   // The deadline is the last that accepting sets: without one, the slot does not say yet who the peer is.
-  if (slot.deadline.load(std::memory_order_relaxed) == 0) return give_up();
-  const auto counts = stream_counts(fd, slot);
-  switch (slot.phase) {
-    case Phase::kHead:
-    case Phase::kBody:
-      if (!input_accounted_for(slot, counts)) return give_up();
-      break;
-    case Phase::kLingering: return SlotState::kArmedRead;
-    case Phase::kParked: return SlotState::kArmedWrite;
-    case Phase::kResponse:
-      if (!counts || counts->written != slot.bytes_out || !input_accounted_for(slot, counts))
-        return give_up();
-      // Parked, though not a byte of it fitted: its request may be consumed already.
-      if ((slot.flags & SlotFlags::kOwnsBodyFd) != 0) return give_up();
-      drop_parked(slot);
-      // Nothing but a spooled head is left to consume of a request whose body was spooled past.
-      slot.phase = slot.request_bytes == slot.spool_bytes ? Phase::kBody : Phase::kHead;
-      break;
+  if (slot_.deadline.load(std::memory_order_relaxed) == 0 && !fill_in_peer()) return give_up();
+  if ((slot_.flags & SlotFlags::kUnixSocket) == 0) {
+    counts_ = stream_counts(fd_);
+    if (!counts_) return give_up();
   }
-  if (slot.retries < retries) {
-    slot.retries += 1;
+  switch (slot_.phase) {
+    case Phase::kHead: return take_head_counts() ? begin_again() : give_up();
+    case Phase::kBody: return take_body_counts() ? begin_again() : give_up();
+    case Phase::kHandling:
+      return answer(death_.cause == Cause::kWatchdog ? Verdict::kHandlerTimeout : Verdict::kFailed);
+    case Phase::kResponse: return resume();
+    case Phase::kParked: return go_on_parked();
+    case Phase::kLingering: break;
+  }
+  return show_out();
+}
+
+bool Heir::fill_in_peer() {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  if (::getpeername(fd_, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+  fill_in(slot_, notes_, peer, tick_of(monotonic_ns()), config_.timeouts);
+  return true;
+}
+
+// What is taken from the socket of a head is in the spool: it was written there first.
+bool Heir::take_head_counts() {
+  if (!counts_) return !uncertain();
+  if (slot_.spool_fd < 0) {
+    slot_.bytes_in = counts_->consumed;
+    slot_.spool_bytes = 0;
   } else {
-    slot.verdict.store(Verdict::kFailed, std::memory_order_relaxed);
+    if (counts_->consumed < slot_.bytes_in || counts_->consumed - slot_.bytes_in > Inbox::kBytes)
+      return false;
+    slot_.spool_bytes = static_cast<std::uint32_t>(counts_->consumed - slot_.bytes_in);
   }
+  slot_.bytes_out = counts_->written;
+  return true;
+}
+
+bool Heir::take_body_counts() {
+  if (!counts_) return !uncertain();
+  const std::uint64_t bytes_in = counts_->consumed - slot_.spool_bytes;
+  if (counts_->consumed < slot_.spool_bytes || bytes_in < slot_.bytes_in) return false;
+  const ChunkProgress* const chunks = notes_.chunks;
+  if (slot_.chunked != 0 && chunks[0].at != bytes_in && chunks[1].at != bytes_in) return false;
+  slot_.bytes_in = bytes_in;
+  slot_.bytes_out = counts_->written;
+  return true;
+}
+
+Outcome Heir::begin_again() {
   // A body may be complete, and then nothing more arrives that would bring a worker: EPOLLOUT does, at once.
-  return slot.phase == Phase::kBody ? SlotState::kArmedWrite : SlotState::kArmedRead;
+  if (slot_.phase == Phase::kBody) next_ = SlotState::kArmedWrite;
+  int unread = 0;
+  const bool reading = flight_.phase.load(std::memory_order_relaxed) == FlightPhase::kReading &&
+                       (slot_.phase == Phase::kBody || (::ioctl(fd_, SIOCINQ, &unread) == 0 && unread > 0));
+  if (!serving() && !reading) return Outcome::kHandedOn;
+  const std::uint32_t offset = slot_.phase == Phase::kHead ? slot_.request_bytes : 0;
+  slot_.request_bytes = 0;
+  const bool from_outside = death_.cause == Cause::kKilled || death_.cause == Cause::kRetired ||
+                            (death_.cause == Cause::kWatchdog && !serving());
+  if (from_outside) {
+    slot_.kills += 1;
+    return slot_.kills <= kMaxKills ? Outcome::kBegunAgain : answer(Verdict::kFailed);
+  }
+  if (offset > 0) {
+    slot_.flags |= SlotFlags::kOneAtATime;
+    return Outcome::kBegunAgain;
+  }
+  return blame();
+}
+
+Outcome Heir::blame() {
+  if (death_.cause == Cause::kWatchdog) return answer(Verdict::kHandlerTimeout);
+  slot_.crashes += 1;
+  if (slot_.crashes <= config_.limits.retries) return Outcome::kBegunAgain;
+  return answer(Verdict::kFailed);
+}
+
+Outcome Heir::answer(Verdict verdict) {
+  // The answer itself, or reading the request for it, is what crashes.
+  const bool before = slot_.verdict.load(std::memory_order_relaxed) != Verdict::kNone;
+  if (before && death_.cause != Cause::kKilled) return give_up();
+  if (!before) slot_.verdict.store(verdict, std::memory_order_relaxed);
+  next_ = SlotState::kArmedWrite;
+  return Outcome::kAnswered;
+}
+
+Outcome Heir::resume() {
+  if (!counts_ && uncertain()) return give_up();
+  const std::uint64_t sent = counts_ ? counts_->written - slot_.bytes_out : 0;
+  const std::uint64_t end = slot_.bytes_in + slot_.request_bytes;
+  const std::uint64_t unconsumed =
+      counts_ ? end - counts_->consumed : slot_.request_bytes - slot_.spool_bytes;
+  if (sent > slot_.response_bytes || unconsumed > slot_.request_bytes) return give_up();
+  drop_parked(slot_);  // what the dead one may have parked already
+  if (!park_rest(record_, sent, slot_) || !consume_request(fd_, slot_, unconsumed)) return give_up();
+  notes_.parked = record_.last;
+  notes_.parked.sent = sent - std::min(sent, slot_.response_bytes - record_.last.bytes);
+  slot_.verdict.store(Verdict::kNone, std::memory_order_relaxed);
+  slot_.bytes_in = end;
+  slot_.request_bytes = 0;
+  slot_.queued = 0;
+  noted(slot_);
+  set_deadline(slot_, Deadline::kSend, tick_of(monotonic_ns()) + ticks_of(config_.timeouts.send));
+  slot_.phase = Phase::kParked;
+  next_ = SlotState::kArmedWrite;
+  return Outcome::kResumed;
+}
+
+Outcome Heir::go_on_parked() {
+  if (counts_) slot_.bytes_in = counts_->consumed;
+  slot_.request_bytes = 0;
+  std::uint8_t& deaths = death_.cause == Cause::kKilled ? slot_.kills : slot_.crashes;
+  deaths += 1;
+  if (slot_.crashes > kMaxCrashesParked || slot_.kills > kMaxKills) return give_up();
+  next_ = SlotState::kArmedWrite;
+  return Outcome::kResumed;
+}
+
+Outcome Heir::show_out() {
+  ::shutdown(fd_, SHUT_WR);
+  set_deadline(slot_, Deadline::kLinger, tick_of(monotonic_ns()) + kLingerTicks);
+  return Outcome::kHandedOn;
+}
+
+// The event that the shutdown brings has a worker close it.
+Outcome Heir::give_up() {
+  slot_.verdict.store(Verdict::kNone, std::memory_order_relaxed);
+  slot_.phase = Phase::kLingering;
+  set_deadline(slot_, Deadline::kLinger, tick_of(monotonic_ns()) + kLingerTicks);
+  ::shutdown(fd_, SHUT_RDWR);
+  return Outcome::kClosed;
 }
 
 }  // namespace
@@ -119,18 +222,17 @@ void kick(Segment& segment, const EpollSet& epoll) {
   ::poll(&set, 1, 0);
 }
 
-std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder dead, const Death&,
-                               std::uint32_t retries, int access_log_fd) {
+std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder dead, const Death& death,
+                               const Config& config, int access_log_fd) {
   std::vector<Recovered> held;
   const ConnectionTable table = segment.connections();
   const int highest = segment.header().highest_fd.load(std::memory_order_relaxed);
   for (int fd = 0; fd <= highest; ++fd) {
     const Claim claim = table.claim(fd);
     if (claim.state != SlotState::kHeld || claim.holder != dead) continue;
-    Slot& slot = table.at(fd);
-    const SlotState next = resolve(fd, slot, retries);
-    held.push_back({fd, Outcome::kHandedOn});
-    table.release(fd, next);
+    Heir heir(segment, dead, death, config, fd);
+    held.push_back({fd, heir.resolve()});
+    table.release(fd, heir.next());
     // Killed between accept and its registration, the connection is not in the set yet.
     if (epoll.add(fd) != 0) epoll.rearm(fd);
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/config.h"
 #include "common/epoll_set.h"
 #include "common/segment.h"
 #include "master/death.h"
@@ -20,7 +21,7 @@ enum class Outcome : std::uint8_t {
   kBegunAgain,  // its request is still in the socket and is handled once more
   kResumed,     // its response was made: the rest is sent from the exact byte
   kAnswered,    // an error is sent in place of a response (500, or 504 after the watchdog)
-  kClosed,      // it could not be told how much of the response was sent, or of the request taken
+  kClosed,      // it cannot be told how much was sent or taken, or the connection has cost too many workers
 };
 
 struct Recovered {
@@ -28,12 +29,24 @@ struct Recovered {
   Outcome outcome = Outcome::kHandedOn;
 };
 
-// Hands on what the dead worker with this scoreboard entry held, then kicks. A request that nothing was
-// answered to is still in its socket and is begun again, at most `retries` times, then answered with 500; a
-// parked response goes on at its exact byte; a connection in the middle of a response that was not parked is
-// closed. Also gives up its half-filled open-file entries and writes out its access log lines. Returns what
-// it held.
+// Hands on what the dead worker with this scoreboard entry held, then kicks; all of it before the entry is
+// cleared. What the phase of a slot means for its heir:
+//
+//   kHead, kBody  nothing was sent. The request is begun again where it is idempotent or its handler had not
+//                 begun: after a crash at most `limits.retries` times, then it is answered with 500; an
+//                 operator's kill does not count as a crash. In a pipelined batch the requests before the one
+//                 in hand are not blamed for it: the batch is served again one by one. After the watchdog:
+//                 504.
+//   kHandling     not to be begun again: 500, or 504 after the watchdog.
+//   kResponse     the response stands in the dead worker's OutboxRecord, how much of it has been sent the
+//                 kernel knows: the rest is parked, and what is left of the request consumed.
+//   kParked       goes on at its exact byte.
+//
+// How far the input is taken is read from the kernel's counts as well. A Unix socket has none: such a
+// connection is closed if the worker died while it moved bytes.
+//
+// Also gives up the dead worker's pin and half-filled open-file entries and writes out its access log lines.
 std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder dead, const Death& death,
-                               std::uint32_t retries, int access_log_fd);
+                               const Config& config, int access_log_fd);
 
 }  // namespace baton

@@ -6,11 +6,11 @@
 
 #include <cerrno>
 #include <cstring>
-#include <utility>
 
 #include "common/crash_point.h"
-#include "common/unique_fd.h"
+#include "common/descriptor_motion.h"
 #include "worker/deadlines.h"
+#include "worker/inbox.h"
 #include "worker/outbox.h"
 
 namespace baton {
@@ -24,32 +24,27 @@ void pause_accepting(const WorkerContext& context) {
   if (header.accept_paused.exchange(1) == 0) bump(context.counters().accept_paused);
 }
 
-void raise_highest(SegmentHeader& header, int fd) {
-  std::int32_t highest = header.highest_fd.load(std::memory_order_relaxed);
-  while (fd > highest && !header.highest_fd.compare_exchange_weak(highest, fd, std::memory_order_relaxed)) {
-  }
-}
-
 void adopt(const WorkerContext& context, int fd, const sockaddr_storage& address, std::uint64_t now_ns) {
   const ConnectionTable table = context.segment.connections();
   raise_highest(context.segment.header(), fd);  // first: recovery looks no further
   table.open(fd, context.index);
   crash_point("after-open-slot");
-  Slot& slot = table.at(fd);
-  table.notes(fd).peer = Peer::from_sockaddr(address);
-  if (address.ss_family == AF_UNIX) slot.flags = SlotFlags::kUnixSocket;
-  slot.accepted = tick_of(now_ns);
-  // A client that connects and says nothing is let go without a word; the head's own deadline begins with its
-  // first byte. Last: recovery takes a slot with a deadline for one that is filled in.
-  std::atomic_signal_fence(std::memory_order_release);
-  set_deadline(slot, Deadline::kKeepAlive, slot.accepted + ticks_of(context.config.timeouts.header));
+  fill_in(table.at(fd), table.notes(fd), address, tick_of(now_ns), context.config.timeouts);
   crash_point("accepted");
 }
 
 void hand_over(const WorkerContext& context, int fd) {
   if (fd < 0) return;
   context.segment.connections().release(fd, SlotState::kArmedRead);
+  crash_point("before-watch");
   watch_connection(context, fd);
+}
+
+// The table is not this worker's to close in: the next event brings one whose it is.
+void leave_closing(const WorkerContext& context, int fd) {
+  ::shutdown(fd, SHUT_RDWR);
+  context.segment.connections().release(fd, SlotState::kArmedRead);
+  context.epoll.rearm(fd);
 }
 
 }  // namespace
@@ -66,6 +61,11 @@ int accept_burst(const WorkerContext& context, int listener, std::uint64_t now_n
       // A close between our count and the pause saw none to end: look again.
       resume_accepting(header, context.epoll);
       return last;
+    }
+    const DescriptorMotion motion(DescriptorMotion::Kind::kSocket);
+    if (!motion) {
+      header.connections.fetch_sub(1);
+      return last;  // the listeners are armed again when the table is free
     }
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -101,8 +101,24 @@ int accept_burst(const WorkerContext& context, int listener, std::uint64_t now_n
   return last;
 }
 
+void raise_highest(SegmentHeader& header, int fd) {
+  std::int32_t highest = header.highest_fd.load(std::memory_order_relaxed);
+  while (fd > highest && !header.highest_fd.compare_exchange_weak(highest, fd, std::memory_order_relaxed)) {
+  }
+}
+
+void fill_in(Slot& slot, SlotNotes& notes, const sockaddr_storage& peer, Tick now,
+             const TimeoutConfig& timeouts) {
+  notes.peer = Peer::from_sockaddr(peer);
+  if (peer.ss_family == AF_UNIX) slot.flags |= SlotFlags::kUnixSocket;
+  slot.accepted = now;
+  // A client that connects and says nothing is let go without a word; the head's own deadline begins with its
+  // first byte.
+  std::atomic_signal_fence(std::memory_order_release);
+  set_deadline(slot, Deadline::kKeepAlive, now + ticks_of(timeouts.header));
+}
+
 void watch_connection(const WorkerContext& context, int fd) {
-  crash_point("before-watch");
   const int error = context.epoll.add(fd);
   if (error == 0) return;
   spdlog::error("cannot watch a new connection: {}", std::strerror(error));
@@ -112,14 +128,26 @@ void watch_connection(const WorkerContext& context, int fd) {
 
 void close_connection(const WorkerContext& context, int fd) {
   const ConnectionTable table = context.segment.connections();
+  SegmentHeader& header = context.segment.header();
   Slot& slot = table.at(fd);
+  context.flight().phase.store(FlightPhase::kClosing, std::memory_order_relaxed);
+  // First: whoever comes after a death in here must not take what is half dropped for a response to go on
+  // with.
+  slot.phase = Phase::kLingering;
+  std::atomic_signal_fence(std::memory_order_release);
+  const DescriptorMotion motion(DescriptorMotion::Kind::kSocket);
+  if (!motion) return leave_closing(context, fd);
+  // Orphans hold the socket as well: closing alone would neither tell the client nor end its registration.
+  if (header.orphans.load(std::memory_order_relaxed) != 0) {
+    ::shutdown(fd, SHUT_RDWR);
+    context.epoll.remove(fd);
+  }
   drop_parked(slot);
-  const UniqueFd spool(std::exchange(slot.spool_fd, -1));
+  if (slot.spool_fd >= 0) drop_spool(slot);
   table.free(fd);
   crash_point("after-free-before-close");
   ::close(fd);
   bump(context.counters().closed);
-  SegmentHeader& header = context.segment.header();
   header.connections.fetch_sub(1);
   resume_accepting(header, context.epoll);
 }

@@ -1,6 +1,8 @@
 // Where connections begin and end: accept, the limit on how many there are, and close.
 #pragma once
 
+#include <sys/socket.h>
+
 #include "worker/context.h"
 
 namespace baton {
@@ -13,6 +15,12 @@ namespace baton {
 // has often arrived already and is then served without another event. All others are in the set, and the
 // listener is armed, before this returns: whatever that one request costs, it delays no one else.
 int accept_burst(const WorkerContext& context, int listener, std::uint64_t now_ns);
+
+// Fills in a slot just opened. The deadline is stored last: one without is not filled in (master/recovery.h).
+void fill_in(Slot& slot, SlotNotes& notes, const sockaddr_storage& peer, Tick now,
+             const TimeoutConfig& timeouts);
+// Recovery and batonctl look no further than the highest descriptor ever used.
+void raise_highest(SegmentHeader& header, int fd);
 
 // Puts a connection that this worker has released into the epoll set. Closes it if there is no memory for
 // that.

@@ -9,6 +9,7 @@
 #include "common/crash_point.h"
 #include "worker/acceptor.h"
 #include "worker/deadlines.h"
+#include "worker/http/negotiate.h"
 
 namespace baton {
 
@@ -16,7 +17,6 @@ namespace {
 
 constexpr int kMaxPipelined = 32;  // requests served per event; the rest comes with the next one
 constexpr std::size_t kOutboxFlushBytes = std::size_t{48} * 1024;  // responses gathered before they are sent
-constexpr Duration kLingerTime{2'000};
 constexpr int kMaxDrains = 16;  // reads per event from a client that is being shown out
 
 }  // namespace
@@ -28,7 +28,8 @@ ConnectionHandler::ConnectionHandler(const WorkerContext& context, AccessLog& lo
       table_(context.segment.connections()),
       log_(log),
       files_(context.segment.files(), flight_, counters_, context.index),
-      dispatcher_(context.router, files_, context.segment, flight_) {
+      dispatcher_(context.router, files_, context.segment, flight_),
+      outbox_(context.segment.outboxes()[context.index]) {
   parser_limits_.header_bytes = context.config.limits.header_bytes;
   parser_limits_.target_bytes = std::min<std::size_t>(8'192, context.config.limits.header_bytes);
 }
@@ -57,7 +58,6 @@ bool ConnectionHandler::turn(int fd, std::uint64_t now_ns) {
   now_ = ::time(nullptr);
   inbox_.clear();
   outbox_.clear();
-  last_.recorded = true;
   flight_.connection.store(static_cast<std::uint32_t>(fd), std::memory_order_relaxed);
 
   const Next next = run();
@@ -78,17 +78,18 @@ ConnectionHandler::Next ConnectionHandler::run() {
   const Verdict verdict = slot_->verdict.load(std::memory_order_relaxed);
   if (verdict != Verdict::kNone) return obey_verdict(verdict);
   switch (slot_->phase) {
-    case Phase::kHead:
-    case Phase::kResponse: return read_requests();
+    case Phase::kHead: return read_requests();
     case Phase::kBody: return read_body();
     case Phase::kParked: return resume_response();
     case Phase::kLingering: return drain();
+    case Phase::kHandling:
+    case Phase::kResponse: break;  // never handed back so (master/recovery.h)
   }
   return Next::kClose;
 }
 
 ConnectionHandler::Next ConnectionHandler::obey_verdict(Verdict verdict) {
-  slot_->verdict.store(Verdict::kNone, std::memory_order_relaxed);
+  // It stands until the answer is made: whoever comes after this worker's death obeys it too.
   const Deadline kind = slot_->deadline_kind;
   const bool asked = kind == Deadline::kHeader || kind == Deadline::kBody;
   if (verdict == Verdict::kExpired && kind != Deadline::kLinger) bump(counters_.timeouts);
@@ -96,11 +97,38 @@ ConnectionHandler::Next ConnectionHandler::obey_verdict(Verdict verdict) {
   if (inbox_.peek(fd_, *slot_) == PeekResult::kBroken) return Next::kClose;
   switch (verdict) {
     case Verdict::kExpired: return refuse(408, "The request did not arrive in time.", 0);
-    case Verdict::kHandlerTimeout: return refuse(504, "", 0);
+    case Verdict::kHandlerTimeout: return fail_request(504);
     case Verdict::kFailed:
     case Verdict::kNone: break;
   }
-  return refuse(500, "", 0);
+  return fail_request(500);
+}
+
+// The request at the front has ended its workers: it is answered in their place, and the connection goes on
+// behind it.
+ConnectionHandler::Next ConnectionHandler::fail_request(int status) {
+  const std::string_view data = inbox_.data();
+  if (http::parse_head(data, parser_limits_, request_).status != http::ParseStatus::kComplete)
+    return refuse(status, "", 0);
+  std::size_t length = request_.head_bytes;
+  std::size_t body_bytes = 0;
+  switch (slot_->phase) {
+    case Phase::kHandling: length = slot_->request_bytes; break;
+    case Phase::kBody:
+      if (!body_complete()) return refuse(status, "", 0);
+      break;
+    default:
+      if (request_.framing != http::BodyFraming::kNone &&
+          body_in_buffer(data.substr(length), body_bytes) != BodyResult::kComplete) {
+        return refuse(status, "", 0);
+      }
+      length += body_bytes;
+  }
+  flight_.set_request(request_.request_line);
+  reply_.reset();
+  serve::error_reply(reply_, http::prefers_json(request_), status, "");
+  const bool keep_alive = respond(request_.keep_alive);
+  return flush(length, keep_alive, data.size() > length);
 }
 
 ConnectionHandler::Next ConnectionHandler::read_requests() {
@@ -114,12 +142,13 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
   crash_point("head-peeked");
   std::size_t consumed = 0;
   bool keep_alive = true;
-  for (int served = 0; served < kMaxPipelined && keep_alive; ++served) {
+  const int most = (slot_->flags & SlotFlags::kOneAtATime) != 0 ? 1 : kMaxPipelined;
+  for (int served = 0; served < most && keep_alive; ++served) {
     const std::string_view rest = inbox_.data().substr(consumed);
     if (rest.empty()) break;
     // The last response of a batch is recorded when it has been sent; those before it here, while their
     // request can still be read.
-    if (!last_.recorded) record(last_.bytes);
+    record(outbox_.last().bytes);
     const http::ParseResult parsed = http::parse_head(rest, parser_limits_, request_);
     if (parsed.status == http::ParseStatus::kError) return refuse(parsed.error, parsed.reason, consumed);
     if (parsed.status == http::ParseStatus::kIncomplete) break;
@@ -132,13 +161,22 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
       }
       if (body != BodyResult::kComplete) return refuse_body(body, consumed);
     }
+    slot_->request_bytes = static_cast<std::uint32_t>(consumed);
+    const bool once = !http::idempotent(request_.method);
+    if (once) {
+      if (consumed > 0) break;  // the answers before it leave first: it must be possible to tell it apart
+      begin_once(request_.head_bytes + body_bytes);
+    }
     make_reply();
+    // What needs a file to be opened is left to a worker that may.
+    if (files_.table_lost() && !once) break;
     keep_alive = respond(request_.keep_alive);
     consumed += request_.head_bytes + body_bytes;
+    if (once) break;
     // A file's descriptor is pinned for one response only, and the outbox must not grow without bound.
     if (reply_.fd >= 0 || outbox_.memory_bytes() >= kOutboxFlushBytes) break;
   }
-  if (consumed == 0) return wait_for_more(false);
+  if (consumed == 0) return files_.table_lost() ? Next::kRead : wait_for_more(false);
   const bool more = inbox_.data().size() > consumed;
   return flush(consumed, keep_alive, more);
 }
@@ -148,6 +186,7 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
 ConnectionHandler::Next ConnectionHandler::wait_for_more(bool served) {
   const auto& timeouts = context_.config.timeouts;
   if (inbox_.data().empty()) {
+    slot_->flags &= static_cast<std::uint8_t>(~SlotFlags::kOneAtATime);
     set_deadline(*slot_, Deadline::kKeepAlive, after(timeouts.keep_alive));
     return Next::kRead;
   }
@@ -155,7 +194,8 @@ ConnectionHandler::Next ConnectionHandler::wait_for_more(bool served) {
   if (served || slot_->deadline_kind != Deadline::kHeader) {
     set_deadline(*slot_, Deadline::kHeader, after(timeouts.header));
   }
-  return served || inbox_.keep_partial(fd_, *slot_) ? Next::kRead : Next::kClose;
+  if (served || inbox_.keep_partial(fd_, *slot_)) return Next::kRead;
+  return without_descriptor();
 }
 
 bool ConnectionHandler::stopping() const {
@@ -166,8 +206,7 @@ bool ConnectionHandler::stopping() const {
 // side first and read on until the client has closed its own (RFC 9112 9.6).
 ConnectionHandler::Next ConnectionHandler::linger() {
   ::shutdown(fd_, SHUT_WR);
-  slot_->phase = Phase::kLingering;
-  set_deadline(*slot_, Deadline::kLinger, after(kLingerTime));
+  set_deadline(*slot_, Deadline::kLinger, tick_ + kLingerTicks);
   crash_point("lingering");
   return drain();
 }

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "common/clock.h"
+#include "common/descriptor_motion.h"
 #include "worker/access_log.h"
 #include "worker/context.h"
 #include "worker/http/parser.h"
@@ -33,6 +34,7 @@ class ConnectionHandler {
   bool turn(int fd, std::uint64_t now_ns);  // false: the connection has been closed, else released
   Next run();
   Next obey_verdict(Verdict verdict);
+  Next fail_request(int status);
 
   // Heads (Phase::kHead).
   Next read_requests();
@@ -43,6 +45,9 @@ class ConnectionHandler {
   BodyResult body_in_buffer(std::string_view rest, std::size_t& body_bytes) const;
   Next begin_body();
   Next read_body();
+  // Where the decoding of the chunked body stands; null: the slot does not say (a part was lost).
+  [[nodiscard]] const ChunkProgress* chunk_progress() const;
+  [[nodiscard]] bool body_complete() const;
   BodyResult take_length();
   BodyResult take_chunks();
   Next finish_body();
@@ -52,15 +57,18 @@ class ConnectionHandler {
   void make_reply();
   bool respond(
       bool keep_alive);  // appends the reply to the outbox; returns whether the connection goes on after it
+  void begin_once(std::size_t request_bytes);
+  SendResult send_all();
   Next refuse(int status, std::string_view reason, std::size_t consumed);
   Next flush(std::size_t consumed, bool keep_alive, bool linger);
-  Next park(bool keep_alive, bool linger);
+  Next park();
   Next resume_response();
   Next end_response(bool close, bool linger);
   void record(std::uint64_t sent);
   void record_parked();
-  void note_parked();
   void set_send_deadline();
+  // How it is handed back when it needs a descriptor and there is none to be had.
+  static Next without_descriptor() { return DescriptorMotion::table_lost() ? Next::kRead : Next::kClose; }
 
   // Endings.
   Next linger();
@@ -89,14 +97,6 @@ class ConnectionHandler {
   std::uint64_t started_ns_ = 0;  // of the request in hand
   Tick tick_ = 0;
   std::time_t now_ = 0;
-
-  // The response at the end of the outbox.
-  struct {
-    int status = 0;
-    std::size_t head_bytes = 0;
-    std::uint64_t bytes = 0;
-    bool recorded = false;  // in the access log and the statistics
-  } last_;
 };
 
 }  // namespace baton

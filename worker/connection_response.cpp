@@ -1,9 +1,11 @@
 // Responses: from a reply to bytes in the kernel's hands, now or later.
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "common/crash_point.h"
 #include "worker/connection.h"
@@ -20,14 +22,6 @@ std::string_view first_line(std::string_view head) {
   return head.substr(0, head.find_first_of("\r\n"));
 }
 
-// Only what it can take: returns what was stored.
-std::uint16_t store_text(SlotNotes& notes, std::size_t& used, std::string_view text, std::size_t most) {
-  const std::size_t length = std::min({text.size(), most, sizeof notes.text - used});
-  std::copy_n(text.data(), length, notes.text + used);
-  used += length;
-  return static_cast<std::uint16_t>(length);
-}
-
 }  // namespace
 
 void ConnectionHandler::make_reply() {
@@ -36,12 +30,19 @@ void ConnectionHandler::make_reply() {
   flight_.since_ns.store(started_ns_, std::memory_order_relaxed);
   flight_.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
   flight_.set_request(request_.request_line);
-  crash_point("handler-begun");
-  if (request_.method == http::Method::kPost) note_handled(request_.target);
   reply_.reset();
+  crash_point("handler-begun");
   serve::Exchange exchange{request_, table_.notes(fd_).peer, tick_, now_, reply_, {}, nullptr};
   dispatcher_.dispatch(exchange);
   if (exchange.route != nullptr) reply_.fields += exchange.route->header_lines;
+}
+
+// From this store on the request is handled at most once.
+void ConnectionHandler::begin_once(std::size_t request_bytes) {
+  slot_->request_bytes = static_cast<std::uint32_t>(request_bytes);
+  std::atomic_signal_fence(std::memory_order_release);
+  slot_->phase = Phase::kHandling;
+  note_handled(request_.target);
 }
 
 bool ConnectionHandler::respond(bool keep_alive) {
@@ -51,10 +52,12 @@ bool ConnectionHandler::respond(bool keep_alive) {
   keep_alive = keep_alive && !reply_.close && !stopping() && (most == 0 || slot_->requests < most);
   const std::uint64_t before = outbox_.total();
   const bool head_only = request_.method == http::Method::kHead;
-  last_.head_bytes = http::compose(reply_, {head_only, keep_alive, request_.minor}, now_, outbox_);
-  last_.bytes = outbox_.total() - before;
-  last_.status = reply_.status;
-  last_.recorded = false;
+  ResponseNote& last = outbox_.last();
+  last.head_bytes = static_cast<std::uint32_t>(
+      http::compose(reply_, {head_only, keep_alive, request_.minor}, now_, outbox_));
+  last.bytes = outbox_.total() - before;
+  last.status = static_cast<std::uint16_t>(reply_.status);
+  last.started_ns = started_ns_;
   crash_point("response-composed");
   return keep_alive;
 }
@@ -76,53 +79,75 @@ ConnectionHandler::Next ConnectionHandler::refuse(int status, std::string_view r
 
 ConnectionHandler::Next ConnectionHandler::flush(std::size_t consumed, bool keep_alive, bool linger) {
   flight_.phase.store(FlightPhase::kSending, std::memory_order_relaxed);
-  // Recovery compares these with the kernel's own count of what was written and consumed.
+  ResponseNote& last = outbox_.last();
+  last.set_text(request_.request_line, log_.enabled() ? request_.field("referer") : std::string_view{},
+                log_.enabled() ? request_.field("user-agent") : std::string_view{});
   slot_->request_bytes = static_cast<std::uint32_t>(consumed);
   slot_->response_bytes = outbox_.total();
-  slot_->phase = Phase::kResponse;
-  crash_point("after-store-response");
-  const SendResult result = outbox_.send(fd_, *slot_);
-  crash_point("after-send");
-  bump(counters_.bytes_out, outbox_.sent());
-  if (result == SendResult::kBroken || (result == SendResult::kBlocked && !outbox_.park(*slot_))) {
-    const std::uint64_t unsent = outbox_.total() - outbox_.sent();
-    if (!last_.recorded) record(last_.bytes - std::min(last_.bytes, unsent));
-    return Next::kClose;
-  }
-  if (result == SendResult::kDone && !last_.recorded) record(last_.bytes);
-  bump(counters_.bytes_in, consumed - slot_->spool_bytes);
-  if (!inbox_.consume(fd_, *slot_, consumed)) return Next::kClose;
-  crash_point("after-consume");
-  // kParked says that the request is consumed: a worker killed before that must not have it answered twice.
-  if (result == SendResult::kBlocked) return park(keep_alive, linger);
-  return end_response(!keep_alive, linger);
-}
-
-// The rest of the response is in the slot already: whoever gets EPOLLOUT goes on.
-ConnectionHandler::Next ConnectionHandler::park(bool keep_alive, bool linger) {
-  bump(counters_.parked);
   slot_->flags &= static_cast<std::uint8_t>(~(SlotFlags::kCloseAfter | SlotFlags::kLingerAfter));
   if (!keep_alive) slot_->flags |= SlotFlags::kCloseAfter;
   if (linger) slot_->flags |= SlotFlags::kLingerAfter;
-  note_parked();
+  // From this store on the response is sent to its end, whoever dies.
+  std::atomic_signal_fence(std::memory_order_release);
+  slot_->phase = Phase::kResponse;
+  if (slot_->verdict.load(std::memory_order_relaxed) != Verdict::kNone)
+    slot_->verdict.store(Verdict::kNone, std::memory_order_relaxed);
+  crash_point("after-store-response");
+  const SendResult result = send_all();
+  bump(counters_.bytes_out, outbox_.sent());
+  if (result == SendResult::kBroken || (result == SendResult::kBlocked && !outbox_.park(*slot_))) {
+    record(last.bytes - std::min(last.bytes, outbox_.total() - outbox_.sent()));
+    return Next::kClose;
+  }
+  crash_point("after-send");
+  if (result == SendResult::kDone) record(last.bytes);
+  bump(counters_.bytes_in, consumed - slot_->spool_bytes);
+  if (!consume_request(fd_, *slot_, consumed - slot_->spool_bytes)) return Next::kClose;
+  inbox_.skip(consumed);
+  if (result == SendResult::kBlocked) return park();
+  return end_response(!keep_alive, linger);
+}
+
+// A worker that has lost the descriptor table cannot park the rest: it stays until the client has it.
+SendResult ConnectionHandler::send_all() {
+  if ((slot_->flags & SlotFlags::kUnixSocket) != 0) slot_->flags |= SlotFlags::kUncertain;
+  SendResult result = outbox_.send(fd_, *slot_);
+  while (result == SendResult::kBlocked && DescriptorMotion::table_lost()) {
+    pollfd writable{fd_, POLLOUT, 0};
+    if (::poll(&writable, 1, static_cast<int>(context_.config.timeouts.send.count())) <= 0)
+      return SendResult::kBroken;
+    result = outbox_.send(fd_, *slot_);
+  }
+  return result;
+}
+
+// The rest of the response is in the slot already: whoever gets EPOLLOUT goes on.
+ConnectionHandler::Next ConnectionHandler::park() {
+  bump(counters_.parked);
+  ResponseNote& note = table_.notes(fd_).parked;
+  note = outbox_.last();
+  note.sent = outbox_.sent() - std::min(outbox_.sent(), outbox_.total() - note.bytes);
   set_send_deadline();
+  crash_point("parked");
   // Last: a worker killed before this store leaves nobody a parked response under the deadline of its
   // request, which would be answered with 408 in the middle of it.
   std::atomic_signal_fence(std::memory_order_release);
   slot_->phase = Phase::kParked;
-  crash_point("parked");
+  noted(*slot_);
+  slot_->bytes_in += std::exchange(slot_->request_bytes, 0);
   return Next::kWrite;
 }
 
 ConnectionHandler::Next ConnectionHandler::resume_response() {
   flight_.phase.store(FlightPhase::kSending, std::memory_order_relaxed);
-  SlotNotes& notes = table_.notes(fd_);
-  flight_.set_request({notes.text, notes.request_length});
+  ResponseNote& note = table_.notes(fd_).parked;
+  flight_.set_request(note.request_line());
   std::uint64_t sent = 0;
   const SendResult result = resume_parked(fd_, *slot_, sent);
   crash_point("resume-sent");
   bump(counters_.bytes_out, sent);
-  notes.sent += sent;
+  note.sent += sent;
+  if (sent > 0) slot_->crashes = slot_->kills = 0;
   if (result == SendResult::kBroken) return Next::kClose;
   if (result == SendResult::kBlocked) {
     if (sent > 0) set_send_deadline();
@@ -136,57 +161,48 @@ ConnectionHandler::Next ConnectionHandler::resume_response() {
 }
 
 ConnectionHandler::Next ConnectionHandler::end_response(bool close, bool linger) {
-  slot_->bytes_out += slot_->response_bytes;
   // Not kHead when it was the last: a worker killed before it has closed must not leave a connection that
   // takes requests.
   slot_->phase = close ? Phase::kLingering : Phase::kHead;
-  slot_->retries = 0;
+  std::atomic_signal_fence(std::memory_order_release);
+  noted(*slot_);
+  slot_->bytes_out += std::exchange(slot_->response_bytes, 0);
+  slot_->bytes_in += std::exchange(slot_->request_bytes, 0);
+  slot_->crashes = slot_->kills = 0;
   if (!close) return wait_for_more(true);
   return linger ? this->linger() : Next::kClose;
 }
 
+// The response at the end of the outbox, if that has not been done.
 void ConnectionHandler::record(std::uint64_t sent) {
-  last_.recorded = true;
+  ResponseNote& last = outbox_.last();
+  if (last.status == 0) return;
   const std::uint64_t now = monotonic_ns();
   context_.entry().latency.record(now - started_ns_);
-  bump(counters_.responses[std::clamp(last_.status / 100, 1, 5) - 1]);
+  bump(counters_.responses[std::clamp(last.status / 100, 1, 5) - 1]);
   if (log_.enabled()) {
-    const std::uint64_t body = sent - std::min<std::uint64_t>(sent, last_.head_bytes);
+    const std::uint64_t body = sent - std::min<std::uint64_t>(sent, last.head_bytes);
     log_.add({table_.notes(fd_).peer, request_.request_line, request_.field("referer"),
-              request_.field("user-agent"), last_.status, body, now - started_ns_},
+              request_.field("user-agent"), last.status, body, now - started_ns_},
              now_, now);
   }
+  last.status = 0;
   started_ns_ = now;  // of the next one of a pipelined batch
 }
 
-void ConnectionHandler::note_parked() {
-  SlotNotes& notes = table_.notes(fd_);
-  std::size_t used = 0;
-  notes.request_length = store_text(notes, used, request_.request_line, 256);
-  notes.referer_length = store_text(notes, used, request_.field("referer"), 80);
-  notes.agent_length = store_text(notes, used, request_.field("user-agent"), sizeof notes.text);
-  notes.status = static_cast<std::uint16_t>(last_.recorded ? 0 : last_.status);
-  notes.started_ns = started_ns_;
-  notes.head_bytes = static_cast<std::uint32_t>(last_.head_bytes);
-  notes.sent = outbox_.sent() - std::min(outbox_.sent(), outbox_.total() - last_.bytes);
-}
-
 void ConnectionHandler::record_parked() {
-  SlotNotes& notes = table_.notes(fd_);
-  if (notes.status == 0) return;
+  ResponseNote& note = table_.notes(fd_).parked;
+  if (note.status == 0) return;
   const std::uint64_t now = monotonic_ns();
-  context_.entry().latency.record(now - notes.started_ns);
-  bump(counters_.responses[std::clamp(notes.status / 100, 1, 5) - 1]);
+  context_.entry().latency.record(now - note.started_ns);
+  bump(counters_.responses[std::clamp(note.status / 100, 1, 5) - 1]);
   if (log_.enabled()) {
-    const char* text = notes.text;
-    const std::string_view line(text, notes.request_length);
-    const std::string_view referer(text + notes.request_length, notes.referer_length);
-    const std::string_view agent(text + notes.request_length + notes.referer_length, notes.agent_length);
-    log_.add({notes.peer, line, referer, agent, notes.status,
-              notes.sent - std::min<std::uint64_t>(notes.sent, notes.head_bytes), now - notes.started_ns},
+    const std::uint64_t body = note.sent - std::min<std::uint64_t>(note.sent, note.head_bytes);
+    log_.add({table_.notes(fd_).peer, note.request_line(), note.referer(), note.agent(), note.status, body,
+              now - note.started_ns},
              now_, now);
   }
-  notes.status = 0;
+  note.status = 0;
 }
 
 void ConnectionHandler::set_send_deadline() {

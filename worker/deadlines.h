@@ -11,6 +11,9 @@ namespace baton {
 // byte now and then would hold a connection for ever.
 constexpr std::uint64_t kMinBytesPerSecond = 500;
 
+// How long a client that is shown out may take to close its own side.
+constexpr Tick kLingerTicks = 2'000'000'000 / kTickNs;
+
 // All are for the holder of the claim.
 inline void set_deadline(Slot& slot, Deadline kind, Tick at) {
   slot.deadline_kind = kind;

@@ -8,9 +8,21 @@
 #include <cerrno>
 
 #include "common/crash_point.h"
+#include "common/descriptor_motion.h"
 #include "common/unique_fd.h"
 
 namespace baton {
+
+namespace {
+
+void clear_low_water(int fd, Slot& slot) {
+  if (slot.peeked == 0) return;
+  const int one = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+  slot.peeked = 0;
+}
+
+}  // namespace
 
 Inbox::Inbox() : buffer_(new char[kBytes]) {}
 
@@ -39,16 +51,6 @@ PeekResult Inbox::peek_socket(int fd) {
   return errno == EAGAIN || errno == EINTR ? PeekResult::kNothing : PeekResult::kBroken;
 }
 
-bool Inbox::consume(int fd, Slot& slot, std::size_t n) {
-  const std::size_t in_socket = n - slot.spool_bytes;
-  drop_spool(slot);
-  clear_low_water(fd, slot);
-  start_ += n;
-  slot.bytes_in += n;
-  crash_point("mid-consume");
-  return in_socket == 0 || discard(fd, slot, in_socket);
-}
-
 bool Inbox::keep_partial(int fd, Slot& slot) {
   const std::size_t in_socket = data().size() - slot.spool_bytes;
   if (in_socket == 0) return true;
@@ -63,45 +65,59 @@ bool Inbox::keep_partial(int fd, Slot& slot) {
 }
 
 bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
+  if (slot.spool_fd < 0) {
+    const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+    if (!motion) return false;
+    const int spool = ::memfd_create("baton-head", MFD_CLOEXEC);
+    if (spool < 0) return false;
+    crash_point("spool-created");
+    slot.spool_fd = spool;
+  }
   clear_low_water(fd, slot);
-  if (slot.spool_fd < 0) slot.spool_fd = ::memfd_create("baton-head", MFD_CLOEXEC);
-  if (slot.spool_fd < 0) return false;
-  crash_point("spool-created");
   const std::size_t fresh = n - slot.spool_bytes;
   const char* bytes = data().data() + slot.spool_bytes;
   if (::pwrite(slot.spool_fd, bytes, fresh, slot.spool_bytes) != static_cast<ssize_t>(fresh)) return false;
   crash_point("spool-written");
-  slot.spool_bytes = static_cast<std::uint32_t>(n);
-  crash_point("spool-noted");
+  // Written first, consumed second: whatever has left the socket is in the spool, and how much that is the
+  // kernel knows.
   if (fresh > 0 && !discard(fd, slot, fresh)) return false;
   crash_point("spool-taken");
+  slot.spool_bytes = static_cast<std::uint32_t>(n);
+  noted(slot);
+  crash_point("spool-noted");
   return true;
 }
 
-void Inbox::drop_spool(Slot& slot) {
+bool consume_request(int fd, Slot& slot, std::uint64_t in_socket) {
+  // First: with the mark still up, shorter requests would not be seen.
+  clear_low_water(fd, slot);
+  if (in_socket > 0 && !discard(fd, slot, in_socket)) return false;
+  crash_point("after-consume");
+  if (slot.spool_fd >= 0) drop_spool(slot);
+  return true;
+}
+
+void drop_spool(Slot& slot) {
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   const UniqueFd dropped(slot.spool_fd);
   slot.spool_fd = -1;  // before it is closed: see drop_parked()
   slot.spool_bytes = 0;
+  crash_point("spool-dropped");
 }
 
-void Inbox::clear_low_water(int fd, Slot& slot) {
-  if (slot.peeked == 0) return;
-  const int one = 1;
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
-  slot.peeked = 0;
-}
-
-ssize_t discard_some(int fd, const Slot& slot, std::size_t most) {
+ssize_t discard_some(int fd, Slot& slot, std::size_t most) {
   if ((slot.flags & SlotFlags::kUnixSocket) == 0) return ::recv(fd, nullptr, most, MSG_TRUNC | MSG_DONTWAIT);
   char scratch[16 * 1024];
+  slot.flags |= SlotFlags::kUncertain;
   return ::recv(fd, scratch, std::min(most, sizeof scratch), MSG_DONTWAIT);
 }
 
-bool discard(int fd, const Slot& slot, std::size_t n) {
+bool discard(int fd, Slot& slot, std::uint64_t n) {
   while (n > 0) {
     const ssize_t got = discard_some(fd, slot, n);
     if (got <= 0) return false;
-    n -= static_cast<std::size_t>(got);
+    crash_point("mid-consume");
+    n -= static_cast<std::uint64_t>(got);
   }
   return true;
 }

@@ -33,37 +33,46 @@ class Inbox {
 
   [[nodiscard]] std::string_view data() const { return {buffer_.get() + start_, end_ - start_}; }
 
+  // Leaves the first `n` bytes out of data() from here on: they have been answered.
+  void skip(std::size_t n) { start_ += n; }
+
   // Forgets the connection it was used for.
   void clear() { start_ = end_ = 0; }
-
-  // Takes the first `n` bytes of data() for good, and drops the spool: `n` is at least what is spooled.
-  // False: the connection is broken.
-  [[nodiscard]] bool consume(int fd, Slot& slot, std::size_t n);
 
   // Leaves an incomplete head, all of data(), to wait for more. A TCP socket keeps it, and its SO_RCVLOWAT is
   // set so that only further bytes wake anybody. Where the low-water mark does not help (a Unix socket; or
   // the kernel, short of receive buffer, reports readable below it) the bytes move into a memfd, so that
-  // there is always progress. False: no descriptor or memory for that.
+  // there is always progress. False: no descriptor or memory for that; nothing has changed then.
   [[nodiscard]] bool keep_partial(int fd, Slot& slot);
 
   // Moves the first `n` bytes of data() from the socket to the spool: a head whose body is yet to come.
+  // False: as above.
   [[nodiscard]] bool spool(int fd, Slot& slot, std::size_t n);
 
  private:
   PeekResult peek_socket(int fd);
-  static void drop_spool(Slot& slot);
-  static void clear_low_water(int fd, Slot& slot);
 
   std::unique_ptr<char[]> buffer_;
   std::size_t start_ = 0;
   std::size_t end_ = 0;
 };
 
+// Takes what has been answered out of the way: the next `in_socket` bytes, which are there, and the spool.
+// For the claim's holder, and for the master in a dead worker's place. False: the connection is broken.
+[[nodiscard]] bool consume_request(int fd, Slot& slot, std::uint64_t in_socket);
+
+// Closes the spool.
+void drop_spool(Slot& slot);
+
 // Removes up to `most` bytes from the socket's receive queue without looking at them. Returns what recv(2)
-// does.
-ssize_t discard_some(int fd, const Slot& slot, std::size_t most);
+// does. On a Unix socket nobody but the caller knows what has been taken until the slot says so: it is to
+// call noted() then.
+ssize_t discard_some(int fd, Slot& slot, std::size_t most);
+inline void noted(Slot& slot) {
+  slot.flags &= static_cast<std::uint8_t>(~SlotFlags::kUncertain);
+}
 
 // Removes exactly `n` bytes that are known to be there. False: the connection is broken.
-[[nodiscard]] bool discard(int fd, const Slot& slot, std::size_t n);
+[[nodiscard]] bool discard(int fd, Slot& slot, std::uint64_t n);
 
 }  // namespace baton

@@ -4,12 +4,17 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
+#include <span>
+#include <utility>
 
 #include "common/crash_point.h"
+#include "common/descriptor_motion.h"
 #include "common/unique_fd.h"
 
 namespace baton {
@@ -33,6 +38,95 @@ bool write_all(int fd, const void* data, std::size_t size, off_t at) {
     at += n;
     size -= static_cast<std::size_t>(n);
   }
+  return true;
+}
+
+constexpr int kMemory = -1;    // OutboxRecord::Piece::fd: bytes of the record
+constexpr int kOverflow = -2;  // bytes of the worker's own memory
+
+// What has not been sent of a response: `skip` bytes of its first piece have.
+struct Rest {
+  const OutboxRecord& record;
+  std::span<const OutboxRecord::Piece> pieces;
+  off_t skip;
+};
+
+void store_parked(Slot& slot, UniqueFd body, UniqueFd script) {
+  slot.script_next = 1;
+  slot.script_fd = script.release();
+  slot.body_fd = body.release();
+  crash_point("park-stored");
+  // Last: with the flag first, a death in between would leave it to the heir to close the open-file table's
+  // descriptor.
+  std::atomic_signal_fence(std::memory_order_release);
+  slot.flags |= SlotFlags::kOwnsBodyFd;
+}
+
+// One range of a file, or nothing at all: then only the end of the response has yet to be seen to.
+bool park_range(const Rest& rest, Slot& slot) {
+  UniqueFd body;
+  slot.body_offset = slot.body_end = 0;
+  if (!rest.pieces.empty()) {
+    const OutboxRecord::Piece& piece = rest.pieces.front();
+    body = UniqueFd(::fcntl(piece.fd, F_DUPFD_CLOEXEC, 0));
+    if (!body) return false;
+    crash_point("park-dup");
+    slot.body_offset = piece.offset + rest.skip;
+    slot.body_end = piece.offset + piece.length;
+  }
+  store_parked(slot, std::move(body), UniqueFd());
+  return true;
+}
+
+bool copy_bytes(const Rest& rest, const OutboxRecord::Piece& piece, off_t offset, off_t length, int to,
+                off_t at) {
+  if (piece.fd == kMemory)
+    return write_all(to, rest.record.memory + offset, static_cast<std::size_t>(length), at);
+  char buffer[16 * 1024];
+  while (length > 0) {
+    const auto want = std::min<std::size_t>(sizeof buffer, static_cast<std::size_t>(length));
+    const ssize_t n = ::pread(piece.fd, buffer, want, offset);
+    if (n <= 0 || !write_all(to, buffer, static_cast<std::size_t>(n), at)) return false;
+    offset += n;
+    at += n;
+    length -= n;
+  }
+  return true;
+}
+
+bool park_script(const Rest& rest, Slot& slot) {
+  const int spill = rest.record.spill_fd.load(std::memory_order_relaxed);
+  const auto in_file = [spill](const OutboxRecord::Piece& piece) {
+    return piece.fd >= 0 && piece.fd != spill;
+  };
+  const auto file = std::find_if(rest.pieces.begin(), rest.pieces.end(), in_file);
+  UniqueFd body(file == rest.pieces.end() ? -1 : ::fcntl(file->fd, F_DUPFD_CLOEXEC, 0));
+  if (file != rest.pieces.end() && !body) return false;
+  UniqueFd script(::memfd_create("baton-response", MFD_CLOEXEC));
+  if (!script) return false;
+  crash_point("park-script");
+
+  const std::uint64_t count = rest.pieces.size();
+  off_t bytes_at = static_cast<off_t>(sizeof count + count * sizeof(ScriptPiece));
+  off_t piece_at = sizeof count;
+  if (!write_all(script.get(), &count, sizeof count, 0)) return false;
+  off_t skip = rest.skip;
+  ScriptPiece first;
+  for (const OutboxRecord::Piece& piece : rest.pieces) {
+    ScriptPiece entry{in_file(piece), piece.offset + skip, piece.length - skip};
+    if (entry.in_file == 0) {
+      if (!copy_bytes(rest, piece, entry.offset, entry.length, script.get(), bytes_at)) return false;
+      entry.offset = bytes_at;
+      bytes_at += entry.length;
+    }
+    if (!write_all(script.get(), &entry, sizeof entry, piece_at)) return false;
+    if (piece_at == sizeof count) first = entry;
+    piece_at += static_cast<off_t>(sizeof entry);
+    skip = 0;
+  }
+  slot.body_offset = first.offset;
+  slot.body_end = first.offset + first.length;
+  store_parked(slot, std::move(body), std::move(script));
   return true;
 }
 
@@ -68,6 +162,7 @@ SendResult send_range(int socket, int source, Slot& slot, std::uint64_t& sent, o
     const off_t want = std::min(slot.body_end - slot.body_offset, budget);
     const ssize_t n = ::sendfile(socket, source, &slot.body_offset, static_cast<std::size_t>(want));
     if (n < 0) return from_errno();
+    crash_point("file-sent");
     if (n == 0) return SendResult::kBroken;  // shorter than it was when the head was written
     sent += static_cast<std::uint64_t>(n);
     budget -= n;
@@ -77,112 +172,127 @@ SendResult send_range(int socket, int source, Slot& slot, std::uint64_t& sent, o
 
 }  // namespace
 
+Outbox::Outbox(OutboxRecord& record) : record_(record) {
+  record_.spill_fd.store(-1, std::memory_order_relaxed);  // of whoever had this entry before
+  clear();
+}
+
 void Outbox::clear() {
-  memory_.clear();
-  pieces_.clear();
+  if (const int spilled = record_.spill_fd.load(std::memory_order_relaxed); spilled >= 0) {
+    const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+    record_.spill_fd.store(-1, std::memory_order_relaxed);
+    ::close(spilled);
+  }
+  record_.piece_count = record_.memory_bytes = record_.incomplete = 0;
+  record_.last.status = 0;
+  overflow_.clear();
   next_ = 0;
+  done_ = spilled_ = 0;
   total_ = sent_ = 0;
+}
+
+void Outbox::add_piece(int fd, off_t offset, off_t length) {
+  total_ += static_cast<std::uint64_t>(length);
+  if (record_.piece_count == OutboxRecord::kMaxPieces) {
+    record_.incomplete = 1;  // no response has so many: see send()
+    return;
+  }
+  record_.pieces[record_.piece_count++] = {fd, offset, length};
 }
 
 void Outbox::append(std::string_view bytes) {
   if (bytes.empty()) return;
-  if (pieces_.empty() || pieces_.back().fd >= 0) {
-    pieces_.push_back({-1, static_cast<off_t>(memory_.size()), 0});
+  const auto length = static_cast<off_t>(bytes.size());
+  if (record_.memory_bytes + bytes.size() > OutboxRecord::kMemoryBytes || !overflow_.empty()) {
+    if (spill(bytes)) return;
+    record_.incomplete = 1;
+    add_piece(kOverflow, static_cast<off_t>(overflow_.size()), length);
+    overflow_.append(bytes);
+    return;
   }
-  memory_.append(bytes);
-  pieces_.back().length += static_cast<off_t>(bytes.size());
-  total_ += bytes.size();
+  const auto at = static_cast<off_t>(record_.memory_bytes);
+  std::memcpy(record_.memory + at, bytes.data(), bytes.size());
+  record_.memory_bytes += static_cast<std::uint32_t>(bytes.size());
+  if (record_.piece_count > 0 && record_.pieces[record_.piece_count - 1].fd == kMemory) {
+    record_.pieces[record_.piece_count - 1].length += length;
+    total_ += bytes.size();
+  } else {
+    add_piece(kMemory, at, length);
+  }
+}
+
+bool Outbox::spill(std::string_view bytes) {
+  if (!overflow_.empty()) return false;  // what follows it must not overtake it, and has no place either
+  int fd = record_.spill_fd.load(std::memory_order_relaxed);
+  if (fd < 0) {
+    const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+    if (!motion) return false;
+    fd = ::memfd_create("baton-response", MFD_CLOEXEC);
+    if (fd < 0) return false;
+    record_.spill_fd.store(fd, std::memory_order_relaxed);
+  }
+  if (!write_all(fd, bytes.data(), bytes.size(), spilled_)) return false;
+  add_piece(fd, spilled_, static_cast<off_t>(bytes.size()));
+  spilled_ += static_cast<off_t>(bytes.size());
+  return true;
 }
 
 void Outbox::append_file(int fd, off_t offset, off_t length) {
-  if (length == 0) return;
-  pieces_.push_back({fd, offset, length});
-  total_ += static_cast<std::uint64_t>(length);
-}
-
-SendResult Outbox::send_memory(int socket, Piece& piece, bool more) {
-  while (piece.length > 0) {
-    const ssize_t n = ::send(socket, memory_.data() + piece.offset, static_cast<std::size_t>(piece.length),
-                             MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
-    if (n < 0) return from_errno();
-    piece.offset += n;
-    piece.length -= n;
-    sent_ += static_cast<std::uint64_t>(n);
-  }
-  return SendResult::kDone;
+  if (length > 0) add_piece(fd, offset, length);
 }
 
 SendResult Outbox::send(int socket, Slot& slot) {
+  if (record_.piece_count == OutboxRecord::kMaxPieces) return SendResult::kBroken;
   off_t budget = kSendBudget;
-  for (; next_ < pieces_.size(); ++next_) {
-    Piece& piece = pieces_[next_];
-    SendResult result;
-    if (piece.fd < 0) {
-      result = send_memory(socket, piece, next_ + 1 < pieces_.size());
-    } else {
-      slot.body_fd = piece.fd;
-      slot.body_offset = piece.offset;
-      slot.body_end = piece.offset + piece.length;
-      result = send_range(socket, piece.fd, slot, sent_, budget);
-      piece.length = slot.body_end - slot.body_offset;
-      piece.offset = slot.body_offset;
-    }
+  for (; next_ < record_.piece_count; ++next_, done_ = 0) {
+    const OutboxRecord::Piece& piece = record_.pieces[next_];
+    const bool last = next_ + 1 == record_.piece_count;
+    const SendResult result =
+        piece.fd < 0 ? send_memory(socket, piece, !last) : send_file(socket, piece, slot, budget);
     if (result != SendResult::kDone) return result;
-    crash_point("mid-send");
   }
   slot.body_fd = -1;
   return SendResult::kDone;
 }
 
-bool Outbox::park(Slot& slot) {
-  const auto first = pieces_.begin() + static_cast<std::ptrdiff_t>(next_);
-  const auto file = std::find_if(first, pieces_.end(), [](const Piece& piece) { return piece.fd >= 0; });
-  UniqueFd body(file == pieces_.end() ? -1 : ::fcntl(file->fd, F_DUPFD_CLOEXEC, 0));
-  if (file != pieces_.end() && !body) return false;
-  crash_point("park-dup");
-
-  const bool single_file = file == first && first + 1 == pieces_.end();
-  UniqueFd script;
-  if (single_file) {
-    slot.body_offset = first->offset;
-    slot.body_end = first->offset + first->length;
-  } else {
-    script = UniqueFd(::memfd_create("baton-response", MFD_CLOEXEC));
-    if (!script) return false;
-    const std::uint64_t count = pieces_.size() - next_;
-    off_t bytes_at = static_cast<off_t>(sizeof count + count * sizeof(ScriptPiece));
-    off_t piece_at = sizeof count;
-    if (!write_all(script.get(), &count, sizeof count, 0)) return false;
-    for (auto piece = first; piece != pieces_.end(); ++piece) {
-      ScriptPiece entry{piece->fd >= 0, piece->offset, piece->length};
-      if (piece->fd < 0) {
-        const auto size = static_cast<std::size_t>(piece->length);
-        if (!write_all(script.get(), memory_.data() + piece->offset, size, bytes_at)) return false;
-        entry.offset = bytes_at;
-        bytes_at += piece->length;
-      }
-      if (!write_all(script.get(), &entry, sizeof entry, piece_at)) return false;
-      piece_at += static_cast<off_t>(sizeof entry);
-    }
-    ScriptPiece current;
-    slot.script_fd = script.get();
-    crash_point("park-script");
-    if (!load_piece(slot, 0, current)) {
-      slot.script_fd = -1;
-      return false;
-    }
-    slot.body_offset = current.offset;
-    slot.body_end = current.offset + current.length;
+SendResult Outbox::send_memory(int socket, const OutboxRecord::Piece& piece, bool more) {
+  const char* bytes = (piece.fd == kMemory ? record_.memory : overflow_.data()) + piece.offset;
+  while (done_ < piece.length) {
+    const ssize_t n = ::send(socket, bytes + done_, static_cast<std::size_t>(piece.length - done_),
+                             MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+    if (n < 0) return from_errno();
+    crash_point("mid-send");
+    done_ += n;
+    sent_ += static_cast<std::uint64_t>(n);
   }
-  slot.script_next = 1;
-  slot.script_fd = script.release();
-  slot.body_fd = body.release();
-  // Last: with the flag first, a death in between would leave it to the heir to close the open-file table's
-  // descriptor.
-  std::atomic_signal_fence(std::memory_order_release);
-  slot.flags |= SlotFlags::kOwnsBodyFd;
-  crash_point("park-stored");
-  return true;
+  return SendResult::kDone;
+}
+
+SendResult Outbox::send_file(int socket, const OutboxRecord::Piece& piece, Slot& slot, off_t& budget) {
+  slot.body_fd = piece.fd;
+  slot.body_offset = piece.offset + done_;
+  slot.body_end = piece.offset + piece.length;
+  const SendResult result = send_range(socket, piece.fd, slot, sent_, budget);
+  done_ = slot.body_offset - piece.offset;
+  return result;
+}
+
+bool Outbox::park(Slot& slot) const {
+  return park_rest(record_, sent_, slot);
+}
+
+bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot) {
+  if (record.incomplete != 0) return false;
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  if (!motion) return false;
+  Rest rest{record, {record.pieces, record.piece_count}, static_cast<off_t>(sent)};
+  while (!rest.pieces.empty() && rest.skip >= rest.pieces.front().length) {
+    rest.skip -= rest.pieces.front().length;
+    rest.pieces = rest.pieces.subspan(1);
+  }
+  return rest.pieces.size() <= 1 && (rest.pieces.empty() || rest.pieces.front().fd >= 0)
+             ? park_range(rest, slot)
+             : park_script(rest, slot);
 }
 
 SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent) {
@@ -208,8 +318,14 @@ SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent) {
 
 void drop_parked(Slot& slot) {
   const bool owned = (slot.flags & SlotFlags::kOwnsBodyFd) != 0;
-  // Forgotten first, closed second: a worker killed in between leaves a descriptor nobody knows of. The other
-  // way round its heir would close the number again, which may be another client's socket by then.
+  if (!owned && slot.script_fd < 0) {
+    slot.body_fd = -1;
+    return;
+  }
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  // Forgotten first, closed second: a worker killed in between leaves a descriptor nobody knows of, which is
+  // found. The other way round its heir would close the number again, which may be another client's socket by
+  // then.
   const UniqueFd body(owned ? slot.body_fd : -1);
   const UniqueFd script(slot.script_fd);
   slot.body_fd = slot.script_fd = -1;

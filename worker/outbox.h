@@ -1,5 +1,5 @@
 // What a worker is about to send on one connection: bytes it has made and ranges of one file, in order; and
-// what becomes of it when the socket is full.
+// what becomes of it when the socket is full, or when the worker dies.
 #pragma once
 
 #include <sys/types.h>
@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/connection_table.h"
+#include "common/outbox_record.h"
 
 namespace baton {
 
@@ -23,47 +23,58 @@ enum class SendResult : std::uint8_t {
 // others.
 constexpr off_t kSendBudget = 1 << 20;
 
-// Reused from request to request; its memory is kept.
+// Gathers a response, or those of a pipelined batch, in the worker's OutboxRecord: there it outlives the
+// worker. Bytes beyond what the record holds go to a memfd. Reused from request to request.
 class Outbox {
  public:
+  // `record` is this worker's own and outlives it.
+  explicit Outbox(OutboxRecord& record);
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+
   void clear();
   void append(std::string_view bytes);
   // `fd` must stay open until send() is done or park() has returned. All ranges of one response are of one
   // file.
   void append_file(int fd, off_t offset, off_t length);
 
-  [[nodiscard]] bool empty() const { return pieces_.empty(); }
   [[nodiscard]] std::uint64_t total() const { return total_; }  // bytes appended since clear()
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
-  [[nodiscard]] std::size_t memory_bytes() const { return memory_.size(); }
+  [[nodiscard]] std::size_t memory_bytes() const { return record_.memory_bytes; }
+  [[nodiscard]] ResponseNote& last() { return record_.last; }
 
   // Sends from where the last call stopped. The offset of a file range is kept in the slot, where sendfile(2)
-  // itself advances it: it is exact even if this process is killed inside the call.
+  // itself advances it.
   SendResult send(int socket, Slot& slot);
 
-  // Moves what is left into the slot, as a file range with a descriptor of its own, so that any process can
-  // go on with resume_parked(). False: no descriptor or memory for it; the connection has to be closed.
-  [[nodiscard]] bool park(Slot& slot);
+  // Moves what is left into the slot: see park_rest(). False: no descriptor or memory for it.
+  [[nodiscard]] bool park(Slot& slot) const;
 
  private:
-  struct Piece {
-    int fd;  // -1: bytes of memory_
-    off_t offset;
-    off_t length;
-  };
-  SendResult send_memory(int socket, Piece& piece, bool more);
+  SendResult send_memory(int socket, const OutboxRecord::Piece& piece, bool more);
+  SendResult send_file(int socket, const OutboxRecord::Piece& piece, Slot& slot, off_t& budget);
+  bool spill(std::string_view bytes);
+  void add_piece(int fd, off_t offset, off_t length);
 
-  std::string memory_;
-  std::vector<Piece> pieces_;
-  std::size_t next_ = 0;
+  OutboxRecord& record_;
+  std::string overflow_;    // what neither the record nor a memfd could take: sent, but lost with this worker
+  std::uint32_t next_ = 0;  // piece
+  off_t done_ = 0;          // of it
   std::uint64_t total_ = 0;
   std::uint64_t sent_ = 0;
+  off_t spilled_ = 0;
 };
+
+// Parks what follows the first `sent` bytes of `record` in the slot, as a file range with a descriptor of its
+// own, so that any process can go on with resume_parked(). For the claim's holder, and for the master in a
+// dead worker's place. False: no descriptor or memory for it, or a part was in the dead worker's own memory;
+// the connection has to be closed.
+[[nodiscard]] bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot);
 
 // Goes on with the parked response of `slot`. `sent` grows by what was sent.
 SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent);
 
-// Closes what park() opened. For the claim's holder, when the response is done or the connection ends.
+// Closes what was parked. For the claim's holder, when the response is done or the connection ends.
 void drop_parked(Slot& slot);
 
 }  // namespace baton

@@ -65,7 +65,7 @@ TEST_F(ConnectionTableTest, OpenForgetsTheConnectionBefore) {
   slot.bytes_out = 1000;
   slot.body_fd = slot.script_fd = slot.spool_fd = 7;
   slot.peeked = 12;
-  slot.retries = 1;
+  slot.crashes = 1;
   slot.deadline = 99;
   slot.deadline_kind = Deadline::kSend;
   slot.verdict = Verdict::kExpired;
@@ -79,7 +79,7 @@ TEST_F(ConnectionTableTest, OpenForgetsTheConnectionBefore) {
   EXPECT_EQ(slot.script_fd, -1);
   EXPECT_EQ(slot.spool_fd, -1);
   EXPECT_EQ(slot.peeked, 0U);
-  EXPECT_EQ(slot.retries, 0U);
+  EXPECT_EQ(slot.crashes, 0U);
   EXPECT_EQ(slot.deadline, 0U);
   EXPECT_EQ(slot.deadline_kind, Deadline::kNone);
   EXPECT_EQ(slot.verdict, Verdict::kNone);

@@ -48,12 +48,12 @@ TEST(Segment, AttachedSegmentShowsWhatTheCreatorWrites) {
   created.header().generation = 7;
   created.scoreboard()[3].pid = 4711;
   created.connections().open(63, 2);
-  created.connections().notes(63).status = 206;
+  created.connections().notes(63).parked.status = 206;
   ASSERT_TRUE(created.log_buffers()[3].append("line\n", 1));
   EXPECT_EQ(attached.header().generation, 7U);
   EXPECT_EQ(attached.scoreboard()[3].pid, 4711);
   EXPECT_EQ(attached.connections().claim(63).holder, 2);
-  EXPECT_EQ(attached.connections().notes(63).status, 206);
+  EXPECT_EQ(attached.connections().notes(63).parked.status, 206);
   EXPECT_EQ(attached.log_buffers()[3].length, 5U);
 }
 

@@ -230,10 +230,10 @@ TEST_F(StatsTest, ATornRequestLengthStaysWithinItsField) {
   EXPECT_EQ(take_snapshot(segment_).workers.at(0).request, std::string(FlightRecord::kRequestLineBytes, 'x'));
   connect(5, 0).phase = Phase::kParked;
   SlotNotes& notes = table().notes(5);
-  std::memset(notes.text, 'y', sizeof notes.text);
-  notes.request_length = 0xffff;
+  std::memset(notes.parked.text, 'y', sizeof notes.parked.text);
+  notes.parked.request_length = 0xffff;
   table().release(5, SlotState::kArmedWrite);
-  EXPECT_EQ(only_connection().request, std::string(sizeof notes.text, 'y'));
+  EXPECT_EQ(only_connection().request, std::string(sizeof notes.parked.text, 'y'));
 }
 
 TEST_F(StatsTest, ConnectionsAreCountedByState) {
@@ -304,10 +304,10 @@ TEST_F(StatsTest, AParkedConnectionShowsTheRequestInItsNotes) {
   slot.phase = Phase::kParked;
   SlotNotes& notes = table().notes(10);
   const std::string_view text = "GET /big HTTP/1.1http://refererAgent";
-  std::memcpy(notes.text, text.data(), text.size());
-  notes.request_length = 17;
+  std::memcpy(notes.parked.text, text.data(), text.size());
+  notes.parked.request_length = 17;
   slot.bytes_out = 2000;  // of earlier responses
-  notes.sent = 300;
+  notes.parked.sent = 300;
   table().release(10, SlotState::kArmedWrite);
   EXPECT_EQ(only_connection().bytes_out, 2300U);
   EXPECT_EQ(only_connection().state, "writing");
@@ -419,18 +419,19 @@ TEST_F(StatsTest, StatsDocumentHasTheAgreedKeys) {
               ElementsAre("name", "master_pid", "version", "generation", "uptime_s", "state", "config_file",
                           "listen", "max_connections", "last_reload"));
   EXPECT_TRUE(stats["server"]["last_reload"].is_null());
-  EXPECT_THAT(keys_of(stats["totals"]),
-              ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state",
-                          "responses", "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked",
-                          "timeouts", "accept_paused", "files_opened", "restarts", "workers", "failing", "latency_us"));
+  EXPECT_THAT(
+      keys_of(stats["totals"]),
+      ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state", "responses",
+                  "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked", "timeouts", "accept_paused",
+                  "files_opened", "restarts", "workers", "failing", "latency_us"));
   EXPECT_THAT(keys_of(stats["totals"]["connections_by_state"]),
               ElementsAre("held", "armed_read", "armed_write"));
   EXPECT_THAT(keys_of(stats["totals"]["responses"]), ElementsAre("1xx", "2xx", "3xx", "4xx", "5xx"));
-  EXPECT_THAT(
-      keys_of(stats["workers"].at(0)),
-      ElementsAre("worker", "pid", "state", "generation", "uptime_s", "requests", "accepted", "responses",
-                  "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked", "timeouts", "restarts",
-                  "failures", "next_try_s", "last_death", "busy_since_s", "phase", "connection", "request", "latency_us"));
+  EXPECT_THAT(keys_of(stats["workers"].at(0)),
+              ElementsAre("worker", "pid", "state", "generation", "uptime_s", "requests", "accepted",
+                          "responses", "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked",
+                          "timeouts", "restarts", "failures", "next_try_s", "last_death", "busy_since_s",
+                          "phase", "connection", "request", "latency_us"));
   EXPECT_TRUE(stats["workers"][0]["request"].is_null());
   EXPECT_TRUE(stats["workers"][0]["busy_since_s"].is_null());
   EXPECT_TRUE(stats["workers"][0]["connection"].is_null());

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <memory>
 #include <thread>
 
 #include "tests/support/bulk.h"
@@ -151,7 +152,8 @@ TEST(Stop, BatonctlTellsHowItEnded) {
   };
   EXPECT_THAT(stop_by({"stop"}, "", false), HasSubstr("every request in hand was finished"));
   EXPECT_THAT(stop_by({"stop", "--fast"}, "", false), HasSubstr("stopped at once"));
-  EXPECT_THAT(stop_by({"stop"}, "shutdown_timeout = \"300ms\"", true), HasSubstr("has cut off what was left"));
+  EXPECT_THAT(stop_by({"stop"}, "shutdown_timeout = \"300ms\"", true),
+              HasSubstr("has cut off what was left"));
 }
 
 TEST(Stop, LeavesNothingBehind) {

@@ -1,9 +1,12 @@
 #include "master/recovery.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -22,7 +25,6 @@ using test::Client;
 
 constexpr Holder kWorker = 0;  // runs in this process
 constexpr Holder kDead = 1;
-constexpr std::uint32_t kRetries = 3;
 
 const char kConfig[] =
     "[[listen]]\naddress = \"127.0.0.1:0\"\n[[site]]\n[[site.route]]\npath = \"/\"\n"
@@ -84,12 +86,18 @@ class RecoveryTest : public testing::Test {
 
   // The worker that is to die gets hold of the connection.
   void held_by_the_dead() { ASSERT_TRUE(table_.try_claim(fd_, table_.claim(fd_).generation, kDead)); }
+  // What its flight record says it was doing.
+  void working(FlightPhase phase) const {
+    FlightRecord& flight = segment_.scoreboard()[kDead].flight;
+    flight.connection = static_cast<std::uint32_t>(fd_);
+    flight.phase = phase;
+  }
   void consume(std::size_t bytes) const {
     ASSERT_EQ(::recv(fd_, nullptr, bytes, MSG_TRUNC), static_cast<ssize_t>(bytes));
   }
 
   void die() {
-    recover(segment_, epoll_, kDead, {Cause::kCrashed, SIGSEGV, false}, kRetries, -1);
+    recover(segment_, epoll_, kDead, death_, config_, -1);
     serve();
   }
 
@@ -104,6 +112,7 @@ class RecoveryTest : public testing::Test {
   WorkerContext context_{segment_, config_, router_, epoll_, kWorker, 1, -1, -1};
   AccessLog log_{segment_.log_buffers()[kWorker], LogConfig::AccessFormat::kCombined, -1};
   ConnectionHandler worker_{context_, log_};
+  Death death_{Cause::kCrashed, SIGSEGV, false};
   std::unique_ptr<Client> client_;
   int fd_ = -1;
 };
@@ -119,9 +128,7 @@ TEST_F(RecoveryTest, ABodyThatWasCompleteIsAnsweredAtOnce) {
   client_->send("hello");
   arrived(5);
   held_by_the_dead();
-  consume(5);
-  slot().body_left = 0;
-  slot().bytes_in += 5;
+  consume(5);  // and not noted
   die();
   EXPECT_EQ(client_->receive().body, "x");
   client_->send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -140,10 +147,11 @@ TEST_F(RecoveryTest, AChunkedBodyThatWasCompleteIsAnsweredAtOnce) {
   for (std::size_t taken = 0; step.kind != http::ChunkStep::Kind::kDone; taken += step.consumed) {
     step = http::decode_chunked(kChunks.substr(taken), state);
   }
-  slot().chunk_phase = state.phase;
-  slot().chunk_remaining = state.remaining;
-  consume(kChunks.size());
-  slot().bytes_in += kChunks.size();
+  ChunkProgress& next = table_.notes(fd_).chunks[1];
+  next.phase = state.phase;
+  next.remaining = state.remaining;
+  next.at = slot().bytes_in + kChunks.size();
+  consume(kChunks.size());  // and not noted
   die();
   EXPECT_EQ(client_->receive().body, "x");
 }
@@ -155,10 +163,8 @@ TEST_F(RecoveryTest, ARequestWithABodyIsBegunAgainBehindItsBody) {
   arrived(5);
   held_by_the_dead();
   consume(5);
-  slot().body_left = 0;
   slot().bytes_in += 5;
-  slot().request_bytes = slot().spool_bytes;
-  slot().phase = Phase::kResponse;
+  working(FlightPhase::kServing);
   constexpr std::string_view kNext = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
   client_->send(kNext);
   arrived(kNext.size());
@@ -168,32 +174,202 @@ TEST_F(RecoveryTest, ARequestWithABodyIsBegunAgainBehindItsBody) {
   EXPECT_EQ(slot().requests, 2U);
 }
 
-// A response can be parked without a byte of it sent. What is parked belongs to the slot, and what is
-// consumed will not be asked again.
-TEST_F(RecoveryTest, AResponseThatWasBeingParkedIsNotBegunAgain) {
-  accepted();
-  client_->send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-  arrived(27);
+constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+constexpr std::string_view kResponse = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
+
+// A worker that made kResponse for kRequest and died when it had sent and consumed so much.
+class ResponseRecovery : public RecoveryTest {
+ protected:
+  void respond_and_die(std::size_t sent, std::size_t consumed, bool parked = false) {
+    accepted();
+    client_->send(kRequest);
+    arrived(kRequest.size());
+    held_by_the_dead();
+    Outbox outbox(segment_.outboxes()[kDead]);
+    outbox.append(kResponse.substr(0, kResponse.size() - 10));
+    outbox.append_file(file_.get(), 2, 10);
+    outbox.last().bytes = kResponse.size();
+    slot().request_bytes = kRequest.size();
+    slot().response_bytes = kResponse.size();
+    slot().phase = Phase::kResponse;
+    if (sent > 0) {
+      ASSERT_EQ(::send(fd_, kResponse.data(), sent, 0), static_cast<ssize_t>(sent));
+    }
+    if (consumed > 0) consume(consumed);
+    if (parked) {
+      ASSERT_TRUE(outbox.park(slot()));
+    }
+    die();
+  }
+
+  void expect_whole_and_alive() {
+    EXPECT_EQ(client_->receive().body, "0123456789");
+    client_->send(kRequest);
+    ASSERT_TRUE(
+        test::wait_until([&] { return serve(), client_->readable_within(std::chrono::milliseconds(0)); }));
+    EXPECT_EQ(client_->receive().body, "x");
+    EXPECT_FALSE(client_->readable_within(std::chrono::milliseconds(0)));
+    EXPECT_EQ(slot().bytes_in, 2 * kRequest.size());
+  }
+
+  UniqueFd file_{::open(folder_.write("file", "__0123456789__").c_str(), O_RDONLY | O_CLOEXEC)};
+};
+
+class ResponseCutAnywhere : public ResponseRecovery, public testing::WithParamInterface<std::size_t> {};
+
+TEST_P(ResponseCutAnywhere, IsSentToItsEnd) {
+  respond_and_die(GetParam(), 0);
+  expect_whole_and_alive();
+}
+
+INSTANTIATE_TEST_SUITE_P(AfterBytes, ResponseCutAnywhere,
+                         testing::Range(std::size_t{0}, kResponse.size() + 1));
+
+class RequestConsumedSoFar : public ResponseRecovery, public testing::WithParamInterface<std::size_t> {};
+
+TEST_P(RequestConsumedSoFar, IsConsumedToItsEnd) {
+  respond_and_die(kResponse.size(), GetParam());
+  expect_whole_and_alive();
+}
+
+INSTANTIATE_TEST_SUITE_P(Bytes, RequestConsumedSoFar, testing::Range(std::size_t{0}, kRequest.size() + 1));
+
+TEST_F(ResponseRecovery, WhatWasParkedAlreadyIsParkedAnew) {
+  respond_and_die(20, 5, true);
+  expect_whole_and_alive();
+}
+
+TEST_F(ResponseRecovery, MoreSentThanThereIsIsNotBelieved) {
+  respond_and_die(kResponse.size(), 0);
   held_by_the_dead();
-  Outbox outbox;
-  outbox.append("HTTP/1.1 200 OK\r\n\r\n");
-  ASSERT_TRUE(outbox.park(slot()));
-  slot().request_bytes = 27;
   slot().phase = Phase::kResponse;
-  consume(27);
-  slot().bytes_in += 27;
+  slot().response_bytes = 1;
+  slot().bytes_out = 0;
+  die();
+  EXPECT_TRUE(closed());
+}
+
+// Two numbers that were to change together after a response, of which only the phase had.
+TEST_F(RecoveryTest, TheNumbersFollowTheKernel) {
+  accepted();
+  client_->send(kRequest);
+  arrived(kRequest.size());
+  held_by_the_dead();
+  consume(kRequest.size());
+  ASSERT_EQ(::send(fd_, kResponse.data(), kResponse.size(), 0), static_cast<ssize_t>(kResponse.size()));
+  die();
+  EXPECT_EQ(client_->receive().body, "0123456789");
+  EXPECT_EQ(slot().bytes_in, kRequest.size());
+  EXPECT_EQ(slot().bytes_out, kResponse.size());
+  EXPECT_FALSE(closed());
+}
+
+TEST_F(RecoveryTest, ARequestThatIsNotIdempotentIsNotBegunAgain) {
+  constexpr std::string_view kPost = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
+  accepted();
+  client_->send(std::string(kPost) + std::string(kRequest));
+  arrived(kPost.size() + kRequest.size());
+  held_by_the_dead();
+  slot().request_bytes = kPost.size();
+  slot().phase = Phase::kHandling;
+  death_.cause = Cause::kKilled;
+  die();
+  EXPECT_EQ(client_->receive().status, 500);
+  EXPECT_EQ(client_->receive().body, "x") << "the connection goes on behind it";
+}
+
+TEST_F(RecoveryTest, AWatchdogsVictimIsAnsweredWith504) {
+  accepted();
+  client_->send(kRequest);
+  arrived(kRequest.size());
+  held_by_the_dead();
+  working(FlightPhase::kServing);
+  death_.cause = Cause::kWatchdog;
+  die();
+  EXPECT_EQ(client_->receive().status, 504);
+  EXPECT_FALSE(closed());
+}
+
+TEST_F(RecoveryTest, ARequestThatCrashesItsWorkersIsAnsweredWith500) {
+  accepted();
+  client_->send(kRequest);
+  arrived(kRequest.size());
+  for (std::uint32_t deaths = 0; deaths <= config_.limits.retries; ++deaths) {
+    held_by_the_dead();
+    working(FlightPhase::kServing);
+    recover(segment_, epoll_, kDead, death_, config_, -1);
+  }
+  serve();
+  EXPECT_EQ(client_->receive().status, 500);
+  EXPECT_FALSE(closed());
+}
+
+TEST_F(RecoveryTest, AnOperatorsKillsAreNotTheRequestsDoing) {
+  accepted();
+  client_->send(kRequest);
+  arrived(kRequest.size());
+  death_ = {Cause::kKilled, SIGKILL, false};
+  for (std::uint32_t deaths = 0; deaths <= config_.limits.retries + 2; ++deaths) {
+    held_by_the_dead();
+    working(FlightPhase::kServing);
+    recover(segment_, epoll_, kDead, death_, config_, -1);
+  }
+  serve();
+  EXPECT_EQ(client_->receive().body, "x");
+}
+
+// The one in hand was not the first of its batch: the first must not be answered with 500 for it.
+TEST_F(RecoveryTest, InABatchOnlyTheRequestInHandIsBlamed) {
+  accepted();
+  client_->send(std::string(kRequest) + std::string(kRequest));
+  arrived(2 * kRequest.size());
+  for (std::uint32_t deaths = 0; deaths <= config_.limits.retries; ++deaths) {
+    held_by_the_dead();
+    slot().request_bytes = kRequest.size();
+    working(FlightPhase::kServing);
+    recover(segment_, epoll_, kDead, death_, config_, -1);
+  }
+  EXPECT_NE(slot().flags & SlotFlags::kOneAtATime, 0);
+  serve();
+  EXPECT_EQ(client_->receive().body, "x");
+  EXPECT_EQ(client_->receive().body, "x");
+  EXPECT_EQ(slot().flags & SlotFlags::kOneAtATime, 0);
+}
+
+// A verdict is obeyed by whoever comes, and the answer that crashes is not tried for ever.
+TEST_F(RecoveryTest, AVerdictThatCrashesIsGivenUp) {
+  accepted();
+  client_->send(kRequest);
+  arrived(kRequest.size());
+  held_by_the_dead();
+  slot().verdict = Verdict::kFailed;
+  slot().crashes = 9;
+  working(FlightPhase::kReading);
   die();
   EXPECT_TRUE(closed());
   EXPECT_TRUE(client_->closed());
 }
 
-// One byte that was consumed and not noted looks like a FIN, if only the counts are looked at.
-TEST_F(RecoveryTest, AByteTooManyIsNotTakenForTheEnd) {
+TEST_F(RecoveryTest, BodyBytesTakenAndNotNotedAreCounted) {
   begin_upload(kUpload);
   client_->send("h");
   arrived(1);
   held_by_the_dead();
   consume(1);
+  die();
+  client_->send("ello");
+  ASSERT_TRUE(
+      test::wait_until([&] { return serve(), client_->readable_within(std::chrono::milliseconds(0)); }));
+  EXPECT_EQ(client_->receive().body, "x");
+}
+
+// Of the two progresses of a chunked body neither is the kernel's: what was decoded is not known.
+TEST_F(RecoveryTest, AChunkedBodyThatWasPartlyTakenIsNotBelieved) {
+  begin_upload(kChunkedUpload);
+  client_->send(kChunks);
+  arrived(kChunks.size());
+  held_by_the_dead();
+  consume(3);
   die();
   EXPECT_TRUE(closed());
 }
@@ -209,12 +385,15 @@ TEST_F(RecoveryTest, TheEndOfTheClientsSideIsNotTakenForAByte) {
 }
 
 // Neither who the peer is nor a deadline may be left over from the last connection with this number.
-TEST_F(RecoveryTest, AConnectionThatWasNotFilledInIsClosed) {
+TEST_F(RecoveryTest, AConnectionThatWasNotFilledInIsFilledIn) {
+  table_.notes(fd_).peer = {};
   table_.open(fd_, kDead);
-  client_->send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-  arrived(27);
+  client_->send(kRequest);
+  arrived(kRequest.size());
   die();
-  EXPECT_TRUE(closed());
+  EXPECT_EQ(client_->receive().body, "x");
+  char text[64];
+  EXPECT_EQ(table_.notes(fd_).peer.format_full(text).substr(0, 10), "127.0.0.1:");
 }
 
 // Released by who accepted it, but not added to the set: no event would ever come.
@@ -228,14 +407,35 @@ TEST_F(RecoveryTest, AConnectionThatWasNotWatchedYetIsWatched) {
   EXPECT_EQ(client_->receive().body, "x");
 }
 
-TEST_F(RecoveryTest, AHalfDroppedSpoolIsNotBelieved) {
+// Dropped when its request was answered: the phase changes after it.
+TEST_F(RecoveryTest, AHalfDroppedSpoolIsForgotten) {
   begin_upload(kUpload);
   held_by_the_dead();
   ::close(slot().spool_fd);
   slot().spool_fd = -1;
   slot().phase = Phase::kHead;
   die();
-  EXPECT_TRUE(closed());
+  client_->send(kRequest);
+  ASSERT_TRUE(
+      test::wait_until([&] { return serve(), client_->readable_within(std::chrono::milliseconds(0)); }));
+  EXPECT_EQ(client_->receive().body, "x");
+  EXPECT_EQ(slot().spool_bytes, 0U);
+}
+
+TEST_F(RecoveryTest, AHeadThatWasBeingSpooledIsWhole) {
+  accepted();
+  client_->send(kUpload);
+  arrived(kUpload.size());
+  held_by_the_dead();
+  slot().spool_fd = ::memfd_create("head", MFD_CLOEXEC);
+  ASSERT_EQ(::pwrite(slot().spool_fd, kUpload.data(), kUpload.size(), 0),
+            static_cast<ssize_t>(kUpload.size()));
+  consume(20);  // of them, and none noted
+  die();
+  client_->send("hello");
+  ASSERT_TRUE(
+      test::wait_until([&] { return serve(), client_->readable_within(std::chrono::milliseconds(0)); }));
+  EXPECT_EQ(client_->receive().body, "x");
 }
 
 }  // namespace

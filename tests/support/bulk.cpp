@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -56,9 +57,11 @@ bool matches_pattern(std::string_view bytes, std::uint64_t offset) {
   return true;
 }
 
-Client connect_narrow(std::uint16_t port) {
+Client connect_narrow(std::uint16_t port, int segment_bytes) {
   UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &kNarrowBytes, sizeof kNarrowBytes);
+  if (segment_bytes > 0)
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, sizeof segment_bytes);
   const timeval patience{std::chrono::seconds(kPatience).count(), 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   sockaddr_in address{};

@@ -15,8 +15,9 @@ std::string write_pattern(const TempDir& folder, const std::string& name, std::u
 // Whether `bytes` are what stands at `offset` of such a file.
 bool matches_pattern(std::string_view bytes, std::uint64_t offset);
 
-// Connects with a receive buffer so small that the server soon has to wait for this client.
-Client connect_narrow(std::uint16_t port);
+// Connects with a receive buffer so small that the server soon has to wait for this client. With a small
+// `segment_bytes` (TCP_MAXSEG) the server's send buffer is small as well, and full after some hundred KB.
+Client connect_narrow(std::uint16_t port, int segment_bytes = 0);
 
 // One GET of a pattern file. The head has been read when the constructor returns, of the body as little as
 // possible.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 
 #include "common/unique_fd.h"
 #include "tests/support/temp_dir.h"
@@ -22,7 +23,7 @@ class ParkedScript : public testing::Test {
     ours_ = UniqueFd(ends[0]);
     theirs_ = UniqueFd(ends[1]);
     file_ = UniqueFd(::open(folder_.write("file", "0123456789").c_str(), O_RDONLY | O_CLOEXEC));
-    Outbox outbox;
+    Outbox outbox(*record_);
     outbox.append("head,");
     outbox.append_file(file_.get(), 2, 3);
     outbox.append(",tail");
@@ -41,6 +42,7 @@ class ParkedScript : public testing::Test {
 
   test::TempDir folder_;
   UniqueFd ours_, theirs_, file_;
+  std::unique_ptr<OutboxRecord> record_ = std::make_unique<OutboxRecord>();
   Slot slot_;
 };
 

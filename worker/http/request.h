@@ -13,6 +13,11 @@ namespace baton::http {
 
 enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kDelete, kConnect, kOptions, kTrace, kPatch };
 
+// Whether a request may be handled again when nobody knows how far it got (RFC 9110 9.2.2).
+constexpr bool idempotent(Method method) {
+  return method != Method::kPost && method != Method::kPatch && method != Method::kConnect;
+}
+
 struct Field {
   std::string_view name;   // as sent; compare with iequals()
   std::string_view value;  // without surrounding white space

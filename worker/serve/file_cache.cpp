@@ -4,12 +4,14 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <string>
 
 #include "common/crash_point.h"
+#include "common/descriptor_motion.h"
 #include "worker/http/date.h"
 
 namespace baton::serve {
@@ -94,7 +96,7 @@ OpenFile FileCache::view(const FileEntry& entry) const {
 }
 
 OpenFile FileCache::open(const Route& route, std::string_view path, Tick now, bool remember_missing) {
-  release();
+  drop();
   if (FileEntry* entry = table_.find(route.root_key, path, *flight_)) {
     if (still_current(route, *entry, now)) {
       if (entry->used.load(std::memory_order_relaxed) != now)
@@ -112,6 +114,8 @@ bool FileCache::still_current(const Route& route, FileEntry& entry, Tick now) {
   if (now - checked < kRevalidateTicks || now < checked) return true;
   // One worker asks the file system; the others go on with what is there.
   if (!entry.checked.compare_exchange_strong(checked, now, std::memory_order_relaxed)) return true;
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  if (!motion) return true;
   const UniqueFd fd(open_beneath(route.root.get(), entry.path_view()));
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return entry.kind == FileKind::kMissing;
@@ -120,9 +124,16 @@ bool FileCache::still_current(const Route& route, FileEntry& entry, Tick now) {
 
 OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bool remember_missing) {
   bump(counters_->files_opened);
-  UniqueFd fd(open_beneath(route.root.get(), path));
   OpenFile failed;
   struct stat status {};
+  // Until the descriptor stands in the table or in the flight record.
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  if (!motion) {
+    table_lost_ = true;
+    return failed;
+  }
+  UniqueFd fd(open_beneath(route.root.get(), path));
+  crash_point("file-opened");
   if (!fd) {
     failed.status = status_of_errno(errno);
     if (failed.status == 404 && remember_missing) {
@@ -136,13 +147,12 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
   if (::fstat(fd.get(), &status) != 0 || (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)))
     return failed;
 
-  crash_point("file-opened");
   FileEntry* entry = table_.begin_fill(route.root_key, path, holder_, now);
   FileEntry& target = entry != nullptr ? *entry : private_;
   describe(target, status);
   if (entry == nullptr) {
-    private_fd_ = std::move(fd);
-    private_.fd = private_fd_.get();
+    private_.fd = fd.release();
+    flight_->private_file.store(private_.fd, std::memory_order_relaxed);
     return view(private_);
   }
   if (target.kind == FileKind::kRegular) {
@@ -165,12 +175,25 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
 }
 
 UniqueFd FileCache::open_directory(const Route& route, std::string_view path) {
+  if (DescriptorMotion::table_lost()) {
+    table_lost_ = true;
+    return {};
+  }
   return UniqueFd(open_beneath(route.root.get(), path, O_DIRECTORY));
 }
 
 void FileCache::release() {
+  drop();
+  table_lost_ = false;
+}
+
+void FileCache::drop() {
   FileTable::unpin(*flight_);
-  private_fd_.reset();
+  const int own = flight_->private_file.load(std::memory_order_relaxed);
+  if (own < 0) return;
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  flight_->private_file.store(-1, std::memory_order_relaxed);
+  ::close(own);
 }
 
 }  // namespace baton::serve

@@ -34,13 +34,19 @@ class FileCache {
   // A cached answer is at most a second old. `remember_missing` also remembers that there is no such file.
   OpenFile open(const Route& route, std::string_view path, Tick now, bool remember_missing = false);
 
-  // A descriptor of its own on a folder, for reading it: the offset of a shared one would be everybody's.
+  // A descriptor of its own on a folder, for reading it: the offset of a shared one would be everybody's. The
+  // caller has it in motion.
   UniqueFd open_directory(const Route& route, std::string_view path);
 
   // Drops the pin, and the descriptor of a file that did not fit the table.
   void release();
 
+  // Whether something could not be opened since release() because the descriptor table is not to be changed
+  // now (common/descriptor_motion.h): what the lookups said is not to be sent then.
+  [[nodiscard]] bool table_lost() const { return table_lost_; }
+
  private:
+  void drop();
   bool still_current(const Route& route, FileEntry& entry, Tick now);
   OpenFile load(const Route& route, std::string_view path, Tick now, bool remember_missing);
   OpenFile view(const FileEntry& entry) const;
@@ -49,8 +55,8 @@ class FileCache {
   FlightRecord* flight_;
   Counters* counters_;
   Holder holder_;
-  FileEntry private_{};  // for a file that the table has no room for
-  UniqueFd private_fd_;
+  FileEntry private_{};  // for a file that the table has no room for; its descriptor is in the flight record
+  bool table_lost_ = false;
 };
 
 }  // namespace baton::serve

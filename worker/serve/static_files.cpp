@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdio>
 
+#include "common/descriptor_motion.h"
 #include "common/unique_fd.h"
 #include "worker/http/conditional.h"
 #include "worker/http/negotiate.h"
@@ -93,6 +94,7 @@ void StaticFiles::serve_directory(Exchange& exchange, const StaticConfig& config
 }
 
 void StaticFiles::serve_listing(Exchange& exchange, std::string_view name) {
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   const UniqueFd directory = cache_.open_directory(*exchange.route, name);
   if (!directory) return error_reply(exchange, 404);
   const auto entries = read_listing(directory.get());

@@ -1,0 +1,215 @@
+#include "master/reclaimer.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "common/tcp_counts.h"
+#include "worker/acceptor.h"
+
+namespace baton {
+
+namespace {
+
+struct DirectoryCloser {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+int integer_option(int fd, int name) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+}
+
+// memfds of the workers' making; the kernel shows their names behind the link.
+bool is_workers_memory(int fd) {
+  char link[32];
+  std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  char target[32];
+  const ssize_t length = ::readlink(link, target, sizeof target);
+  return length > 0 &&
+         (std::string_view(target, static_cast<std::size_t>(length)).starts_with("/memfd:baton-head") ||
+          std::string_view(target, static_cast<std::size_t>(length)).starts_with("/memfd:baton-response"));
+}
+
+}  // namespace
+
+void Reclaimer::on_death(FlightPhase last_phase) {
+  wanted_ = true;
+  if (last_phase != FlightPhase::kAccepting) all_accepting_ = false;
+}
+
+void Reclaimer::look(const TimeoutConfig& timeouts) {
+  if (suspects_.empty()) {
+    if (!wanted_) return;
+    wanted_ = false;
+    list_suspects();
+    note_movers();
+  }
+  if (!suspects_.empty() && movers_are_through()) settle(timeouts);
+}
+
+void Reclaimer::list_suspects() {
+  const std::unique_ptr<DIR, DirectoryCloser> folder(::opendir("/proc/self/fd"));
+  if (!folder) {
+    wanted_ = true;  // no descriptor to be had: later
+    return;
+  }
+  const std::vector<bool> known = named();
+  while (const dirent* entry = ::readdir(folder.get())) {
+    const int fd = std::atoi(entry->d_name);
+    if (fd <= STDERR_FILENO || fd == ::dirfd(folder.get()) || !segment_.connections().contains(fd)) continue;
+    Suspect suspect;
+    if (!known[static_cast<std::size_t>(fd)] && identify(fd, suspect)) suspects_.push_back(suspect);
+  }
+  accepting_only_ = std::exchange(all_accepting_, true);
+}
+
+// By descriptor number. Slots in the hands of living workers are read as they are: what that misses is in
+// motion.
+std::vector<bool> Reclaimer::named() const {
+  const ConnectionTable table = segment_.connections();
+  std::vector<bool> known(table.size());
+  const auto name = [&known](int fd) {
+    if (fd >= 0 && static_cast<std::size_t>(fd) < known.size()) known[static_cast<std::size_t>(fd)] = true;
+  };
+  const int highest = segment_.header().highest_fd.load(std::memory_order_relaxed);
+  for (int fd = 0; fd < static_cast<int>(table.size()); ++fd) {
+    if (fd > highest) break;
+    if (table.claim(fd).state == SlotState::kFree) continue;
+    name(fd);
+    const Slot& slot = table.at(fd);
+    name(slot.body_fd);
+    name(slot.script_fd);
+    name(slot.spool_fd);
+  }
+  segment_.files().for_each_fd(name);
+  for (std::size_t i = 0; i < segment_.scoreboard().size(); ++i) {
+    if (!segment_.scoreboard()[i].has_process()) continue;
+    name(segment_.scoreboard()[i].flight.private_file.load(std::memory_order_relaxed));
+    name(segment_.outboxes()[i].spill_fd.load(std::memory_order_relaxed));
+  }
+  return known;
+}
+
+bool Reclaimer::identify(int fd, Suspect& suspect) const {
+  struct stat status {};
+  if (is_own_(fd) || ::fstat(fd, &status) != 0) return false;
+  suspect = {fd, Kind::kFile, status.st_ino};
+  if (S_ISSOCK(status.st_mode)) {
+    suspect.kind = Kind::kSocket;
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    // Listeners are the master's; what has no peer any more was a client all the same.
+    return integer_option(fd, SO_ACCEPTCONN) == 0 &&
+           (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 || errno == ENOTCONN) &&
+           integer_option(fd, SO_TYPE) == SOCK_STREAM;
+  }
+  if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) return false;
+  if (is_workers_memory(fd)) {
+    suspect.kind = Kind::kMemory;
+    return true;
+  }
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
+}
+
+void Reclaimer::note_movers() {
+  movers_.clear();
+  const Scoreboard scoreboard = segment_.scoreboard();
+  for (std::size_t i = 0; i < scoreboard.size(); ++i) {
+    if (!scoreboard[i].has_process()) continue;
+    const FlightRecord& flight = scoreboard[i].flight;
+    const Mover mover{i, flight.sockets_in_motion.load(std::memory_order_seq_cst),
+                      flight.files_in_motion.load(std::memory_order_seq_cst)};
+    if (mover.sockets % 2 != 0 || mover.files % 2 != 0) movers_.push_back(mover);
+  }
+}
+
+// Those that were out of motion when they were noted are through already. One that has died since, or whose
+// entry belongs to another by now, moves nothing.
+bool Reclaimer::movers_are_through() {
+  std::erase_if(movers_, [this](const Mover& mover) {
+    const WorkerEntry& entry = segment_.scoreboard()[mover.index];
+    const FlightRecord& flight = entry.flight;
+    const auto moved = [](std::uint32_t then, std::uint32_t now) { return then % 2 == 0 || now != then; };
+    return !entry.has_process() ||
+           (moved(mover.sockets, flight.sockets_in_motion.load(std::memory_order_seq_cst)) &&
+            moved(mover.files, flight.files_in_motion.load(std::memory_order_seq_cst)));
+  });
+  return movers_.empty();
+}
+
+bool Reclaimer::files_stand_still(std::vector<std::uint32_t>& counts) const {
+  counts.clear();
+  bool still = true;
+  for (const WorkerEntry& entry : segment_.scoreboard()) {
+    const std::uint32_t count = entry.flight.files_in_motion.load(std::memory_order_seq_cst);
+    still = still && (!entry.has_process() || count % 2 == 0);
+    counts.push_back(count);
+  }
+  return still;
+}
+
+void Reclaimer::settle(const TimeoutConfig& timeouts) {
+  std::vector<std::uint32_t> before;
+  std::vector<std::uint32_t> after;
+  bool still = files_stand_still(before);
+  const std::vector<bool> known = named();
+  std::erase_if(suspects_, [&](const Suspect& suspect) {
+    Suspect now;
+    return known[static_cast<std::size_t>(suspect.fd)] || !identify(suspect.fd, now) ||
+           now.kind != suspect.kind || now.inode != suspect.inode;
+  });
+  still = files_stand_still(after) && still && before == after;
+  std::erase_if(suspects_, [&](const Suspect& suspect) {
+    if (suspect.kind == Kind::kFile && !still) return false;  // at another moment
+    take(suspect, timeouts);
+    return true;
+  });
+}
+
+void Reclaimer::take(const Suspect& suspect, const TimeoutConfig& timeouts) {
+  if (suspect.kind == Kind::kSocket && adopt(suspect.fd, timeouts)) {
+    ++totals_.adopted;
+    spdlog::debug("a client accepted by a dead worker is served, on descriptor {}", suspect.fd);
+    return;
+  }
+  ++totals_.closed;
+  spdlog::debug("descriptor {} of a dead worker is closed", suspect.fd);
+  ::close(suspect.fd);
+}
+
+// Nothing has come or gone on it, so it is not one that was about to be closed. Of a Unix socket that cannot
+// be told, but what its worker was doing can.
+bool Reclaimer::adopt(int fd, const TimeoutConfig& timeouts) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+  if (peer.ss_family == AF_UNIX) {
+    if (!accepting_only_) return false;
+  } else {
+    const auto counts = stream_counts(fd);
+    if (!counts || counts->written != 0 || counts->consumed != 0) return false;
+  }
+  const ConnectionTable table = segment_.connections();
+  raise_highest(segment_.header(), fd);
+  table.open(fd, kMasterHolder);
+  fill_in(table.at(fd), table.notes(fd), peer, tick_of(monotonic_ns()), timeouts);
+  table.release(fd, SlotState::kArmedRead);
+  if (epoll_.add(fd) != 0) epoll_.rearm(fd);
+  return true;
+}
+
+}  // namespace baton

@@ -1,0 +1,88 @@
+// Finds the descriptors that a dead worker left open and unnamed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "common/config.h"
+#include "common/epoll_set.h"
+#include "common/segment.h"
+
+namespace baton {
+
+// A worker killed between accept4(2), open(2) or memfd_create(2) and the store that names the descriptor, or
+// between forgetting one and closing it, leaves it in the table that all share. It is found by listing
+// /proc/self/fd and striking out everything that a slot, the open-file table, a living worker or the master
+// names. What is left may still be in the hands of a living worker, so nothing is touched before that is
+// ruled out (common/descriptor_motion.h):
+//
+// - A socket or memfd is one and the same as long as it is open, told by its inode. If it is unnamed, and
+// then
+//   each living worker has been seen out of motion, and it is still open, still the same and still unnamed,
+//   no worker had it.
+// - A file may be opened twice under one number. It is a leftover when it is unnamed at one moment at which
+// no
+//   worker moves files.
+//
+// A leftover socket on which nothing has come or gone is a client that was just accepted: it is given a slot
+// and served. All else is closed. Other kinds of descriptors are never touched.
+class Reclaimer {
+ public:
+  // `is_own(fd)`: whether the master itself names it.
+  Reclaimer(Segment& segment, EpollSet epoll, std::function<bool(int)> is_own)
+      : segment_(segment), epoll_(epoll), is_own_(std::move(is_own)) {}
+
+  // A worker has ended, other than by retiring, in this phase of its flight; or the last one from before an
+  // upgrade has.
+  void on_death(FlightPhase last_phase);
+
+  // Whether look() has work to do: it is to be called soon, at the latest at the next tick.
+  [[nodiscard]] bool pending() const { return wanted_ || !suspects_.empty(); }
+  // Looks as far as it can without waiting for anybody. Costs about a microsecond per open descriptor.
+  void look(const TimeoutConfig& timeouts);
+
+  struct Totals {
+    std::uint64_t closed = 0;
+    std::uint64_t adopted = 0;
+  };
+  [[nodiscard]] const Totals& totals() const { return totals_; }
+
+ private:
+  enum class Kind : std::uint8_t { kSocket, kMemory, kFile };
+  struct Suspect {
+    int fd = -1;
+    Kind kind = Kind::kFile;
+    ino_t inode = 0;
+  };
+  // A worker that had sockets or files in motion when the suspects were listed.
+  struct Mover {
+    std::size_t index = 0;
+    std::uint32_t sockets = 0;
+    std::uint32_t files = 0;
+  };
+
+  void list_suspects();
+  [[nodiscard]] std::vector<bool> named() const;
+  [[nodiscard]] bool identify(int fd, Suspect& suspect) const;
+  void note_movers();
+  [[nodiscard]] bool movers_are_through();
+  [[nodiscard]] bool files_stand_still(std::vector<std::uint32_t>& counts) const;
+  void settle(const TimeoutConfig& timeouts);
+  void take(const Suspect& suspect, const TimeoutConfig& timeouts);
+  bool adopt(int fd, const TimeoutConfig& timeouts);
+
+  Segment& segment_;
+  EpollSet epoll_;
+  std::function<bool(int)> is_own_;
+  bool wanted_ = false;
+  bool all_accepting_ = true;   // since the suspects were listed, every worker that died was accepting
+  bool accepting_only_ = true;  // the same of those that left the suspects
+  std::vector<Suspect> suspects_;
+  std::vector<Mover> movers_;
+  Totals totals_;
+};
+
+}  // namespace baton

@@ -1,0 +1,365 @@
+#include "tests/survival/behaviours.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+
+#include "tests/support/bulk.h"
+#include "tests/support/multipart.h"
+#include "tests/support/observe.h"
+#include "tests/support/wait.h"
+
+namespace baton::test {
+
+namespace {
+
+constexpr std::size_t kUploadBytes = 300'000;
+constexpr int kListed = 4'000;  // so many names that their page does not fit a socket
+constexpr int kPipelined = 12;
+
+const ByteRanges& wide_ranges() {
+  static const ByteRanges ranges{{5, 1'300'004}, {4'000'000, 5'299'999}, {9'000'000, 10'299'999}};
+  return ranges;
+}
+
+using Arm = std::function<void()>;
+
+// One client and what it has seen so far.
+class Visit {
+ public:
+  // `narrow`: the server soon has to wait for this client.
+  Visit(const Server& server, std::size_t listener, bool narrow)
+      : server_(server),
+        client_(narrow && listener == 0 ? connect_narrow(server.port(), 1'400) : server.connect(listener)) {}
+
+  Client& client() { return client_; }
+  Seen seen;
+
+  void ask(const std::string& method, const std::string& path, const std::string& fields = "") {
+    targets_.push_back(path + SurvivalSite::unique_query());
+    client_.send(method + " " + targets_.back() + " HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n");
+  }
+
+  // The answer to the oldest request that is still open. `right`: whether it is the one due.
+  template <typename Right>
+  void receive(Right right, bool to_head = false) {
+    const std::string target = targets_.at(answered_);
+    const Response response = client_.receive(to_head);
+    ++answered_;
+    seen.targets.push_back(target);
+    if (response.status == 500 || response.status == 504) {
+      ++seen.failed;
+    } else {
+      EXPECT_TRUE(right(response)) << target << " got " << response.head;
+    }
+  }
+
+  // Until the server has handed the connection back, or ended it.
+  void settle() {
+    EXPECT_TRUE(wait_until(
+        [&] { return count_armed(server_, Phase::kHead) > SurvivalSite::kNeighbours || heard(); }));
+  }
+  // Until the server waits for more of a body or for the socket to drain, has answered or has ended the
+  // connection.
+  void await(Phase phase) {
+    EXPECT_TRUE(wait_until([&] { return count_armed(server_, phase) > 0 || heard(); }));
+  }
+  // The same for a head of which so many bytes have been sent.
+  void await_partial_head(std::size_t bytes) {
+    const ConnectionTable table = server_.segment().connections();
+    EXPECT_TRUE(wait_until([&] {
+      for (int fd = 0; fd <= server_.header().highest_fd.load(); ++fd) {
+        if (table.claim(fd).armed() && table.at(fd).peeked + table.at(fd).spool_bytes >= bytes) return true;
+      }
+      return heard();
+    }));
+  }
+
+  // The connection goes on as if nothing had happened.
+  void go_on() {
+    ask("GET", "/hello");
+    receive([](const Response& response) { return response.status == 200 && response.body == "hello"; });
+  }
+
+ private:
+  [[nodiscard]] bool heard() const { return client_.readable_within(std::chrono::milliseconds(0)); }
+
+  const Server& server_;
+  Client client_;
+  std::vector<std::string> targets_;
+  std::size_t answered_ = 0;
+};
+
+bool is_hello(const Response& response) {
+  return response.status == 200 && response.body == "hello";
+}
+
+template <std::uint64_t kBytes>
+bool is_file(const Response& response) {
+  return response.status == 200 && response.body.size() == kBytes && matches_pattern(response.body, 0);
+}
+
+// -- the behaviours
+
+void kept(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("GET", "/hello");
+  visit.receive(is_hello);
+  visit.go_on();
+}
+
+void fresh(Visit& visit, const SurvivalSite&, const Arm&) {
+  visit.ask("GET", "/hello");
+  visit.receive(is_hello);
+  visit.go_on();
+}
+
+void file(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("GET", "/files/file");
+  visit.receive(is_file<SurvivalSite::kFileBytes>);
+  visit.go_on();
+}
+
+void uncached(Visit& visit, const SurvivalSite& site, const Arm& arm) {
+  visit.go_on();
+  const std::string target = site.fresh_file();
+  visit.settle();
+  arm();
+  visit.ask("GET", target);
+  visit.receive(is_file<SurvivalSite::kSmallBytes>);
+  visit.go_on();
+}
+
+void head(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("HEAD", "/files/big");
+  visit.receive(
+      [](const Response& response) {
+        return response.status == 200 &&
+               response.field("content-length") == std::to_string(SurvivalSite::kBigBytes);
+      },
+      true);
+  visit.go_on();
+}
+
+void pipelined(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  for (int i = 0; i < kPipelined; ++i)
+    visit.ask("GET", i % 3 == 0 ? "/files/file" : i % 3 == 1 ? "/hello" : "/files/small");
+  for (int i = 0; i < kPipelined; ++i) {
+    visit.receive(i % 3 == 0   ? is_file<SurvivalSite::kFileBytes>
+                  : i % 3 == 1 ? is_hello
+                               : is_file<SurvivalSite::kSmallBytes>);
+  }
+  visit.go_on();
+}
+
+void halves(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.client().send("GET /hello HTTP/1.1\r\nHo");
+  visit.await_partial_head(23);
+  visit.client().send("st: x\r\nX-A: ");
+  visit.await_partial_head(35);
+  visit.client().send("b\r\n\r\n");
+  EXPECT_TRUE(is_hello(visit.client().receive()));
+  visit.go_on();
+}
+
+// Reads only when the server waits for it, so that parking is not left to chance.
+void download(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("GET", "/files/big");
+  visit.await(Phase::kParked);
+  visit.receive(is_file<SurvivalSite::kBigBytes>);
+  visit.go_on();
+}
+
+void ranges(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("GET", "/files/big", "Range: " + range_field(wide_ranges()) + "\r\n");
+  visit.await(Phase::kParked);
+  visit.receive([](const Response& response) {
+    return response.status == 206 && is_multipart_of(response.body, response.field("content-type"),
+                                                     wide_ranges(), SurvivalSite::kBigBytes);
+  });
+  visit.go_on();
+}
+
+void listing(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("GET", "/files/many/", "Accept: application/json\r\n");
+  visit.await(Phase::kParked);
+  visit.receive([](const Response& response) {
+    const nlohmann::json page = nlohmann::json::parse(response.body, nullptr, false);
+    const nlohmann::json& entries = page.is_object() && page.contains("entries") ? page["entries"] : page;
+    return response.status == 200 && entries.size() == kListed;
+  });
+  visit.go_on();
+}
+
+void put(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  const std::string body(kUploadBytes, 'b');
+  visit.ask("PUT", "/hello", "Content-Length: " + std::to_string(kUploadBytes) + "\r\n");
+  visit.await(Phase::kBody);
+  visit.client().send(body.substr(0, kUploadBytes / 3));
+  visit.await(Phase::kBody);
+  visit.client().send(body.substr(kUploadBytes / 3));
+  visit.receive(is_hello);
+  visit.go_on();
+}
+
+std::string chunk(std::size_t size) {
+  char line[32];
+  std::snprintf(line, sizeof line, "%zx\r\n", size);
+  return line + std::string(size, 'c') + "\r\n";
+}
+
+void chunked(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("PUT", "/hello", "Transfer-Encoding: chunked\r\n");
+  visit.await(Phase::kBody);
+  visit.client().send(chunk(70'000) + chunk(10) + chunk(50'000).substr(0, 20'000));
+  visit.await(Phase::kBody);
+  visit.client().send(chunk(50'000).substr(20'000) + chunk(1));
+  visit.await(Phase::kBody);
+  visit.client().send("0\r\n\r\n");
+  visit.receive(is_hello);
+  visit.go_on();
+}
+
+void post(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("POST", "/hello", "Content-Length: 4\r\n");
+  visit.client().send("body");
+  visit.receive(is_hello);
+  visit.go_on();
+}
+
+void closing(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("GET", "/hello", "Connection: close\r\n");
+  visit.receive(is_hello);
+  EXPECT_TRUE(visit.client().closed());
+}
+
+// The answer is the last one, and there is input behind it that nobody will read.
+void refused(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("GET", "/hello", "No field\r\n");
+  visit.client().send(std::string(10'000, 'x'));
+  visit.receive([](const Response& response) { return response.status == 400; });
+  visit.client().shutdown_write();
+  EXPECT_TRUE(visit.client().closed());
+}
+
+template <void (*kDo)(Visit&, const SurvivalSite&, const Arm&)>
+Seen run(const Server& server, const SurvivalSite& site, std::size_t listener, const Arm& arm) {
+  // Accepting is part of what a new connection does; the others arm when theirs is there.
+  if constexpr (kDo == fresh) arm();
+  Visit visit(server, listener, kDo == download || kDo == ranges || kDo == listing);
+  try {
+    kDo(visit, site, arm);
+  } catch (const std::runtime_error& ended) {
+    const std::string what = ended.what();
+    EXPECT_NE(what.find("the connection ended"), std::string::npos) << what;
+    visit.seen.cut = true;
+  }
+  return visit.seen;
+}
+
+}  // namespace
+
+SurvivalSite::SurvivalSite() {
+  write_pattern(folder_, "root/big", kBigBytes);
+  write_pattern(folder_, "root/file", kFileBytes);
+  write_pattern(folder_, "root/small", kSmallBytes);
+  for (int i = 0; i < kListed; ++i)
+    folder_.write("root/many/" + std::to_string(i) + std::string(190, 'n'), "");
+}
+
+std::string SurvivalSite::config() const {
+  return "[server]\nworkers = 2\n[log]\naccess = \"access.log\"\n"
+         "[[listen]]\naddress = \"127.0.0.1:0\"\n[[listen]]\naddress = \"unix:" +
+         (folder_.path() / "socket").string() +
+         "\"\n[[site]]\n[[site.route]]\npath = \"/hello\"\nrespond = { body = \"hello\" }\n"
+         "[[site.route]]\npath = \"/files/\"\nstatic = { root = \"root\", listing = true }\n";
+}
+
+std::string SurvivalSite::fresh_file() const {
+  static std::atomic<int> files{0};
+  const std::string name = "fresh" + std::to_string(files++);
+  write_pattern(folder_, "root/" + name, kSmallBytes);
+  return "/files/" + name;
+}
+
+std::string SurvivalSite::unique_query() {
+  static std::atomic<int> queries{0};
+  return "?q=" + std::to_string(queries++) + ".";
+}
+
+const std::vector<Behaviour>& behaviours() {
+  static const std::vector<Behaviour> all{
+      {"kept", 0, run<kept>},
+      {"kept-unix", 1, run<kept>},
+      {"fresh", 0, run<fresh>},
+      {"fresh-unix", 1, run<fresh>},
+      {"file", 0, run<file>},
+      {"file-unix", 1, run<file>},
+      {"uncached", 0, run<uncached>},
+      {"uncached-unix", 1, run<uncached>},
+      {"head", 0, run<head>},
+      {"head-unix", 1, run<head>},
+      {"pipelined", 0, run<pipelined>},
+      {"pipelined-unix", 1, run<pipelined>},
+      {"halves", 0, run<halves>},
+      {"halves-unix", 1, run<halves>},
+      {"download", 0, run<download>},
+      {"download-unix", 1, run<download>},
+      {"ranges", 0, run<ranges>},
+      {"ranges-unix", 1, run<ranges>},
+      {"listing", 0, run<listing>},
+      {"listing-unix", 1, run<listing>},
+      {"put", 0, run<put>},
+      {"put-unix", 1, run<put>},
+      {"chunked", 0, run<chunked>},
+      {"chunked-unix", 1, run<chunked>},
+      {"post", 0, run<post>},
+      {"post-unix", 1, run<post>},
+      {"closing", 0, run<closing>},
+      {"closing-unix", 1, run<closing>},
+      {"refused", 0, run<refused>},
+      {"refused-unix", 1, run<refused>},
+  };
+  return all;
+}
+
+}  // namespace baton::test
