@@ -445,6 +445,7 @@ TEST_F(StatsTest, AFailingWorkerSaysWhyAndWhenItIsTriedAgain) {
   start_worker(0, 0);
   WorkerEntry& entry = worker(1);
   entry.ordinal = 1;
+  entry.generation = 1;
   entry.restarts = 4;
   entry.failures = 3;
   entry.retry_ns = monotonic_ns() + 600 * kSecondNs;
