@@ -122,7 +122,8 @@ run: ## Install what is missing, build, and serve the demo site on http://127.0.
 run: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) build
 	@echo "  RUN   http://127.0.0.1:8080  (Ctrl-C ends it; build/release/batonctl -c conf/baton.toml stats)"
-	@exec $(BUILD)/baton -c conf/baton.toml
+	@# Ctrl-C goes to all of them: the shell is to wait for the server, whose exit status then says 130, and make to see no error.
+	@trap : INT; $(BUILD)/baton -c conf/baton.toml; status=$$?; [ $$status = 130 ] || exit $$status
 
 .PHONY: test
 test: ## Install what is missing, build, and pass every test
