@@ -28,7 +28,7 @@ ConnectionHandler::ConnectionHandler(const WorkerContext& context, AccessLog& lo
       table_(context.segment.connections()),
       log_(log),
       files_(context.segment.files(), flight_, counters_, context.index),
-      dispatcher_(context.router, files_, context.segment),
+      dispatcher_(context.router, files_, context.segment, flight_),
       outbox_(context.segment.outboxes()[context.index]) {
   parser_limits_.header_bytes = context.config.limits.header_bytes;
   parser_limits_.target_bytes = std::min<std::size_t>(8'192, context.config.limits.header_bytes);

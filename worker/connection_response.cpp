@@ -26,6 +26,9 @@ std::string_view first_line(std::string_view head) {
 
 void ConnectionHandler::make_reply() {
   flight_.phase.store(FlightPhase::kServing, std::memory_order_relaxed);
+  // Each request of a batch has a time of its own.
+  flight_.since_ns.store(started_ns_, std::memory_order_relaxed);
+  flight_.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
   flight_.set_request(request_.request_line);
   reply_.reset();
   crash_point("handler-begun");
