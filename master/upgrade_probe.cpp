@@ -27,7 +27,7 @@ using Json = nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kMostOutput = 64 * 1024;
+constexpr std::size_t kMostOutput = std::size_t{64} * 1024;
 
 Json to_json(const ListenConfig& listen) {
   return {{"text", listen.text},
@@ -130,6 +130,7 @@ class SpawnActions {
   // Returns an errno.
   int spawn(const std::vector<std::string>& arguments, pid_t& pid) const {
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     return ::posix_spawn(&pid, argv[0], &actions_, &attributes_, argv.data(), environ);
