@@ -15,6 +15,7 @@ CPPFLAGS := -I. -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL -D_GNU_SOURCE -MMD -
 CXXFLAGS := -std=c++20 $(OPT.$(MODE)) $(WARNINGS) -pthread
 LDFLAGS  := $(OPT.$(MODE)) -pthread
 LDLIBS   := -lspdlog -lfmt -lrt
+MASTER_LDLIBS := -ldw
 TEST_LDLIBS := -lgmock -lgtest -lgtest_main
 
 sources = $(shell find $(1) -name '*.cpp' $(2) 2>/dev/null | sort)
@@ -64,16 +65,16 @@ define link
 endef
 
 $(BUILD)/baton: $(call objects,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
-	$(link)
+	$(link) $(MASTER_LDLIBS)
 $(BUILD)/batonctl: $(call objects,ctl/main.cpp $(CTL) $(COMMON))
 	$(link)
 $(POINTS)/baton: $(call points,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
-	$(link)
+	$(link) $(MASTER_LDLIBS)
 $(POINTS)/batonctl: $(BUILD)/batonctl
 	@mkdir -p $(@D)
 	@ln -f $< $@
 $(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON))
-	$(link) $(TEST_LDLIBS)
+	$(link) $(MASTER_LDLIBS) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
 $(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other
@@ -99,7 +100,8 @@ $(POINTS)/survive: $(call objects,$(SURVIVE) $(SUPPORT) $(COMMON)) | $(POINTS)/b
 
 # -- what it takes ------------------------------------------------------------------------------------------------------
 
-BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types
+BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types \
+                  libbackward-cpp-dev libdw-dev
 TEST_PACKAGES  := libgtest-dev libgmock-dev
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES  := clang libclang-rt-14-dev
@@ -134,7 +136,8 @@ run: ## Install what is missing, build, and serve the demo site on http://127.0.
 run: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) build
 	@echo "  RUN   http://127.0.0.1:8080  (Ctrl-C ends it; build/release/batonctl -c conf/baton.toml stats)"
-	@exec $(BUILD)/baton -c conf/baton.toml
+	@# Ctrl-C goes to all of them: the shell is to wait for the server, whose exit status then says 130, and make to see no error.
+	@trap : INT; $(BUILD)/baton -c conf/baton.toml; status=$$?; [ $$status = 130 ] || exit $$status
 
 .PHONY: test
 test: ## Install what is missing, build, and pass every test

@@ -22,6 +22,8 @@ CrashControl* control = nullptr;
 
 namespace {
 
+pid_t master = 0;
+
 // Takes one pass off what is armed. True: this one is to obey.
 bool take_turn(std::uint32_t label) {
   std::uint64_t word = control->armed.load(std::memory_order_acquire);
@@ -52,9 +54,15 @@ void obey() {
 
 }  // namespace
 
+// Repairing, the master passes some of the same points; it is not the one to die there.
 void pass(std::uint32_t label) {
+  if (::getpid() == master) return;
   control->passes[label].fetch_add(1, std::memory_order_relaxed);
   if (take_turn(label)) obey();
+}
+
+void set_master(pid_t pid) {
+  master = pid;
 }
 
 void record(std::string_view target) {
@@ -78,6 +86,7 @@ void open_crash_points() {
     std::perror(path);
     std::exit(1);
   }
+  crash_points::set_master(::getpid());
   crash_points::control = static_cast<CrashControl*>(block);
 }
 

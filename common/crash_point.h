@@ -1,8 +1,9 @@
 // Labelled points at which a test can have a process die, and a record of what was handled.
 //
-// A call costs nothing in a normal build: it is an empty constexpr function. A build with -DBATON_CRASH_POINTS
-// (build/*/points/baton) asks a control block in a file named by the environment variable BATON_CRASH_POINTS;
-// without the variable, or while the block says that nobody is interested, that is one load and a branch.
+// A call costs nothing in a normal build: it is an empty constexpr function. A build with
+// -DBATON_CRASH_POINTS (build/*/points/baton) asks a control block in a file named by the environment
+// variable BATON_CRASH_POINTS; without the variable, or while the block says that nobody is interested, that
+// is one load and a branch.
 //
 // The block is shared memory between the test, which arms, and all processes of the server, which obey and
 // count. Only atomics, no locks: a process dies in the middle of using it, after all.
@@ -142,12 +143,14 @@ struct CrashControl {
 #ifdef BATON_CRASH_POINTS
 
 // Maps the control block that the environment names. Called once by the master, before the first clone; no
-// descriptor stays open. Ends the program when the block cannot be mapped.
+// descriptor stays open. Ends the program when the block cannot be mapped. The calling process passes all
+// points.
 void open_crash_points();
 
 namespace crash_points {
 extern CrashControl* control;
 void pass(std::uint32_t label);
+void set_master(pid_t pid);
 void record(std::string_view target);
 }  // namespace crash_points
 

@@ -12,7 +12,7 @@ namespace baton {
 
 // One per scoreboard entry, written by that worker (through Outbox) and read by the master after its death:
 // complete, and frozen, while a slot that the worker holds is in Phase::kResponse; meaningless otherwise.
-// How much of it has been sent is not written here: the kernel knows.
+// How much of it has been sent the kernel knows; of a Unix socket, `sent` says it between two calls.
 struct OutboxRecord {
   static constexpr std::uint32_t kMaxPieces = 64;  // a response of 16 ranges has 33
   static constexpr std::uint32_t kMemoryBytes = 64 * 1024;
@@ -27,6 +27,7 @@ struct OutboxRecord {
   std::atomic<std::int32_t> spill_fd{-1};  // memfd of this worker's for what does not fit `memory`
   std::uint32_t piece_count = 0;
   std::uint32_t memory_bytes = 0;
+  std::uint64_t sent = 0;
   std::uint32_t incomplete = 0;  // 1: a part is in the worker's own memory only, the rest cannot be parked
   Piece pieces[kMaxPieces] = {};
   char memory[kMemoryBytes] = {};

@@ -89,7 +89,7 @@ struct CrashRecord {
   std::atomic<std::uint32_t> frame_count{0};  // last; 0: there is nothing
   std::int32_t signal = 0;
   std::int32_t code = 0;      // si_code
-  std::uint64_t address = 0;  // si_addr, of a fault
+  std::uint64_t address = 0;  // si_addr of a fault; of a signal that was sent (code <= 0) the sender's pid
   std::uint64_t frames[kMaxFrames] = {};
 };
 

@@ -75,6 +75,8 @@ struct SegmentHeader {
   std::atomic<std::uint32_t> listener_count{0};
   std::atomic<std::int32_t> listener_fds[kMaxListeners] = {};
   char listeners[kMaxListeners][112] = {};  // addresses as text, port 0 replaced by the real one
+  std::atomic<std::int32_t> exit_status{
+      -1};  // when all is over: what the master ends with (0, 1, 124, 128 + n)
   CommandReport reload;
   CommandReport upgrade;
   // 1: an upgrade is about to execute. No worker may change the descriptor table any more, and none takes a

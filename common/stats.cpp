@@ -1,5 +1,6 @@
 #include "common/stats.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <tuple>
 
 #include "common/clock.h"
+#include "common/units.h"
 
 namespace baton {
 
@@ -72,6 +74,11 @@ std::optional<std::string> request_of(const FlightRecord& flight) {
   return line_of(flight.request_line, flight.request_length.load(std::memory_order_acquire));
 }
 
+std::string ordinal(std::uint32_t n) {
+  const std::uint32_t last = n % 100 >= 11 && n % 100 <= 13 ? 0 : n % 10;
+  return fmt::format("{}{}", n, last == 1 ? "st" : last == 2 ? "nd" : last == 3 ? "rd" : "th");
+}
+
 ServerStats server_of(const SegmentHeader& header, std::uint64_t now_ns) {
   ServerStats server;
   server.name = text_of(header.name);
@@ -97,6 +104,12 @@ WorkerStats worker_of(const WorkerEntry& entry, WorkerState state, std::uint64_t
   worker.state = state;
   worker.generation = entry.generation.load(std::memory_order_relaxed);
   worker.restarts = entry.restarts.load(std::memory_order_relaxed);
+  if (state == WorkerState::kFailing) {
+    worker.failures = entry.failures.load(std::memory_order_relaxed);
+    worker.retry_s = seconds_since(now_ns, entry.retry_ns.load(std::memory_order_relaxed));
+    worker.last_death = text_of(entry.last_death);
+    return worker;
+  }
   worker.uptime_s = seconds_since(entry.started_ns.load(std::memory_order_relaxed), now_ns);
   worker.phase = flight.phase.load(std::memory_order_relaxed);
   if (worker.phase != FlightPhase::kWaiting) {
@@ -134,8 +147,10 @@ void read_workers(const Segment& segment, Snapshot& snapshot) {
   std::sort(snapshot.workers.begin(), snapshot.workers.end(), [](const WorkerStats& a, const WorkerStats& b) {
     return std::tie(a.generation, a.ordinal, a.pid) < std::tie(b.generation, b.ordinal, b.pid);
   });
-  for (const WorkerStats& worker : snapshot.workers) snapshot.totals.restarts += worker.restarts;
-  snapshot.totals.workers = static_cast<std::uint32_t>(snapshot.workers.size());
+  for (const WorkerStats& worker : snapshot.workers) {
+    snapshot.totals.restarts += worker.restarts;
+    ++(worker.state == WorkerState::kFailing ? snapshot.totals.failing : snapshot.totals.workers);
+  }
 }
 
 std::string_view state_name(const Claim& claim, const Slot& slot) {
@@ -249,6 +264,11 @@ std::optional<LastReload> read_report(const CommandReport& report) {
     before_next_look(look);
   }
   return std::nullopt;
+}
+
+std::string describe_failure(const WorkerStats& worker) {
+  return fmt::format("next try in {}, {} failure: {}", format_duration(worker.retry_s),
+                     ordinal(worker.failures), worker.last_death);
 }
 
 std::string_view to_string(MasterState state) {

@@ -71,6 +71,10 @@ struct WorkerStats {
   std::optional<double> busy_s;        // how long it has had the event in hand; nothing while it waits
   std::optional<int> connection;       // the descriptor it holds
   std::optional<std::string> request;  // its request line as sent, any bytes; while serving or sending
+  // WorkerState::kFailing: there is no process, `pid` is 0 and only these say something.
+  std::uint32_t failures = 0;  // deaths in a row before it was ready
+  double retry_s = 0;          // until the next one is tried
+  std::string last_death;      // how the last one ended
   Activity activity;
 };
 
@@ -99,7 +103,8 @@ struct Totals {
   Activity activity;  // of the dead and the living
   ConnectionCounts connections;
   std::uint64_t restarts = 0;
-  std::uint32_t workers = 0;
+  std::uint32_t workers = 0;  // processes; not those that are failing
+  std::uint32_t failing = 0;
 };
 
 struct Snapshot {
@@ -120,6 +125,9 @@ Snapshot take_snapshot(const Segment& segment, SnapshotDetail detail = SnapshotD
 
 // The outcome of the last reload; nothing if there has been none, or while the master is writing it.
 std::optional<LastReload> read_report(const CommandReport& report);
+
+// Of a failing worker: "next try in 1.6s, 3rd failure: exited with status 78".
+std::string describe_failure(const WorkerStats& worker);
 
 std::string_view to_string(MasterState state);
 std::string_view to_string(Phase phase);

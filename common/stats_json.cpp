@@ -72,13 +72,15 @@ Json totals_json(const Totals& totals) {
           {"files_opened", activity.files_opened},
           {"restarts", totals.restarts},
           {"workers", totals.workers},
+          {"failing", totals.failing},
           {"latency_us", latency_json(activity)}};
 }
 
 Json worker_json(const WorkerStats& worker) {
   const Activity& activity = worker.activity;
+  const bool failing = worker.state == WorkerState::kFailing;
   return {{"worker", worker.ordinal},
-          {"pid", worker.pid},
+          {"pid", failing ? Json(nullptr) : Json(worker.pid)},
           {"state", to_string(worker.state)},
           {"generation", worker.generation},
           {"uptime_s", rounded(worker.uptime_s)},
@@ -92,8 +94,11 @@ Json worker_json(const WorkerStats& worker) {
           {"parked", activity.parked},
           {"timeouts", activity.timeouts},
           {"restarts", worker.restarts},
+          {"failures", worker.failures},
+          {"next_try_s", failing ? Json(rounded(worker.retry_s)) : Json(nullptr)},
+          {"last_death", failing ? Json(worker.last_death) : Json(nullptr)},
           {"busy_since_s", worker.busy_s ? Json(rounded(*worker.busy_s)) : Json(nullptr)},
-          {"phase", to_string(worker.phase)},
+          {"phase", failing ? Json(nullptr) : Json(to_string(worker.phase))},
           {"connection", or_null(worker.connection)},
           {"request", or_null(worker.request)},
           {"latency_us", latency_json(activity)}};

@@ -71,6 +71,16 @@ bool is_newer(std::uint32_t now, std::uint32_t sequence) {
   return now % 2 == 0 && static_cast<std::int32_t>(now - last) > 0;
 }
 
+// How the server ended, by the status that its master has left; nothing when it was killed.
+std::string_view manner(int exit_status) {
+  switch (exit_status) {
+    case -1: return ", but did not end by itself; see its error log";
+    case 0: return "; every request in hand was finished";
+    case 124: return "; shutdown_timeout has cut off what was left, see its error log";
+    default: return exit_status > 128 ? "; it was stopped at once" : "; see its error log";
+  }
+}
+
 // Sends `signal` and waits for what it leads to. `noun` and `doing` name it in messages.
 Outcome command(const Segment& segment, int signal, const CommandReport& report, const char* noun,
                 const char* doing, milliseconds patience) {
@@ -109,7 +119,8 @@ Outcome stop(const Segment& segment, Stop how, milliseconds patience) {
   if (auto failure = master.send(how == Stop::kFast ? SIGINT : SIGTERM)) return *failure;
   if (master.ends_by(begun + patience)) {
     const std::chrono::duration<double> taken = Clock::now() - begun;
-    return {true, fmt::format("the server (pid {}) has stopped after {:.1f} s", master.pid(), taken.count())};
+    return {true, fmt::format("the server (pid {}) has stopped after {:.1f} s{}", master.pid(), taken.count(),
+                              manner(segment.header().exit_status.load(std::memory_order_acquire)))};
   }
   return {false, fmt::format("the server (pid {}) is still finishing requests after {} s; {}", master.pid(),
                              patience.count() / 1000,

@@ -66,6 +66,10 @@ class EarlierConnections {
   std::unordered_map<int, const ConnectionStats*> by_fd_;
 };
 
+std::string pid_of(const WorkerStats& worker) {
+  return worker.pid == 0 ? "-" : std::to_string(worker.pid);
+}
+
 std::string line(std::string_view label, const std::string& text) {
   return fmt::format("{:<{}}{}\n", label, kLabelWidth, text);
 }
@@ -140,8 +144,8 @@ std::string worker_totals(const Snapshot& now, const Snapshot* before, const Dis
     const Interval interval = worker_interval(now, before, worker);
     const Activity& done = interval.done;
     table.add_row(
-        {std::to_string(worker.ordinal), std::to_string(worker.generation), std::to_string(worker.pid),
-         std::string(to_string(worker.state)), format_duration(worker.uptime_s),
+        {std::to_string(worker.ordinal), std::to_string(worker.generation), pid_of(worker),
+         std::string(to_string(worker.state)), worker.pid == 0 ? "-" : format_duration(worker.uptime_s),
          interval.count(done.requests), interval.count(done.responses[3]), interval.count(done.responses[4]),
          interval.bytes(done.bytes_in), interval.bytes(done.bytes_out), format_latency(done.latency_ns(0.5)),
          format_latency(done.latency_ns(0.99)), std::to_string(worker.restarts)});
@@ -170,12 +174,13 @@ std::string workers_view(const Snapshot& now, const Snapshot* before, const Disp
   Table table(std::move(columns));
   for (const WorkerStats& worker : now.workers) {
     const Interval interval = worker_interval(now, before, worker);
-    table.add_row({std::to_string(worker.ordinal), std::to_string(worker.generation),
-                   std::to_string(worker.pid), std::string(to_string(worker.state)),
-                   std::string(to_string(worker.phase)),
+    const bool failing = worker.state == WorkerState::kFailing;
+    table.add_row({std::to_string(worker.ordinal), std::to_string(worker.generation), pid_of(worker),
+                   std::string(to_string(worker.state)), failing ? "-" : std::string(to_string(worker.phase)),
                    worker.busy_s ? format_duration(*worker.busy_s) : "-",
                    worker.connection ? std::to_string(*worker.connection) : "-",
-                   interval.count(interval.done.requests), printable(worker.request.value_or("-"))});
+                   interval.count(interval.done.requests),
+                   printable(failing ? describe_failure(worker) : worker.request.value_or("-"))});
   }
   return table.render(display);
 }

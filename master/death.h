@@ -1,7 +1,10 @@
 // How a worker ended.
 #pragma once
 
+#include <signal.h>
+
 #include <cstdint>
+#include <string>
 
 namespace baton {
 
@@ -19,5 +22,18 @@ struct Death {
   int number = 0;  // exit status (kRetired, kExited) or signal
   bool core_dumped = false;
 };
+
+// What the master knows of a death besides what waitid(2) says.
+struct DeathContext {
+  bool watchdog_fired = false;  // it had been sent a signal for being too long in one request
+  bool oom_kill_seen = false;   // the kernel has counted an OOM kill since the last death
+  bool asked_for = false;       // the master itself had sent SIGKILL, for another reason than the above
+};
+
+// `info` is of waitid(2) with WEXITED.
+Death classify_death(const siginfo_t& info, const DeathContext& context);
+
+// "exited with status 78", "killed by signal 11 (SIGSEGV), core dumped".
+std::string to_string(const Death& death);
 
 }  // namespace baton

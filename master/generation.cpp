@@ -1,10 +1,21 @@
 #include "master/generation.h"
 
+#include <signal.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 namespace baton {
+
+void WorkerProcess::signal(int number) const {
+  if (running()) ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0);
+}
+
+void WorkerProcess::kill() {
+  killed = true;
+  signal(SIGKILL);
+}
 
 Generation::Generation(std::uint32_t generation_number, Config configuration,
                        std::shared_ptr<AccessLogFile> log)
@@ -42,9 +53,11 @@ WorkerProcess* Generation::find(int pidfd) {
 }
 
 void Generation::signal_all(int signal) const {
-  for (const WorkerProcess& worker : workers) {
-    if (worker.running()) ::syscall(SYS_pidfd_send_signal, worker.pidfd.get(), signal, nullptr, 0);
-  }
+  for (const WorkerProcess& worker : workers) worker.signal(signal);
+}
+
+void Generation::kill_all() {
+  for (WorkerProcess& worker : workers) worker.kill();
 }
 
 }  // namespace baton

@@ -13,6 +13,7 @@
 #include "master/log_files.h"
 #include "master/restart_policy.h"
 #include "master/upgrade_state.h"
+#include "master/watchdog.h"
 #include "worker/serve/router.h"
 
 namespace baton {
@@ -20,14 +21,20 @@ namespace baton {
 // The master's side of one worker. `pidfd` is empty while it is not running.
 struct WorkerProcess {
   std::uint32_t ordinal = 0;
-  Holder index = 0;  // scoreboard entry, while it runs
+  Holder index = 0;  // scoreboard entry, while it runs or is `failing`
   pid_t pid = -1;
   UniqueFd pidfd;
   RestartPolicy policy;
   std::uint32_t restarts = 0;
   std::uint64_t restart_at_ns = 0;  // when it is not running: on CLOCK_MONOTONIC
+  bool failing = false;             // not running: its entry shows why, and when it is tried again
+  bool cannot_start = false;        // the last one said so itself: WorkerExit::kCannotStart
+  bool killed = false;              // this one was sent SIGKILL: an end of service, or of patience
+  Watchdog watchdog;
 
   [[nodiscard]] bool running() const { return static_cast<bool>(pidfd); }
+  void signal(int number) const;
+  void kill();
 };
 
 struct Generation {
@@ -47,6 +54,7 @@ struct Generation {
   [[nodiscard]] bool any_running() const;
   [[nodiscard]] WorkerProcess* find(int pidfd);
   void signal_all(int signal) const;
+  void kill_all();
 };
 
 }  // namespace baton

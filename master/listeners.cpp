@@ -19,7 +19,8 @@ void set_option(int fd, int level, int name) {
   ::setsockopt(fd, level, name, &on, sizeof on);
 }
 
-// A socket file that a dead server left is in the way; one that answers belongs to somebody.
+// A socket file that nobody listens to is a leftover, of a dead server or of the listener that we have just
+// closed. One that answers belongs to somebody, who may have put it in the place of ours.
 void remove_stale_socket(const Address& address) {
   struct stat status {};
   const std::string path = address.unix_path();
@@ -67,8 +68,9 @@ Listener bind_one(const std::string& file, const ListenConfig& config) {
   return listener;
 }
 
-void remove_socket_file(const Listener& listener) {
-  if (listener.config.address.is_unix()) ::unlink(listener.config.address.unix_path().c_str());
+void close_listener(Listener& listener) {
+  listener.fd.reset();
+  if (listener.config.address.is_unix()) remove_stale_socket(listener.config.address);
 }
 
 template <typename Range>
@@ -129,7 +131,7 @@ void Listeners::prepare(const std::string& file, const std::vector<ListenConfig>
 }
 
 void Listeners::abandon() {
-  for (const Listener& listener : prepared_) remove_socket_file(listener);
+  for (Listener& listener : prepared_) close_listener(listener);
   prepared_.clear();
 }
 
@@ -165,7 +167,7 @@ void Listeners::commit() {
 }
 
 void Listeners::close_removed() {
-  for (const Listener& listener : removed_) remove_socket_file(listener);
+  for (Listener& listener : removed_) close_listener(listener);
   removed_.clear();
 }
 

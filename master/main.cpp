@@ -15,6 +15,7 @@
 #include "common/crash_point.h"
 #include "common/log.h"
 #include "common/version.h"
+#include "master/exit_status.h"
 #include "master/log_files.h"
 #include "master/master.h"
 #include "master/program.h"
@@ -22,8 +23,6 @@
 #include "master/upgrade_state.h"
 
 namespace {
-
-constexpr int kUsage = 2;
 
 // What whoever started us left open would be in the table that all workers share, and be taken for a
 // client's. After an upgrade it is all that we live on.
@@ -85,7 +84,7 @@ int run(const Options& options, const std::string& program) {
     if (inherited) complaint.belongs_into(inherited->error_log);
     baton::ConfigResult loaded = baton::load_config(options.file);
     for (const baton::ConfigError& error : loaded.errors) complaint.say(error.to_string());
-    if (!loaded.config) return 1;
+    if (!loaded.config) return baton::ExitStatus::kCannotStart;
     if (options.test) return check_only(*loaded.config);
     const std::string absolute = std::filesystem::absolute(options.file).lexically_normal().string();
     if (options.probe) return baton::answer_probe(*loaded.config, absolute);
@@ -93,7 +92,7 @@ int run(const Options& options, const std::string& program) {
     return baton::Master(std::move(*loaded.config), absolute, program, std::move(inherited)).run();
   } catch (const std::exception& error) {
     complaint.say(std::string("baton: ") + error.what());
-    return 1;
+    return baton::ExitStatus::kCannotStart;
   }
 }
 
@@ -114,7 +113,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsage;
+    return app.exit(error) == 0 ? 0 : baton::ExitStatus::kUsage;
   }
 
   return run(options, baton::program_path(argv[0]));

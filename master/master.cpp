@@ -23,8 +23,6 @@ namespace baton {
 
 namespace {
 
-constexpr std::uint64_t kRetireTimeoutNs = 10'000'000'000;  // for a request in hand when the server ends
-
 constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD};
 
 sigset_t signal_set() {
@@ -67,14 +65,6 @@ Segment take_segment_over(const std::string& file, const Config& config, const U
 UniqueFd checked(int fd, const char* what) {
   if (fd < 0) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
   return UniqueFd(fd);
-}
-
-std::string describe_death(const siginfo_t& info) {
-  if (info.si_code == CLD_EXITED) return "exited with status " + std::to_string(info.si_status);
-  const char* name = ::sigabbrev_np(info.si_status);
-  return std::string("killed by signal ") + std::to_string(info.si_status) +
-         (name != nullptr ? std::string(" (SIG") + name + ")" : "") +
-         (info.si_code == CLD_DUMPED ? ", core dumped" : "");
 }
 
 }  // namespace
@@ -140,14 +130,7 @@ void Master::watch(int fd) const {
 }
 
 int Master::run() {
-  give_up_ns_ = monotonic_ns() + kStartTimeoutNs;
-  for (WorkerProcess& worker : current_->workers) {
-    if (spawn(*current_, worker)) continue;
-    spdlog::critical("cannot start worker {}: {}", worker.ordinal, std::strerror(errno));
-    exit_status_ = 1;
-    retire_all();
-    break;
-  }
+  restart_due_workers(monotonic_ns());
   while (stage_ != Stage::kEnded) {
     epoll_event events[16];
     // What a dead worker left open is looked for until it is settled: a client may be waiting on it.
@@ -180,7 +163,7 @@ int Master::run() {
     if (stage_ == Stage::kRetiring && !current_->any_running() && retiring_.empty()) stage_ = Stage::kEnded;
   }
   if (inherited_ && exit_status_ != 0) spdlog::critical("the upgrade has failed, all connections are lost");
-  spdlog::info("stopped");
+  finish_stop();
   return exit_status_;
 }
 
@@ -197,9 +180,9 @@ void Master::on_signals() {
 void Master::on_signal(int signal) {
   switch (signal) {
     case SIGHUP: start_reload(); break;
-    case SIGTERM: stage_ == Stage::kDraining ? retire_all() : drain(); break;
+    case SIGTERM: stage_ == Stage::kDraining ? stop_at_once(signal) : drain(); break;
     case SIGINT:
-    case SIGQUIT: retire_all(); break;
+    case SIGQUIT: stop_at_once(signal); break;
     case SIGUSR1:
       try {
         error_log_.reopen();
@@ -210,7 +193,7 @@ void Master::on_signal(int signal) {
       }
       break;
     case SIGUSR2: start_upgrade(); break;
-    default: break;  // SIGCHLD: the pidfds tell
+    default: post_mortem_.proceed();  // SIGCHLD: of the workers the pidfds tell
   }
 }
 
@@ -219,37 +202,40 @@ void Master::on_tick() {
   [[maybe_unused]] const ssize_t ignored = ::read(timer_.get(), &ticks, sizeof ticks);
   const std::uint64_t now = monotonic_ns();
   sweeper_.sweep(tick_of(now), current_->config.timeouts, stage_ == Stage::kDraining);
+  watch_workers(now);
   restart_due_workers(now);
   if (probe_) look_at_probe();
   if (pending_ && now >= give_up_ns_) abort_reload("the new workers did not become ready in time");
-  if (stage_ == Stage::kStarting && now >= give_up_ns_) {
-    spdlog::critical("the workers did not become ready in time");
-    exit_status_ = 1;
-    retire_all();
-  }
-  if (stage_ == Stage::kDraining && (segment_.header().connections.load() == 0 || now >= give_up_ns_))
-    retire_all();
-  if (stage_ == Stage::kRetiring && now >= give_up_ns_) {
-    current_->signal_all(SIGKILL);
-    for (const auto& generation : retiring_) generation->signal_all(SIGKILL);
-  }
+  stop_if_due(now);
 }
 
 void Master::on_ready() {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t ignored = ::read(ready_.get(), &count, sizeof count);
-  if (stage_ == Stage::kStarting && inherited_ && all_ready(*current_)) return finish_upgrade();
-  if (stage_ == Stage::kStarting && all_ready(*current_)) {
-    switch_generation(current_->number);
-    listeners_.commit();
-    stage_ = Stage::kServing;
-    segment_.header().state.store(MasterState::kServing, std::memory_order_release);
-    for (const Listener& listener : listeners_.all())
-      spdlog::info("listening on {}", listener.bound.to_string());
-    spdlog::info("ready: {} workers, at most {} connections", current_->workers.size(),
-                 current_->config.server.max_connections);
+  for (WorkerProcess& worker : current_->workers) {
+    if (!is_ready(worker)) continue;
+    outage_told_ = 0;
+    if (worker.policy.failures() == 0) continue;
+    spdlog::info("worker {} (pid {}) is ready after {} failed tries", worker.ordinal, worker.pid,
+                 worker.policy.failures());
+    worker.policy.on_ready();
   }
+  begin_if_settled();
   if (pending_ && all_ready(*pending_)) commit_reload();
+}
+
+void Master::begin_service() {
+  if (inherited_) return finish_upgrade();
+  switch_generation(current_->number);
+  listeners_.commit();
+  stage_ = Stage::kServing;
+  segment_.header().state.store(MasterState::kServing, std::memory_order_release);
+  for (const Listener& listener : listeners_.all())
+    spdlog::info("listening on {}", listener.bound.to_string());
+  spdlog::info("ready: {} workers, at most {} connections",
+               std::count_if(current_->workers.begin(), current_->workers.end(),
+                             [this](const WorkerProcess& worker) { return is_ready(worker); }),
+               current_->config.server.max_connections);
 }
 
 // -- workers
@@ -264,7 +250,8 @@ int Master::free_entry() const {
 }
 
 bool Master::spawn(Generation& generation, WorkerProcess& worker) {
-  const int index = free_entry();
+  const int index = worker.failing ? worker.index : free_entry();
+  worker.failing = false;
   if (index < 0) {
     errno = EAGAIN;  // workers of earlier generations still have a request in hand
     return false;
@@ -295,6 +282,8 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   }
   entry.pid.store(spawned.pid, std::memory_order_relaxed);
   worker.pid = spawned.pid;
+  worker.killed = false;
+  worker.watchdog = {};
   worker.pidfd = std::move(spawned.pidfd);
   watch(worker.pidfd.get());
   spdlog::debug("worker {} of generation {} is pid {}", worker.ordinal, generation.number, worker.pid);
@@ -319,10 +308,12 @@ bool Master::owns(int fd) const {
 
 bool Master::all_ready(const Generation& generation) const {
   return std::all_of(generation.workers.begin(), generation.workers.end(),
-                     [this](const WorkerProcess& worker) {
-                       return worker.running() && segment_.scoreboard()[worker.index].state.load(
-                                                      std::memory_order_acquire) >= WorkerState::kReady;
-                     });
+                     [this](const WorkerProcess& worker) { return is_ready(worker); });
+}
+
+bool Master::is_ready(const WorkerProcess& worker) const {
+  return worker.running() &&
+         segment_.scoreboard()[worker.index].state.load(std::memory_order_acquire) != WorkerState::kStarting;
 }
 
 void Master::reap(Generation& generation, WorkerProcess& worker) {
@@ -330,34 +321,22 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   if (::waitid(P_PIDFD, static_cast<id_t>(worker.pidfd.get()), &info, WEXITED | WNOHANG) != 0 ||
       info.si_pid == 0)
     return;
-  const bool was_ready =
-      segment_.scoreboard()[worker.index].state.load(std::memory_order_acquire) >= WorkerState::kReady;
-  const bool retired = info.si_code == CLD_EXITED && info.si_status == WorkerExit::kRetired;
-  const std::string death = "worker " + std::to_string(worker.ordinal) + " (pid " +
-                            std::to_string(worker.pid) + ") " + describe_death(info);
   // Closing is not enough: an orphan of an upgrade may have this descriptor too, and it would be reported for
   // ever.
   ::epoll_ctl(own_epoll_.get(), EPOLL_CTL_DEL, worker.pidfd.get(), nullptr);
   worker.pidfd.reset();
-  if (!retired)
+  const bool sigkill = info.si_code != CLD_EXITED && info.si_status == SIGKILL;
+  const Death death = classify_death(info, {worker.watchdog.fired(), sigkill && oom_.moved(), worker.killed});
+  if (death.cause != Cause::kRetired)
     reclaimer_.on_death(segment_.scoreboard()[worker.index].flight.phase.load(std::memory_order_relaxed));
-  const Death how{retired ? Cause::kRetired : Cause::kKilled, info.si_status, info.si_code == CLD_DUMPED};
-  recover(segment_, epoll_, worker.index, how, current_->config, generation.access_log->fd());
+  const LastMoments moments = last_moments(segment_, worker.index, generation.router, monotonic_ns());
+  const std::vector<Recovered> held =
+      recover(segment_, epoll_, worker.index, death, current_->config, generation.access_log->fd());
   bury(worker);
   if (generation.orphaned) lose_orphan();
-
-  if (!retired) spdlog::warn("{}", death);
-  if (&generation == pending_.get()) return abort_reload(death + " before it was ready");
-  if (&generation != current_.get() || stage_ == Stage::kRetiring) return;
-  if (stage_ == Stage::kStarting && info.si_code == CLD_EXITED &&
-      info.si_status == WorkerExit::kCannotStart) {
-    exit_status_ = 1;
-    return retire_all();
-  }
-  const std::uint64_t now = monotonic_ns();
-  worker.restarts += 1;
-  worker.restart_at_ns = worker.policy.on_death(was_ready, now);
-  restart_due_workers(now);
+  after_death(generation, worker, moments, death);
+  // When all is mended: a log on a slow disk holds up nobody's connection.
+  if (death.cause != Cause::kRetired) post_mortem_.report(spdlog::level::warn, moments, death, held);
 }
 
 void Master::bury(const WorkerProcess& worker) {
@@ -372,6 +351,10 @@ void Master::bury(const WorkerProcess& worker) {
   entry.flight.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
   entry.flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
   entry.flight.request_length.store(0, std::memory_order_relaxed);
+  entry.flight.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
+  entry.flight.limit_ms.store(0, std::memory_order_relaxed);
+  entry.retire.store(0, std::memory_order_relaxed);
+  entry.crash.frame_count.store(0, std::memory_order_relaxed);
   entry.flight.private_file.store(-1, std::memory_order_relaxed);
   entry.flight.sockets_in_motion.store(0, std::memory_order_relaxed);
   entry.flight.files_in_motion.store(0, std::memory_order_relaxed);
@@ -384,42 +367,9 @@ void Master::restart_due_workers(std::uint64_t now_ns) {
   for (WorkerProcess& worker : current_->workers) {
     if (worker.running() || now_ns < worker.restart_at_ns) continue;
     if (!spawn(*current_, worker)) {
-      spdlog::error("cannot start worker {}: {}", worker.ordinal, std::strerror(errno));
-      worker.restart_at_ns = worker.policy.on_death(false, now_ns);
+      after_failed_start(worker, std::string("no process: ") + std::strerror(errno), now_ns);
     }
   }
-}
-
-// -- stop
-// -------------------------------------------------------------------------------------------------------------
-
-void Master::drain() {
-  if (inherited_) {  // those who were served before the upgrade are owed an orderly end: in a moment
-    stop_asked_ = true;
-    return;
-  }
-  if (stage_ == Stage::kStarting) return retire_all();
-  if (stage_ == Stage::kRetiring) return;
-  spdlog::info("stopping: finishing the requests in hand");
-  stage_ = Stage::kDraining;  // first: the end of a reload may begin the next one, but only while serving
-  if (probe_) fail_upgrade("the server stops");
-  if (pending_) abort_reload("the server stops");
-  segment_.header().state.store(MasterState::kStopping, std::memory_order_release);
-  listeners_.close_all();
-  give_up_ns_ = monotonic_ns() +
-                static_cast<std::uint64_t>(current_->config.server.shutdown_timeout.count()) * 1'000'000U;
-}
-
-void Master::retire_all() {
-  if (stage_ == Stage::kRetiring) return;
-  stage_ = Stage::kRetiring;
-  if (probe_) fail_upgrade("the server stops");
-  if (pending_) abort_reload("the server stops");
-  segment_.header().state.store(MasterState::kEnding, std::memory_order_release);
-  listeners_.close_all();
-  current_->signal_all(SIGTERM);
-  for (const auto& generation : retiring_) generation->signal_all(SIGTERM);
-  give_up_ns_ = monotonic_ns() + kRetireTimeoutNs;
 }
 
 }  // namespace baton

@@ -1,10 +1,12 @@
 // The master: listens, clones, watches the clock, repairs after deaths, reloads. It parses nothing a client
 // sent and never waits for a worker.
 //
-//   STARTING --all ready--> SERVING --SIGTERM--> DRAINING --no connection, or the deadline--> RETIRING --no
-//   worker--> end
-//                              |                                                                 ^
-//                              +------------------------ SIGINT ---------------------------------+
+//   STARTING --each is ready or failing, one is ready--> SERVING --SIGTERM--> DRAINING
+//      |                                                   |                    |
+//      | every one says that it cannot start;              | SIGINT             | no connection is left; the
+//      | SIGTERM, SIGINT                                   |                    | deadline; SIGTERM, SIGINT
+//      +---------------------------------------------------+--------------------+--> RETIRING --no worker-->
+//      end
 //
 // An upgrade executes another program in this very process, which begins in STARTING with everything taken
 // over (upgrade.cpp).
@@ -25,10 +27,13 @@
 #include "common/epoll_set.h"
 #include "common/segment.h"
 #include "common/unique_fd.h"
+#include "master/exit_status.h"
 #include "master/generation.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
+#include "master/oom_counter.h"
 #include "master/pid_file.h"
+#include "master/post_mortem.h"
 #include "master/reclaimer.h"
 #include "master/sweeper.h"
 #include "master/upgrade_probe.h"
@@ -38,7 +43,7 @@ namespace baton {
 
 class Master {
  public:
-  // For a generation to become ready.
+  // For a pending generation, or a single worker, to become ready.
   static constexpr std::uint64_t kStartTimeoutNs = 30'000'000'000;
 
   // Sets up everything that exists before the first clone: the descriptor table, the segment, the logs, the
@@ -50,7 +55,7 @@ class Master {
   Master(Config config, std::string file, std::string program, std::optional<UpgradeState> inherited);
   ~Master();
 
-  // Serves until told to stop. Returns the exit status: 0, or 1 when the workers cannot start.
+  // Serves until told to stop. Returns the exit status, see ExitStatus.
   int run();
 
  private:
@@ -61,6 +66,7 @@ class Master {
   void on_signal(int signal);
   void on_tick();
   void on_ready();
+  void begin_service();
 
   // Workers.
   bool spawn(Generation& generation, WorkerProcess& worker);
@@ -68,7 +74,18 @@ class Master {
   void reap(Generation& generation, WorkerProcess& worker);
   void bury(const WorkerProcess& worker);  // its scoreboard entry: totals kept, everything else cleared
   [[nodiscard]] bool all_ready(const Generation& generation) const;
+  [[nodiscard]] bool is_ready(const WorkerProcess& worker) const;
   void restart_due_workers(std::uint64_t now_ns);
+
+  // Watching over them; in supervise.cpp.
+  void watch_workers(std::uint64_t now_ns);
+  void watch_worker(Generation& generation, WorkerProcess& worker, std::uint64_t now_ns);
+  void after_death(Generation& generation, WorkerProcess& worker, const LastMoments& moments,
+                   const Death& death);
+  void after_failed_start(WorkerProcess& worker, const std::string& how, std::uint64_t now_ns);
+  void show_failing(WorkerProcess& worker, const std::string& how);
+  void forget_failing(Generation& generation);
+  void begin_if_settled();
 
   // Reload; in reload.cpp.
   void start_reload();
@@ -93,9 +110,12 @@ class Master {
   void lose_orphan();
   void go_on();  // with the commands that had to wait
 
-  // Stop.
+  // Stop; in stop.cpp.
   void drain();
+  void stop_at_once(int signal);
   void retire_all();
+  void stop_if_due(std::uint64_t now_ns);
+  void finish_stop();
 
   [[nodiscard]] bool owns(int fd) const;
 
@@ -132,6 +152,12 @@ class Master {
   bool upgrade_asked_ = false;    // during a reload
   bool stop_asked_ = false;       // during an upgrade
   std::uint64_t give_up_ns_ = 0;  // of the pending generation, of draining or of retiring
+  bool deadline_passed_ = false;  // of draining
+  bool killed_at_end_ = false;    // a worker that did not end by itself
+  OomCounter oom_;
+  PostMortem post_mortem_;
+  std::uint32_t ticks_ = 0;
+  std::uint32_t outage_told_ = 0;  // with how many failed tries it was last said that nobody serves
 };
 
 }  // namespace baton

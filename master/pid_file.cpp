@@ -6,14 +6,47 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 #include "common/unique_fd.h"
 
 namespace baton {
 
+namespace {
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// 0: the file is not there, or says something else.
+pid_t named_by(const std::string& path) {
+  pid_t pid = 0;
+  std::ifstream file(path);
+  file >> pid;
+  return file && pid > 0 ? pid : 0;
+}
+
+// A pid is used again: only a process that is called what this program is called is a server. Its workers are
+// called otherwise.
+bool is_server(pid_t pid) {
+  const std::string name = read_text("/proc/" + std::to_string(pid) + "/comm");
+  const std::string state = read_text("/proc/" + std::to_string(pid) + "/stat");
+  const std::size_t after_name = state.rfind(") ");
+  const bool ended = after_name == std::string::npos || state[after_name + 2] == 'Z';
+  return !ended && (name == "baton\n" || name == read_text("/proc/self/comm"));
+}
+
+}  // namespace
+
 PidFile::PidFile(std::string path) : path_(std::move(path)) {
   if (path_.empty()) return;
+  if (const pid_t owner = named_by(path_); owner != 0 && owner != ::getpid() && is_server(owner)) {
+    throw std::runtime_error("the pid file " + path_ + " belongs to a server that is running as pid " +
+                             std::to_string(owner) + ": stop that one or name another file");
+  }
   const std::string fresh = path_ + ".new";
   const std::string text = std::to_string(::getpid()) + "\n";
   const UniqueFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
@@ -24,7 +57,7 @@ PidFile::PidFile(std::string path) : path_(std::move(path)) {
 }
 
 PidFile::~PidFile() {
-  if (!path_.empty()) ::unlink(path_.c_str());
+  if (!path_.empty() && named_by(path_) == ::getpid()) ::unlink(path_.c_str());
 }
 
 }  // namespace baton

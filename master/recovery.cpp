@@ -160,7 +160,7 @@ Outcome Heir::answer(Verdict verdict) {
 
 Outcome Heir::resume() {
   if (!counts_ && uncertain()) return give_up();
-  const std::uint64_t sent = counts_ ? counts_->written - slot_.bytes_out : 0;
+  const std::uint64_t sent = counts_ ? counts_->written - slot_.bytes_out : record_.sent;
   const std::uint64_t end = slot_.bytes_in + slot_.request_bytes;
   const std::uint64_t unconsumed =
       counts_ ? end - counts_->consumed : slot_.request_bytes - slot_.spool_bytes;

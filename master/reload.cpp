@@ -23,7 +23,11 @@ std::string join_errors(const std::vector<ConfigError>& errors) {
 }  // namespace
 
 void Master::start_reload() {
-  if (stage_ != Stage::kServing && !inherited_) return;
+  if (stage_ != Stage::kServing && !inherited_) {
+    const bool early = stage_ == Stage::kStarting;
+    return report_reload(
+        false, early ? "no worker has started yet: stop the server and start it again" : "the server stops");
+  }
   if (pending_ || probe_ || inherited_) {
     reload_again_ = true;
     return;
@@ -64,6 +68,7 @@ void Master::switch_generation(std::uint32_t number) {
 }
 
 void Master::commit_reload() {
+  forget_failing(*current_);
   retiring_.push_back(std::move(current_));
   current_ = std::move(pending_);
   SegmentHeader& header = segment_.header();
@@ -88,7 +93,7 @@ void Master::commit_reload() {
 
 void Master::abort_reload(const std::string& why) {
   // They hold nothing: none of them has taken an event.
-  pending_->signal_all(SIGKILL);
+  pending_->kill_all();
   retiring_.push_back(std::move(pending_));
   listeners_.abandon();
   report_reload(false, "the new configuration cannot start: " + why);

@@ -16,15 +16,26 @@ class RestartPolicy {
   // Returns when to start it again, on the clock of `now_ns`.
   std::uint64_t on_death(bool was_ready, std::uint64_t now_ns) {
     if (was_ready) {
-      delay_ns_ = 0;
+      on_ready();
       return now_ns;
     }
+    ++failures_;
     delay_ns_ = delay_ns_ == 0 ? kFirstDelayNs : std::min(delay_ns_ * 2, kLongestDelayNs);
     return now_ns + delay_ns_;
   }
 
+  // It has become ready: what was before does not count any more.
+  void on_ready() {
+    delay_ns_ = 0;
+    failures_ = 0;
+  }
+
+  // Deaths in a row before it was ready.
+  [[nodiscard]] std::uint32_t failures() const { return failures_; }
+
  private:
   std::uint64_t delay_ns_ = 0;
+  std::uint32_t failures_ = 0;
 };
 
 }  // namespace baton

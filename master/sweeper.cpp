@@ -13,8 +13,11 @@ namespace baton {
 
 namespace {
 
-bool idle(const Slot& slot) {
-  return slot.phase == Phase::kHead && slot.deadline_kind == Deadline::kKeepAlive;
+// What has arrived and not been taken up yet is a request in hand: it is answered, as the connection's last.
+bool idle(int fd, const Slot& slot) {
+  int unread = 0;
+  return slot.phase == Phase::kHead && slot.deadline_kind == Deadline::kKeepAlive &&
+         (::ioctl(fd, FIONREAD, &unread) != 0 || unread == 0);
 }
 
 // A reader slower than the socket's buffer gets no EPOLLOUT for long: as long as the peer acknowledges
@@ -61,7 +64,7 @@ void Sweeper::expire(int fd, Slot& slot, const Claim& seen, Tick now, const Time
   // It may have been served and re-armed since it was looked at: the claim word would be the same.
   const Tick deadline = slot.deadline.load(std::memory_order_relaxed);
   const bool passed = deadline != 0 && now >= deadline;
-  if ((passed || (expire_idle && idle(slot))) &&
+  if ((passed || (expire_idle && idle(fd, slot))) &&
       slot.verdict.load(std::memory_order_relaxed) == Verdict::kNone) {
     if (passed && still_sending(fd, slot, timeouts)) {
       slot.deadline.store(now + ticks_of(timeouts.send), std::memory_order_relaxed);

@@ -208,6 +208,10 @@ void Master::adopt(const UpgradeState& state) {
   };
   for (const UpgradeState::Generation& generation : state.generations)
     retiring_.push_back(std::make_unique<Generation>(generation, log_of(generation)));
+  for (WorkerEntry& entry : segment_.scoreboard()) {  // tried again by nobody
+    if (entry.state.load(std::memory_order_relaxed) == WorkerState::kFailing)
+      entry.state.store(WorkerState::kEmpty, std::memory_order_relaxed);
+  }
   const Generation& before = *retiring_.front();
   auto access_log = before.access_log->target() == first_config_.log.access
                         ? before.access_log

@@ -131,9 +131,7 @@ void close_connection(const WorkerContext& context, int fd) {
   SegmentHeader& header = context.segment.header();
   Slot& slot = table.at(fd);
   context.flight().phase.store(FlightPhase::kClosing, std::memory_order_relaxed);
-  // First: whoever comes after a death in here must not take what is half dropped for a response to go on
-  // with.
-  slot.phase = Phase::kLingering;
+  slot.phase = Phase::kLingering;  // for whoever comes after a death in here
   std::atomic_signal_fence(std::memory_order_release);
   const DescriptorMotion motion(DescriptorMotion::Kind::kSocket);
   if (!motion) return leave_closing(context, fd);

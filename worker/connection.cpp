@@ -28,7 +28,7 @@ ConnectionHandler::ConnectionHandler(const WorkerContext& context, AccessLog& lo
       table_(context.segment.connections()),
       log_(log),
       files_(context.segment.files(), flight_, counters_, context.index),
-      dispatcher_(context.router, files_, context.segment),
+      dispatcher_(context.router, files_, context.segment, flight_),
       outbox_(context.segment.outboxes()[context.index]) {
   parser_limits_.header_bytes = context.config.limits.header_bytes;
   parser_limits_.target_bytes = std::min<std::size_t>(8'192, context.config.limits.header_bytes);
@@ -57,16 +57,18 @@ bool ConnectionHandler::turn(int fd, std::uint64_t now_ns) {
   tick_ = tick_of(now_ns);
   now_ = ::time(nullptr);
   inbox_.clear();
-  outbox_.clear();
   flight_.connection.store(static_cast<std::uint32_t>(fd), std::memory_order_relaxed);
 
   const Next next = run();
 
+  if (next == Next::kClose) begin_close();
+  // What they opened for this response must not outlast it: a worker may retire after any event.
+  outbox_.clear();
   files_.release();
   flight_.request_length.store(0, std::memory_order_relaxed);
   flight_.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
   if (next == Next::kClose) {
-    close();
+    close_connection(context_, fd_);
     return false;
   }
   crash_point("before-release");
@@ -223,9 +225,12 @@ ConnectionHandler::Next ConnectionHandler::drain() {
   return Next::kRead;
 }
 
-void ConnectionHandler::close() {
+// Before anything of its response is dropped: whoever comes after a death in here must not take what is left
+// for the whole.
+void ConnectionHandler::begin_close() {
   if (slot_->phase == Phase::kParked) record_parked();
-  close_connection(context_, fd_);
+  slot_->phase = Phase::kLingering;
+  std::atomic_signal_fence(std::memory_order_release);
 }
 
 }  // namespace baton

@@ -73,7 +73,7 @@ class ConnectionHandler {
   // Endings.
   Next linger();
   Next drain();
-  void close();
+  void begin_close();
   [[nodiscard]] bool stopping() const;
   [[nodiscard]] Tick after(Duration duration) const { return tick_ + ticks_of(duration); }
 

@@ -26,6 +26,9 @@ std::string_view first_line(std::string_view head) {
 
 void ConnectionHandler::make_reply() {
   flight_.phase.store(FlightPhase::kServing, std::memory_order_relaxed);
+  // Each request of a batch has a time of its own.
+  flight_.since_ns.store(started_ns_, std::memory_order_relaxed);
+  flight_.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
   flight_.set_request(request_.request_line);
   reply_.reset();
   crash_point("handler-begun");
@@ -101,13 +104,18 @@ ConnectionHandler::Next ConnectionHandler::flush(std::size_t consumed, bool keep
   bump(counters_.bytes_in, consumed - slot_->spool_bytes);
   if (!consume_request(fd_, *slot_, consumed - slot_->spool_bytes)) return Next::kClose;
   inbox_.skip(consumed);
+  if ((slot_->flags & SlotFlags::kUncertain) != 0) {
+    slot_->bytes_in += std::exchange(slot_->request_bytes, 0);
+    noted(*slot_);
+  }
   if (result == SendResult::kBlocked) return park();
   return end_response(!keep_alive, linger);
 }
 
 // A worker that has lost the descriptor table cannot park the rest: it stays until the client has it.
 SendResult ConnectionHandler::send_all() {
-  if ((slot_->flags & SlotFlags::kUnixSocket) != 0) slot_->flags |= SlotFlags::kUncertain;
+  const bool unix_socket = (slot_->flags & SlotFlags::kUnixSocket) != 0;
+  if (unix_socket) slot_->flags |= SlotFlags::kUncertain;
   SendResult result = outbox_.send(fd_, *slot_);
   while (result == SendResult::kBlocked && DescriptorMotion::table_lost()) {
     pollfd writable{fd_, POLLOUT, 0};
@@ -115,6 +123,7 @@ SendResult ConnectionHandler::send_all() {
       return SendResult::kBroken;
     result = outbox_.send(fd_, *slot_);
   }
+  if (unix_socket) noted(*slot_);
   return result;
 }
 
@@ -130,7 +139,6 @@ ConnectionHandler::Next ConnectionHandler::park() {
   // request, which would be answered with 408 in the middle of it.
   std::atomic_signal_fence(std::memory_order_release);
   slot_->phase = Phase::kParked;
-  noted(*slot_);
   slot_->bytes_in += std::exchange(slot_->request_bytes, 0);
   return Next::kWrite;
 }
@@ -162,7 +170,6 @@ ConnectionHandler::Next ConnectionHandler::end_response(bool close, bool linger)
   // takes requests.
   slot_->phase = close ? Phase::kLingering : Phase::kHead;
   std::atomic_signal_fence(std::memory_order_release);
-  noted(*slot_);
   slot_->bytes_out += std::exchange(slot_->response_bytes, 0);
   slot_->bytes_in += std::exchange(slot_->request_bytes, 0);
   slot_->crashes = slot_->kills = 0;

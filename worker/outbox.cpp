@@ -188,7 +188,7 @@ void Outbox::clear() {
   overflow_.clear();
   next_ = 0;
   done_ = spilled_ = 0;
-  total_ = sent_ = 0;
+  total_ = sent_ = record_.sent = 0;
 }
 
 void Outbox::add_piece(int fd, off_t offset, off_t length) {
@@ -242,6 +242,12 @@ void Outbox::append_file(int fd, off_t offset, off_t length) {
 }
 
 SendResult Outbox::send(int socket, Slot& slot) {
+  const SendResult result = send_pieces(socket, slot);
+  record_.sent = sent_;
+  return result;
+}
+
+SendResult Outbox::send_pieces(int socket, Slot& slot) {
   if (record_.piece_count == OutboxRecord::kMaxPieces) return SendResult::kBroken;
   off_t budget = kSendBudget;
   for (; next_ < record_.piece_count; ++next_, done_ = 0) {

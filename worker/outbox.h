@@ -53,6 +53,7 @@ class Outbox {
  private:
   SendResult send_memory(int socket, const OutboxRecord::Piece& piece, bool more);
   SendResult send_file(int socket, const OutboxRecord::Piece& piece, Slot& slot, off_t& budget);
+  SendResult send_pieces(int socket, Slot& slot);
   bool spill(std::string_view bytes);
   void add_piece(int fd, off_t offset, off_t length);
 

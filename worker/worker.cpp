@@ -18,6 +18,9 @@
 #include "worker/acceptor.h"
 #include "worker/access_log.h"
 #include "worker/connection.h"
+#include "worker/crash_handler.h"
+#include "worker/master_watch.h"
+#include "worker/request_limit.h"
 
 namespace baton {
 
@@ -98,16 +101,19 @@ bool await_switch(const WorkerContext& context, pid_t master) {
 
 class Worker {
  public:
-  Worker(const WorkerContext& context, pid_t master)
+  explicit Worker(const WorkerContext& context)
       : context_(context),
-        master_(master),
         log_(context.segment.log_buffers()[context.index], context.config.log.access_format,
              context.access_log_fd),
-        connections_(context, log_) {}
+        connections_(context, log_),
+        master_(context.segment, context.epoll),
+        limit_ms_(static_cast<std::uint32_t>(context.config.timeouts.handler.count())),
+        most_requests_(own_request_limit(context.config.limits.requests_per_worker, ::getpid())) {}
 
   void run(const sigset_t& while_waiting) {
     FlightRecord& flight = context_.flight();
     const ConnectionTable table = context_.segment.connections();
+    flight.limit_ms.store(limit_ms_, std::memory_order_relaxed);
     while (!retiring()) {
       if (frozen()) {
         await_thaw();
@@ -118,6 +124,7 @@ class Worker {
       const auto event = context_.epoll.wait(kBackstopMs, &while_waiting);
       const std::uint64_t now = monotonic_ns();
       log_.flush_if_due(now);
+      master_.look(now);
       if (!event) continue;
       bump(context_.counters().wakeups);
       // Left alone, as below: whoever lifts the freeze kicks. Looked at first: after the freeze of an upgrade
@@ -127,6 +134,7 @@ class Worker {
       // gone.
       if (retiring()) break;
       flight.since_ns.store(now, std::memory_order_relaxed);
+      flight.phase.store(FlightPhase::kReading, std::memory_order_relaxed);
       const int fd = static_cast<int>(event->key.fd);
       if (!table.contains(fd)) continue;
       const Claim claim = table.claim(fd);
@@ -139,8 +147,11 @@ class Worker {
         connections_.handle(fd, event->key.generation, now);
       }
     }
+    flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
     context_.entry().state.store(WorkerState::kRetiring, std::memory_order_relaxed);
+    if (past_request_limit()) spdlog::info("retires: requests_per_worker is reached");
     log_.flush();
+    master_.look_now();
   }
 
  private:
@@ -153,23 +164,29 @@ class Worker {
     context_.flight().phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
     futex_wait(context_.segment.header().frozen, 1, kBackstopMs);
     // Signals are blocked here: the one that the master's death sends is not seen.
-    if (::getppid() != master_) retire_asked = 1;
+    master_.look_now();
   }
 
   [[nodiscard]] bool retiring() const {
-    if (retire_asked != 0) return true;
-    const std::uint64_t most = context_.config.limits.requests_per_worker;
-    if (most != 0 && context_.counters().requests.load(std::memory_order_relaxed) >= most) return true;
+    if (retire_asked != 0 || past_request_limit()) return true;
+    if (context_.entry().retire.load(std::memory_order_relaxed) != 0) return true;
     const SegmentHeader& header = context_.segment.header();
     // A ready event wins over a pending signal: a busy worker would not see the signal for long.
     if (header.state.load(std::memory_order_relaxed) == MasterState::kEnding) return true;
     return header.generation.load(std::memory_order_acquire) > context_.generation;
   }
 
+  [[nodiscard]] bool past_request_limit() const {
+    return most_requests_ != 0 &&
+           context_.counters().requests.load(std::memory_order_relaxed) >= most_requests_;
+  }
+
   const WorkerContext& context_;
-  const pid_t master_;
   AccessLog log_;
   ConnectionHandler connections_;
+  MasterWatch master_;
+  std::uint32_t limit_ms_;
+  std::uint64_t most_requests_;
 };
 
 }  // namespace
@@ -185,11 +202,12 @@ void run_worker(const WorkerContext& context) {
   set_log_identity(name);
   ::prctl(PR_SET_NAME, ("baton: " + name).c_str());
   const sigset_t while_waiting = take_signals();
+  install_crash_handler(context.entry().crash);
   DescriptorMotion::report_to(context.flight(), context.segment.header());
   crash_point("worker-start");
   if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
   if (!take_identity(context.config.server, context.router)) ::_exit(WorkerExit::kCannotStart);
-  Worker worker(context, master);
+  Worker worker(context);
   if (await_switch(context, master)) worker.run(while_waiting);
   ::_exit(WorkerExit::kRetired);
 }

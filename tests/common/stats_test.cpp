@@ -419,22 +419,73 @@ TEST_F(StatsTest, StatsDocumentHasTheAgreedKeys) {
               ElementsAre("name", "master_pid", "version", "generation", "uptime_s", "state", "config_file",
                           "listen", "max_connections", "last_reload"));
   EXPECT_TRUE(stats["server"]["last_reload"].is_null());
-  EXPECT_THAT(keys_of(stats["totals"]),
-              ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state",
-                          "responses", "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked",
-                          "timeouts", "accept_paused", "files_opened", "restarts", "workers", "latency_us"));
+  EXPECT_THAT(
+      keys_of(stats["totals"]),
+      ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state", "responses",
+                  "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked", "timeouts", "accept_paused",
+                  "files_opened", "restarts", "workers", "failing", "latency_us"));
   EXPECT_THAT(keys_of(stats["totals"]["connections_by_state"]),
               ElementsAre("held", "armed_read", "armed_write"));
   EXPECT_THAT(keys_of(stats["totals"]["responses"]), ElementsAre("1xx", "2xx", "3xx", "4xx", "5xx"));
-  EXPECT_THAT(
-      keys_of(stats["workers"].at(0)),
-      ElementsAre("worker", "pid", "state", "generation", "uptime_s", "requests", "accepted", "responses",
-                  "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked", "timeouts", "restarts",
-                  "busy_since_s", "phase", "connection", "request", "latency_us"));
+  EXPECT_THAT(keys_of(stats["workers"].at(0)),
+              ElementsAre("worker", "pid", "state", "generation", "uptime_s", "requests", "accepted",
+                          "responses", "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked",
+                          "timeouts", "restarts", "failures", "next_try_s", "last_death", "busy_since_s",
+                          "phase", "connection", "request", "latency_us"));
   EXPECT_TRUE(stats["workers"][0]["request"].is_null());
   EXPECT_TRUE(stats["workers"][0]["busy_since_s"].is_null());
   EXPECT_TRUE(stats["workers"][0]["connection"].is_null());
   EXPECT_EQ(stats["workers"][0]["phase"], "waiting");
+  EXPECT_TRUE(stats["workers"][0]["next_try_s"].is_null());
+  EXPECT_TRUE(stats["workers"][0]["last_death"].is_null());
+}
+
+// It is no process: there is no pid to signal, and it is not one of the workers there are.
+TEST_F(StatsTest, AFailingWorkerSaysWhyAndWhenItIsTriedAgain) {
+  start_worker(0, 0);
+  WorkerEntry& entry = worker(1);
+  entry.ordinal = 1;
+  entry.generation = 1;
+  entry.restarts = 4;
+  entry.failures = 3;
+  entry.retry_ns = monotonic_ns() + 600 * kSecondNs;
+  std::strcpy(entry.last_death, "exited with status 78");
+  entry.state = WorkerState::kFailing;
+  const Snapshot snapshot = take_snapshot(segment_);
+  EXPECT_EQ(snapshot.totals.workers, 1U);
+  EXPECT_EQ(snapshot.totals.failing, 1U);
+  EXPECT_EQ(snapshot.totals.restarts, 4U);
+  WorkerStats failing = snapshot.workers.at(1);
+  EXPECT_EQ(failing.pid, 0);
+  EXPECT_NEAR(failing.retry_s, 600, 60);
+  failing.retry_s = 1.6;
+  EXPECT_EQ(describe_failure(failing), "next try in 1.6s, 3rd failure: exited with status 78");
+  const Json worker = workers_json(snapshot).at(1);
+  EXPECT_TRUE(worker["pid"].is_null());
+  EXPECT_EQ(worker["state"], "failing");
+  EXPECT_EQ(worker["failures"], 3);
+  EXPECT_EQ(worker["last_death"], "exited with status 78");
+}
+
+TEST_F(StatsTest, ATryThatIsDueIsNotInThePast) {
+  worker(0).retry_ns = 5;
+  worker(0).state = WorkerState::kFailing;
+  EXPECT_EQ(take_snapshot(segment_).workers.at(0).retry_s, 0);
+}
+
+TEST(DescribeFailure, CountsAsPeopleDo) {
+  const auto counted = [](std::uint32_t failures) {
+    WorkerStats worker;
+    worker.failures = failures;
+    return describe_failure(worker);
+  };
+  EXPECT_THAT(counted(1), HasSubstr(" 1st "));
+  EXPECT_THAT(counted(2), HasSubstr(" 2nd "));
+  EXPECT_THAT(counted(4), HasSubstr(" 4th "));
+  EXPECT_THAT(counted(11), HasSubstr(" 11th "));
+  EXPECT_THAT(counted(12), HasSubstr(" 12th "));
+  EXPECT_THAT(counted(22), HasSubstr(" 22nd "));
+  EXPECT_THAT(counted(113), HasSubstr(" 113th "));
 }
 
 TEST_F(StatsTest, StatsDocumentCarriesTheLastReload) {

@@ -133,6 +133,23 @@ TEST_F(ControlTest, StopSendsTermAndFastStopInt) {
   EXPECT_TRUE(stop(segment_, Stop::kFast, seconds(30)).ok);
 }
 
+TEST_F(ControlTest, StopTellsHowItEnded) {
+  const auto told = [this](int exit_status) {
+    start_master([this, exit_status](int) {
+      segment_.header().exit_status = exit_status;
+      return false;
+    });
+    const Outcome outcome = stop(segment_, Stop::kGraceful, seconds(30));
+    ::waitpid(pid_, nullptr, 0);
+    EXPECT_TRUE(outcome.ok);
+    return outcome.message;
+  };
+  EXPECT_THAT(told(0), HasSubstr("every request in hand was finished"));
+  EXPECT_THAT(told(124), HasSubstr("shutdown_timeout has cut off what was left"));
+  EXPECT_THAT(told(130), HasSubstr("stopped at once"));
+  EXPECT_THAT(told(-1), HasSubstr("did not end by itself"));
+}
+
 TEST_F(ControlTest, StopSaysWhenTheServerGoesOn) {
   start_master([](int) { return true; });
   const Outcome outcome = stop(segment_, Stop::kGraceful, milliseconds(20));

@@ -114,6 +114,19 @@ TEST(WorkersView, ShowsWhatEachIsDoingSinceWhen) {
   EXPECT_THAT(text, HasSubstr("waiting"));
 }
 
+TEST(WorkersView, ShowsWhyAWorkerFailsAndWhenItIsTriedAgain) {
+  Snapshot snapshot = busy_server();
+  WorkerStats& worker = snapshot.workers[0];
+  worker.state = WorkerState::kFailing;
+  worker.pid = 0;
+  worker.failures = 3;
+  worker.retry_s = 1.6;
+  worker.last_death = "exited with status 78";
+  const std::string text = workers_view(snapshot, nullptr, {120, false});
+  EXPECT_THAT(text, testing::ContainsRegex(" - +failing +- "));
+  EXPECT_THAT(text, HasSubstr("next try in 1.6s, 3rd failure: exited with status 78"));
+}
+
 TEST(WorkersView, AWorkerThatIsNewDidEverythingWithinTheInterval) {
   Snapshot before = busy_server();
   before.workers.clear();

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <memory>
 #include <thread>
 
 #include "tests/support/bulk.h"
@@ -83,7 +84,9 @@ TEST(Stop, GracefulWaitsNoLongerThanItsDeadline) {
   Server server(folder, static_config("root", "", "shutdown_timeout = \"300ms\""));
   Download never_read(server.port(), "/big", kBig);
   ASSERT_TRUE(wait_until([&] { return count_armed(server, Phase::kParked) == 1; }));
-  EXPECT_EQ(server.stop(), 0) << server.log();
+  EXPECT_EQ(server.stop(), 124) << server.log();
+  EXPECT_THAT(server.log(), HasSubstr("cut off: writing \"GET /big HTTP/1.1\" of 127.0.0.1:"));
+  EXPECT_THAT(server.log(), HasSubstr("stopped; 1 requests and responses were cut off"));
   EXPECT_FALSE(never_read.read_rest());
   EXPECT_TRUE(never_read.exact());
 }
@@ -101,8 +104,56 @@ TEST(Stop, ASecondSigtermSigintAndSigquitStopAtOnce) {
       ASSERT_TRUE(wait_until([&] { return server.header().state.load() == MasterState::kStopping; }));
     }
     server.signal(signal);
-    EXPECT_EQ(server.wait(), 0) << server.log();
+    EXPECT_EQ(server.wait(), 128 + signal) << server.log();
+    EXPECT_THAT(server.log(), HasSubstr("cut off: writing \"GET /big"));
   }
+}
+
+// Only idle connections are closed by it, and that is nothing to speak of.
+TEST(Stop, AtOnceWithNothingInHandCutsNothingOff) {
+  const TempDir folder;
+  Server server(folder, answering());
+  Client idle = server.connect();
+  EXPECT_EQ(idle.get("/").body, "x");
+  ASSERT_TRUE(wait_until([&] { return count_armed(server, Phase::kHead) == 1; }));
+  server.signal(SIGINT);
+  EXPECT_EQ(server.wait(), 130);
+  EXPECT_TRUE(idle.closed());
+  EXPECT_THAT(server.log(), Not(HasSubstr("cut off")));
+}
+
+TEST(Stop, ARequestThatIsArrivingIsCutOffAtTheDeadline) {
+  const TempDir folder;
+  Server server(folder, answering("shutdown_timeout = \"300ms\""));
+  Client half = server.connect();
+  half.send("GET /half HTTP/1.1\r\nHo");
+  ASSERT_TRUE(wait_until([&] {
+    const int fd = server.only_connection();
+    return fd >= 0 && server.segment().connections().at(fd).peeked > 0;
+  }));
+  EXPECT_EQ(server.stop(), 124);
+  EXPECT_TRUE(half.closed());
+}
+
+TEST(Stop, BatonctlTellsHowItEnded) {
+  const TempDir folder;
+  write_pattern(folder, "root/big", kBig);
+  const auto stop_by = [&](std::vector<std::string> arguments, const std::string& settings, bool download) {
+    Server server(folder, static_config("root", "", settings));
+    std::unique_ptr<Download> never_read;
+    if (download) {
+      never_read = std::make_unique<Download>(server.port(), "/big", kBig);
+      EXPECT_TRUE(wait_until([&] { return count_armed(server, Phase::kParked) == 1; }));
+    }
+    const Finished done = server.ctl(std::move(arguments));
+    EXPECT_EQ(done.status, 0) << done.err;
+    server.wait();
+    return done.out;
+  };
+  EXPECT_THAT(stop_by({"stop"}, "", false), HasSubstr("every request in hand was finished"));
+  EXPECT_THAT(stop_by({"stop", "--fast"}, "", false), HasSubstr("stopped at once"));
+  EXPECT_THAT(stop_by({"stop"}, "shutdown_timeout = \"300ms\"", true),
+              HasSubstr("has cut off what was left"));
 }
 
 TEST(Stop, LeavesNothingBehind) {
@@ -190,7 +241,7 @@ TEST(Stop, WhileTheWorkersStart) {
     };
     EXPECT_TRUE(wait_until(a_worker_is_ready));
     run.join();
-    EXPECT_EQ(finished.status, 0);
+    EXPECT_EQ(finished.status, 130);
     EXPECT_THAT(finished.err, Not(HasSubstr("killed by signal")));
   }
 }
@@ -219,7 +270,7 @@ TEST(Start, WithoutStandardDescriptors) {
   ASSERT_GT(pid, 0);
   ::kill(pid, SIGINT);
   run.join();
-  EXPECT_EQ(finished.status, 0);
+  EXPECT_EQ(finished.status, 130);
 }
 
 TEST(Start, ChecksWithoutStarting) {

@@ -25,6 +25,18 @@ TEST(RestartPolicy, ButNeverLongerThanTenSeconds) {
   EXPECT_EQ(policy.on_death(false, kNow), kNow + 10'000'000'000);
 }
 
+TEST(RestartPolicy, CountsTheFailuresInARow) {
+  RestartPolicy policy;
+  EXPECT_EQ(policy.failures(), 0U);
+  for (std::uint32_t i = 1; i <= 3; ++i) {
+    policy.on_death(false, kNow);
+    EXPECT_EQ(policy.failures(), i);
+  }
+  policy.on_ready();
+  EXPECT_EQ(policy.failures(), 0U);
+  EXPECT_EQ(policy.on_death(false, kNow), kNow + RestartPolicy::kFirstDelayNs);
+}
+
 TEST(RestartPolicy, HavingBeenReadyOnceIsForgivenAll) {
   RestartPolicy policy;
   for (int i = 0; i < 10; ++i) policy.on_death(false, kNow);

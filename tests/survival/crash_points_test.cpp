@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -138,7 +139,7 @@ struct Running {
   CrashPoints points{site.folder()};
   Server server{site.folder(), site.config()};
   std::vector<Client> neighbours;
-  std::vector<std::string> answered;  // what has to be found in the access log
+  std::map<std::string, std::string> answered;  // what has to be found in the access log -> of which case
 
   Running() {
     for (const std::size_t listener : {0U, 1U}) neighbours.push_back(server.connect(listener));
@@ -171,8 +172,8 @@ struct Running {
     EXPECT_TRUE(wait_until([&] {
       const std::string log = site.folder().read("access.log");
       missing.clear();
-      for (const std::string& target : answered) {
-        if (log.find(target + " ") == std::string::npos) missing += target + "\n";
+      for (const auto& [target, of_case] : answered) {
+        if (log.find(target + " ") == std::string::npos) missing += target + " of " + of_case + "\n";
       }
       return missing.empty();
     })) << "answered but not logged:\n"
@@ -222,7 +223,7 @@ TEST_P(CrashPoint, EndsAsDocumented) {
   running_->check_workers();
   running_->check_neighbours();
   running_->check_nothing_leaked();
-  running_->answered.insert(running_->answered.end(), seen.targets.begin(), seen.targets.end());
+  for (const std::string& target : seen.targets) running_->answered[target] = name_of(c);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, CrashPoint, ::testing::ValuesIn(cases()),

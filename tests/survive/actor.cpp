@@ -193,7 +193,7 @@ void Actor::begin_ranges(std::uint64_t now) {
 
 void Actor::begin_upload(std::uint64_t now, bool chunked) {
   Expected expected;
-  expected.target = "/hello";
+  expected.target = chunked ? "/hello?chunked" : "/hello?length";
   const auto pieces = static_cast<std::size_t>(any(1, 6));
   const auto bytes = static_cast<std::size_t>(any(10, 60'000));
   if (!chunked) {

@@ -50,6 +50,8 @@ struct Options {
   std::uint64_t seed = 0;
   std::uint64_t seconds = 60;
   std::uint64_t kills = 2'000;
+  bool verbose = false;
+  std::vector<std::string> without;
 };
 
 struct Scene {
@@ -94,6 +96,23 @@ bool upgrades_supported() {
   return test::run_program({test::baton_binary(), "--help"}).out.find("USR2") != std::string::npos;
 }
 
+Plan plan_of(const Scene& scene, const Options& options) {
+  const auto wanted = [&options](const char* what) {
+    return std::find(options.without.begin(), options.without.end(), what) == options.without.end();
+  };
+  Plan plan;
+  plan.seed = options.seed;
+  plan.kills = options.kills;
+  plan.seconds = options.seconds;
+  plan.points = wanted("points");
+  plan.stops = wanted("stops");
+  plan.reloads = wanted("reloads");
+  plan.upgrades = wanted("upgrades") && upgrades_supported();
+  plan.verbose = options.verbose;
+  plan.descriptors = scene.descriptors;
+  return plan;
+}
+
 class Campaign {
  public:
   Campaign(const Scene& scene, const Options& options)
@@ -102,9 +121,7 @@ class Campaign {
         points_(site_.folder),
         server_(site_.folder, site_.config(kWorkers, scene.max_connections)),
         target_{scene.plain, server_.port(), site_.socket()},
-        schedule_(
-            {options.seed, options.kills, options.seconds, true, upgrades_supported(), scene.descriptors},
-            server_, points_) {
+        schedule_(plan_of(scene, options), server_, points_) {
     for (int i = 0; i < 2; ++i) crowds_.push_back(std::make_unique<Crowd>(target_, tally_));
     std::uint64_t seed = options.seed * 1'000;
     for (const Share& share : scene.mix) {
@@ -244,6 +261,9 @@ int main(int argc, char** argv) {
   CLI::App app{"Kills the workers of a real server while hundreds of clients check every byte."};
   app.add_flag("--short", options.brief, "5 s, 200 kills; times are shown and not judged");
   app.add_option("--seed", options.seed, "Of the schedule and the clients; default: the time");
+  app.add_option("--without", options.without, "Leave these out: to find what it takes")
+      ->check(CLI::IsMember({"points", "stops", "reloads", "upgrades"}));
+  app.add_flag("--verbose", options.verbose, "Print the label of every kill at one");
   app.add_option("--seconds", options.seconds)->capture_default_str();
   app.add_option("--kills", options.kills)->capture_default_str();
   CLI11_PARSE(app, argc, argv);

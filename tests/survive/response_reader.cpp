@@ -34,7 +34,7 @@ ResponseReader::Result ResponseReader::corrupt(std::string why) {
   return Result::kCorrupt;
 }
 
-ResponseReader::Result ResponseReader::begin_body(const Expected& expected) {
+ResponseReader::Result ResponseReader::begin_body(std::string_view behind, const Expected& expected) {
   if (!head_.starts_with("HTTP/1.1 ")) return corrupt("no response where one is due: " + head_.substr(0, 80));
   status_ = std::atoi(head_.c_str() + 9);
   const std::string length = field(head_, "Content-Length");
@@ -43,7 +43,8 @@ ResponseReader::Result ResponseReader::begin_body(const Expected& expected) {
   content_type_ = field(head_, "Content-Type");
   in_body_ = true;
   if (status_ >= 500) return Result::kMore;
-  if (status_ != expected.status) return corrupt("status of " + expected.target + ": " + head_);
+  if (status_ != expected.status)
+    return corrupt("status of " + expected.target + ": " + head_ + std::string(behind));
   if (expected.body != Expected::Body::kMultipart && length_ != expected.length)
     return corrupt("length of " + expected.target + ": " + head_);
   return Result::kMore;
@@ -65,7 +66,8 @@ ResponseReader::Result ResponseReader::feed(std::string_view& bytes, const Expec
     head_ += bytes.front();
     bytes.remove_prefix(1);
     if (head_.size() > kMostHead) return corrupt("a head without an end: " + head_.substr(0, 80));
-    if (head_.ends_with("\r\n\r\n") && begin_body(expected) == Result::kCorrupt) return Result::kCorrupt;
+    if (head_.ends_with("\r\n\r\n") && begin_body(bytes, expected) == Result::kCorrupt)
+      return Result::kCorrupt;
   }
   const std::string_view part =
       bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), length_ - received_)));

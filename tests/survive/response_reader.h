@@ -43,7 +43,7 @@ class ResponseReader {
   void reset();
 
  private:
-  Result begin_body(const Expected& expected);
+  Result begin_body(std::string_view behind, const Expected& expected);
   Result corrupt(std::string why);
   bool right(std::string_view bytes, const Expected& expected);
 

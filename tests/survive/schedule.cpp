@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "common/clock.h"
 #include "tests/support/observe.h"
@@ -66,13 +67,17 @@ bool Schedule::kill_measured(const Victim& victim) {
 }
 
 void Schedule::kill_one() {
-  if (armed_) {
-    if (points_.hits() > 0) ++done_.kills_at_points;
+  if (!armed_.empty()) {
     points_.disarm();
-    armed_ = false;
+    if (points_.hits() > 0) ++done_.kills_at_points;
+    if (points_.hits() > 0 && plan_.verbose)
+      std::printf("    %llu ms: killed %d at %.*s\n",
+                  static_cast<unsigned long long>((monotonic_ns() - begin_ns_) / kMs), points_.last_pid(),
+                  static_cast<int>(armed_.size()), armed_.data());
+    armed_ = {};
   }
   const std::uint64_t how = any(0, 9);
-  if (how < 4) return arm_one();
+  if (how < 4 && plan_.points) return arm_one();
   const std::uint64_t give_up = monotonic_ns() + kSearchNs;
   while (how < 7 && monotonic_ns() < give_up) {
     const std::optional<Victim> victim = any_worker(true);
@@ -85,9 +90,8 @@ void Schedule::kill_one() {
 }
 
 void Schedule::arm_one() {
-  points_.kill_at(kCrashPoints[any(0, kCrashPointCount - 1)], SIGKILL, 1,
-                  static_cast<std::uint32_t>(any(0, 20)));
-  armed_ = true;
+  armed_ = kCrashPoints[any(0, kCrashPointCount - 1)];
+  points_.kill_at(armed_, SIGKILL, 1, static_cast<std::uint32_t>(any(0, 20)));
 }
 
 void Schedule::stop_one(std::uint64_t now) {
@@ -125,7 +129,7 @@ void Schedule::limit_new_workers() {
 }
 
 void Schedule::run() {
-  const std::uint64_t begin = monotonic_ns();
+  const std::uint64_t begin = begin_ns_ = monotonic_ns();
   const std::uint64_t end = begin + plan_.seconds * 1'000 * kMs;
   // Some of what is armed is not reached before the next one: tries come faster than kills are wanted.
   const std::uint64_t mean_us = plan_.seconds * 1'000'000 / (plan_.kills + plan_.kills / 2 + 1);
@@ -139,7 +143,7 @@ void Schedule::run() {
       kill_one();
       next_kill = now + any(0, 2 * mean_us) * 1'000;
     }
-    if (now >= next_stop) {
+    if (plan_.stops && now >= next_stop) {
       stop_one(now);
       next_stop = now + any(50, 500) * kMs;
     }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <random>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -20,8 +21,11 @@ struct Plan {
   std::uint64_t seed = 1;
   std::uint64_t kills = 0;
   std::uint64_t seconds = 0;
+  bool points = true;  // also kills at labelled steps
+  bool stops = true;
   bool reloads = true;
   bool upgrades = false;
+  bool verbose = false;  // prints the label of every kill at one
   rlim_t descriptors =
       0;  // RLIMIT_NOFILE of the workers, so that the table is nearly full for them; 0: as it is
 };
@@ -68,7 +72,8 @@ class Schedule {
   std::mt19937_64 random_;
   RecoveryWatch recovery_;
   Done done_;
-  bool armed_ = false;
+  std::string_view armed_;  // the label; empty: none
+  std::uint64_t begin_ns_ = 0;
   std::vector<std::pair<pid_t, std::uint64_t>> stopped_;  // until when
   std::uint64_t next_storm_ns_ = 0;
   std::uint64_t next_upgrade_ns_ = 0;

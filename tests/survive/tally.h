@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "common/clock.h"
+
 namespace baton::survive {
 
 using Count = std::atomic<std::uint64_t>;
@@ -41,10 +43,11 @@ struct Tally {
   Count hung{0};  // no progress for kHungNs
   Count reset_by_us{0};
 
-  // For people: the first few of what went wrong.
+  // For people: the first few of what went wrong, and when.
   void note(const std::string& what) {
     const std::lock_guard lock(mutex_);
-    if (notes_.size() < kMostNotes) notes_.push_back(what);
+    if (notes_.size() < kMostNotes)
+      notes_.push_back(std::to_string((monotonic_ns() - begin_ns_) / 1'000'000) + " ms: " + what);
   }
   [[nodiscard]] std::vector<std::string> notes() const {
     const std::lock_guard lock(mutex_);
@@ -53,6 +56,7 @@ struct Tally {
 
  private:
   static constexpr std::size_t kMostNotes = 20;
+  const std::uint64_t begin_ns_ = monotonic_ns();
   mutable std::mutex mutex_;
   std::vector<std::string> notes_;
 };

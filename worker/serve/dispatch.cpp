@@ -51,6 +51,7 @@ void Dispatcher::dispatch(Exchange& exchange) {
   exchange.path = *normalized;
   exchange.route = router_.find(request.host, exchange.path);
   if (exchange.route == nullptr) return error_reply(exchange, 404);
+  flight_.route.store(exchange.route->number, std::memory_order_relaxed);
   if (!exchange.route->allows(exchange.peer)) return error_reply(exchange, 403);
   std::visit([&](const auto& config) { serve(exchange, config); }, exchange.route->config->action);
 }

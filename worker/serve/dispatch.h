@@ -10,10 +10,10 @@ namespace baton::serve {
 // One per worker.
 class Dispatcher {
  public:
-  Dispatcher(const Router& router, FileCache& cache, const Segment& segment)
-      : router_(router), files_(cache), segment_(segment) {}
+  Dispatcher(const Router& router, FileCache& cache, const Segment& segment, FlightRecord& flight)
+      : router_(router), files_(cache), segment_(segment), flight_(flight) {}
 
-  // Fills in the reply. Never fails: what cannot be served becomes an error reply. The reply may point into
+  // Fills in the reply, and notes in the flight record which route makes it, when there is one. Never fails: what cannot be served becomes an error reply. The reply may point into
   // the file cache; release that once it has been sent or parked.
   void dispatch(Exchange& exchange);
 
@@ -26,6 +26,7 @@ class Dispatcher {
   const Router& router_;
   StaticFiles files_;
   const Segment& segment_;
+  FlightRecord& flight_;
   std::string path_;  // storage of Exchange::path
 };
 

@@ -107,6 +107,14 @@ const Route* Router::find(std::string_view host, std::string_view path) const {
   return nullptr;
 }
 
+const Route* Router::find(std::uint32_t number) const {
+  const Route* found = nullptr;
+  for_each_route([&](const Route& route) {
+    if (route.number == number) found = &route;
+  });
+  return found;
+}
+
 std::string_view below(const Route& route, std::string_view path) {
   path.remove_prefix(route.prefix.size());
   if (path.starts_with('/')) path.remove_prefix(1);

@@ -34,6 +34,9 @@ class Router {
   // default site; null when there is none. `path` is normalized (see http::normalize_path).
   [[nodiscard]] const Route* find(std::string_view host, std::string_view path) const;
 
+  // The route with this Route::number; null when there is none.
+  [[nodiscard]] const Route* find(std::uint32_t number) const;
+
   // All routes, for checks at start-up.
   template <typename Fn>
   void for_each_route(Fn fn) const {

@@ -103,14 +103,16 @@ std::string totals_html(const Totals& totals, std::uint32_t max_connections) {
 
 std::string worker_row(const WorkerStats& worker) {
   const Activity& done = worker.activity;
+  const bool failing = worker.state == WorkerState::kFailing;
   return fmt::format(
       "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{}</td>"
       "<td>{}</td><td>{}</td><td>{}</td><td class=\"text\">{}{}</td><td class=\"request\">{}</td></tr>\n",
-      worker.ordinal, worker.generation, worker.pid, to_string(worker.state),
-      format_duration(worker.uptime_s), format_count(done.requests), format_count(done.responses[4]),
-      format_bytes(done.bytes_out), format_latency(done.latency_ns(0.99)), worker.restarts,
-      to_string(worker.phase), worker.busy_s ? " " + format_duration(*worker.busy_s) : "",
-      escape_html(printable(worker.request.value_or(""))));
+      worker.ordinal, worker.generation, failing ? "-" : std::to_string(worker.pid), to_string(worker.state),
+      failing ? "-" : format_duration(worker.uptime_s), format_count(done.requests),
+      format_count(done.responses[4]), format_bytes(done.bytes_out), format_latency(done.latency_ns(0.99)),
+      worker.restarts, failing ? "-" : to_string(worker.phase),
+      worker.busy_s ? " " + format_duration(*worker.busy_s) : "",
+      escape_html(printable(failing ? describe_failure(worker) : worker.request.value_or(""))));
 }
 
 std::string workers_html(const std::vector<WorkerStats>& workers) {

@@ -1,0 +1,48 @@
+#include "master/death.h"
+
+#include <cstring>
+
+#include "worker/worker.h"
+
+namespace baton {
+
+namespace {
+
+Cause cause_of_signal(int signal, const DeathContext& context) {
+  switch (signal) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGSYS:
+    case SIGTRAP: return Cause::kCrashed;
+    case SIGABRT: return context.watchdog_fired ? Cause::kWatchdog : Cause::kCrashed;
+    case SIGKILL:
+      if (context.watchdog_fired) return Cause::kWatchdog;
+      return context.oom_kill_seen && !context.asked_for ? Cause::kOutOfMemory : Cause::kKilled;
+    default: return Cause::kKilled;
+  }
+}
+
+}  // namespace
+
+Death classify_death(const siginfo_t& info, const DeathContext& context) {
+  if (info.si_code != CLD_EXITED) {
+    return {cause_of_signal(info.si_status, context), info.si_status, info.si_code == CLD_DUMPED};
+  }
+  if (info.si_status == WorkerExit::kRetired) return {Cause::kRetired, info.si_status, false};
+  return {Cause::kExited, info.si_status, false};
+}
+
+std::string to_string(const Death& death) {
+  const bool exited = death.cause == Cause::kRetired || death.cause == Cause::kExited;
+  if (exited) return "exited with status " + std::to_string(death.number);
+  const char* name = ::sigabbrev_np(death.number);
+  std::string text = "killed by signal " + std::to_string(death.number);
+  if (name != nullptr) text += std::string(" (SIG") + name + ")";
+  if (death.cause == Cause::kWatchdog) text += " of the watchdog";
+  if (death.cause == Cause::kOutOfMemory) text += ", probably by the kernel, out of memory";
+  return text + (death.core_dumped ? ", core dumped" : "");
+}
+
+}  // namespace baton

@@ -1,0 +1,78 @@
+// What is told about the death of a worker.
+#pragma once
+
+#include <spdlog/common.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "common/segment.h"
+#include "master/death.h"
+#include "master/recovery.h"
+#include "master/symbolizer.h"
+#include "worker/serve/router.h"
+
+namespace baton {
+
+// What a fatal signal's handler left: see CrashRecord. `signal` is 0 when there was none.
+struct Crash {
+  int signal = 0;
+  int code = 0;
+  std::uint64_t address = 0;
+  Symbolizer::Backtrace frames;
+};
+
+// What the scoreboard says of a worker that has just died.
+struct LastMoments {
+  std::uint32_t ordinal = 0;
+  pid_t pid = -1;
+  bool was_ready = false;
+  double lived_s = 0;
+  std::uint64_t requests = 0;
+  FlightPhase phase = FlightPhase::kWaiting;
+  double busy_s = 0;           // when it had an event in hand
+  std::uint32_t limit_ms = 0;  // how long that might have taken
+  std::string request;         // its request line as sent; empty when none was read
+  std::string route;           // the path of the route that made the response; empty when none did
+  std::string peer;            // whose connection it was; empty when it had none
+  Crash crash;
+};
+
+// Has to be called before the master lets anybody else have what the dead one held, and its entry.
+LastMoments last_moments(const Segment& segment, Holder dead, const serve::Router& router,
+                         std::uint64_t now_ns);
+
+// "worker 1 (pid 4711)".
+std::string name_of(const LastMoments& moments);
+
+// The post-mortem in one line: who, how, after how long, doing what, and what became of its connections.
+std::string describe(const LastMoments& moments, const Death& death, const std::vector<Recovered>& held);
+
+// Writes post-mortems to the log. The line at once; the backtrace of a crash when it has been looked up,
+// which another process does (master/symbolizer.h), so a second or so later. At most one new backtrace a
+// second is looked up; in a storm of different crashes the others are given as offsets in the program file.
+class PostMortem {
+ public:
+  void report(spdlog::level::level_enum level, const LastMoments& moments, const Death& death,
+              const std::vector<Recovered>& held);
+  // Goes on with backtraces that are being looked up. On SIGCHLD.
+  void proceed();
+  // Writes what is left as it is. Before the end, and before this process becomes another program.
+  void finish();
+
+ private:
+  void write_backtrace(const std::string& who, const Symbolizer::Backtrace& frames) const;
+
+  Symbolizer symbolizer_;
+  // Being looked up, or the same as one that is.
+  struct Pending {
+    std::string who;
+    Symbolizer::Backtrace frames;
+  };
+  std::deque<Pending> pending_;
+};
+
+}  // namespace baton

@@ -1,0 +1,137 @@
+// Watching over the workers: those that take too long or too much memory, and those that cannot start.
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/printable.h"
+#include "common/units.h"
+#include "master/master.h"
+#include "master/memory.h"
+#include "worker/worker.h"
+
+namespace baton {
+
+namespace {
+
+constexpr std::uint32_t kTicksToLookAtMemory = 1'000'000'000 / kTickNs;
+
+std::string seconds_until(std::uint64_t then_ns, std::uint64_t now_ns) {
+  return format_duration(then_ns > now_ns ? static_cast<double>(then_ns - now_ns) / 1e9 : 0);
+}
+
+}  // namespace
+
+void Master::watch_workers(std::uint64_t now_ns) {
+  ++ticks_;
+  const auto watch_all = [&](Generation& generation) {
+    for (WorkerProcess& worker : generation.workers) {
+      if (worker.running()) watch_worker(generation, worker, now_ns);
+    }
+  };
+  watch_all(*current_);
+  for (const auto& generation : retiring_) watch_all(*generation);
+}
+
+void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::uint64_t now_ns) {
+  WorkerEntry& entry = segment_.scoreboard()[worker.index];
+  switch (worker.watchdog.tick(entry.flight)) {
+    case Watchdog::Action::kNone: break;
+    case Watchdog::Action::kAbort: worker.signal(SIGABRT); break;
+    case Watchdog::Action::kKill: worker.signal(SIGKILL); break;
+  }
+  const bool current = &generation == current_.get();
+  if (current && !worker.killed && !is_ready(worker) &&
+      now_ns - entry.started_ns.load(std::memory_order_relaxed) > kStartTimeoutNs) {
+    spdlog::error("worker {} (pid {}) has not become ready within {}", worker.ordinal, worker.pid,
+                  format_duration(kStartTimeoutNs / 1e9));
+    worker.kill();
+  }
+  const std::uint64_t most = generation.config.limits.worker_memory;
+  if (!current || most == 0 || ticks_ % kTicksToLookAtMemory != 0 || !is_ready(worker)) return;
+  if (entry.retire.load(std::memory_order_relaxed) != 0) return;
+  const std::uint64_t used = private_memory(worker.pid).value_or(0);
+  if (used <= most) return;
+  spdlog::info("worker {} (pid {}) retires: {} of memory, worker_memory is {}", worker.ordinal, worker.pid,
+               format_bytes(used), format_bytes(most));
+  entry.retire.store(1, std::memory_order_relaxed);
+  worker.signal(SIGTERM);  // wakes one that waits; one with events looks at the entry
+}
+
+void Master::after_death(Generation& generation, WorkerProcess& worker, const LastMoments& moments,
+                         const Death& death) {
+  if (&generation == pending_.get()) {
+    return abort_reload(name_of(moments) + ' ' + to_string(death) + " before it was ready");
+  }
+  if (&generation != current_.get() || stage_ == Stage::kRetiring) return;
+  const std::uint64_t now = monotonic_ns();
+  worker.restarts += 1;
+  if (!moments.was_ready) {
+    worker.cannot_start = death.cause == Cause::kExited && death.number == WorkerExit::kCannotStart;
+    return after_failed_start(worker, to_string(death), now);
+  }
+  worker.cannot_start = false;
+  worker.restart_at_ns = worker.policy.on_death(true, now);
+  restart_due_workers(now);
+}
+
+void Master::after_failed_start(WorkerProcess& worker, const std::string& how, std::uint64_t now_ns) {
+  worker.restart_at_ns = worker.policy.on_death(false, now_ns);
+  show_failing(worker, how);
+  const auto& workers = current_->workers;
+  const bool hopeless = std::all_of(workers.begin(), workers.end(),
+                                    [](const WorkerProcess& other) { return other.cannot_start; });
+  if (stage_ == Stage::kStarting && hopeless && !inherited_) {
+    spdlog::critical("no worker can start with this configuration");
+    exit_status_ = ExitStatus::kCannotStart;
+    return retire_all();
+  }
+  begin_if_settled();
+  const std::uint32_t failures = worker.policy.failures();
+  if (current_->any_running() || failures <= outage_told_) return;
+  outage_told_ = failures;
+  spdlog::error("no worker serves: worker {} {}, {} failed tries so far, the next one in {}", worker.ordinal,
+                how, failures, seconds_until(worker.restart_at_ns, now_ns));
+}
+
+void Master::show_failing(WorkerProcess& worker, const std::string& how) {
+  const int index = free_entry();
+  if (index < 0) return;
+  worker.index = static_cast<Holder>(index);
+  worker.failing = true;
+  WorkerEntry& entry = segment_.scoreboard()[worker.index];
+  entry.pid.store(0, std::memory_order_relaxed);
+  entry.ordinal.store(worker.ordinal, std::memory_order_relaxed);
+  entry.generation.store(current_->number, std::memory_order_relaxed);
+  entry.restarts.store(worker.restarts, std::memory_order_relaxed);
+  entry.failures.store(worker.policy.failures(), std::memory_order_relaxed);
+  entry.retry_ns.store(worker.restart_at_ns, std::memory_order_relaxed);
+  std::strncpy(entry.last_death, how.c_str(), sizeof entry.last_death - 1);
+  entry.last_death[sizeof entry.last_death - 1] = '\0';
+  entry.state.store(WorkerState::kFailing, std::memory_order_release);
+}
+
+void Master::forget_failing(Generation& generation) {
+  for (WorkerProcess& worker : generation.workers) {
+    if (!worker.failing) continue;
+    segment_.scoreboard()[worker.index].state.store(WorkerState::kEmpty, std::memory_order_release);
+    worker.failing = false;
+  }
+}
+
+void Master::begin_if_settled() {
+  if (stage_ != Stage::kStarting) return;
+  const auto& workers = current_->workers;
+  const auto ready = [this](const WorkerProcess& worker) { return is_ready(worker); };
+  const auto settled = [&](const WorkerProcess& worker) {
+    return is_ready(worker) || worker.policy.failures() > 0;
+  };
+  if (std::any_of(workers.begin(), workers.end(), ready) &&
+      std::all_of(workers.begin(), workers.end(), settled)) {
+    begin_service();
+  }
+}
+
+}  // namespace baton

@@ -1,0 +1,156 @@
+#include "master/symbolizer.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/interprocess/anonymous_shared_memory.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "common/scoreboard.h"
+#include "master/spawner.h"
+
+#define BACKWARD_HAS_DW 1
+#include <backward.hpp>
+
+namespace baton {
+
+namespace {
+
+constexpr std::size_t kTextBytes = 480;
+constexpr std::size_t kMaxKnown = 10'000;
+constexpr unsigned kPatienceSeconds = 20;  // for a machine without a free processor
+
+// Written by the process that looks up, read when it has ended: an empty text was not found out.
+struct Result {
+  char texts[CrashRecord::kMaxFrames][kTextBytes] = {};
+};
+
+// A return address may be the first one behind its function, when that never returns.
+std::uint64_t lookup_address(const Symbolizer::Backtrace& backtrace, std::size_t frame) {
+  return backtrace[frame] - (frame == 0 ? 0 : 1);
+}
+
+std::string place(const backward::ResolvedTrace::SourceLoc& source) {
+  std::string_view file = source.filename;
+  if (file.starts_with("./")) file.remove_prefix(2);
+  return fmt::format("{}:{}", file, source.line);
+}
+
+std::string look_up(backward::TraceResolver& resolver, std::uint64_t address) {
+  const backward::Trace trace(reinterpret_cast<void*>(address), 0);
+  const backward::ResolvedTrace found = resolver.resolve(backward::ResolvedTrace(trace));
+  if (found.object_function.empty()) return "";
+  std::string text = found.object_function;
+  if (!found.source.filename.empty()) text += " at " + place(found.source);
+  // Of functions that are inlined into one another only the last call stands in the function itself.
+  if (!found.inliners.empty()) text += ", inlined at " + place(found.inliners.back());
+  return text;
+}
+
+[[noreturn]] void run_lookup(const Symbolizer::Backtrace& backtrace, Result& result) {
+  // Before anything else, or the clients' connections would be open in here as well: a table of its own,
+  // which the kernel does not even fill in.
+  if (::close_range(3, ~0U, CLOSE_RANGE_UNSHARE) != 0) ::_exit(1);
+  ::prctl(PR_SET_NAME, "baton: names");
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::alarm(kPatienceSeconds);
+  ::unsetenv("DEBUGINFOD_URLS");  // elfutils would ask servers for what is not here
+  backward::TraceResolver resolver;
+  for (std::size_t i = 0; i < std::min(backtrace.size(), CrashRecord::kMaxFrames); ++i) {
+    const std::string text = look_up(resolver, lookup_address(backtrace, i));
+    std::memcpy(result.texts[i], text.data(), std::min(text.size(), kTextBytes - 1));
+  }
+  ::_exit(0);
+}
+
+// What the dynamic linker knows, which takes no time: enough for addr2line(1).
+std::string roughly(std::uint64_t address) {
+  Dl_info info{};
+  if (::dladdr(reinterpret_cast<void*>(address), &info) == 0 || info.dli_fname == nullptr) {
+    return fmt::format("{:#x}", address);
+  }
+  const std::string_view path = info.dli_fname;
+  return fmt::format("{}+{:#x}", path.substr(path.rfind('/') + 1),
+                     address - reinterpret_cast<std::uint64_t>(info.dli_fbase));
+}
+
+}  // namespace
+
+Symbolizer::~Symbolizer() {
+  stop();
+}
+
+bool Symbolizer::knows(const Backtrace& backtrace) const {
+  for (std::size_t i = 0; i < backtrace.size(); ++i) {
+    if (!known_.contains(lookup_address(backtrace, i))) return false;
+  }
+  return true;
+}
+
+bool Symbolizer::start(const Backtrace& backtrace, std::uint64_t now_ns) {
+  if (child_ > 0 || backtrace.empty() || now_ns - last_start_ns_ < kIntervalNs) return false;
+  try {
+    result_ = boost::interprocess::anonymous_shared_memory(sizeof(Result));
+  } catch (const boost::interprocess::interprocess_exception&) {
+    return false;
+  }
+  auto* result = new (result_.get_address()) Result;
+  child_ = spawn_worker([&] { run_lookup(backtrace, *result); }).pid;
+  if (child_ < 0) return false;
+  asked_ = backtrace;
+  last_start_ns_ = now_ns;
+  return true;
+}
+
+bool Symbolizer::busy() {
+  if (child_ <= 0) return false;
+  if (::waitpid(child_, nullptr, WNOHANG) == 0) return true;
+  child_ = -1;
+  take_result();
+  return false;
+}
+
+void Symbolizer::take_result() {
+  if (known_.size() > kMaxKnown) known_.clear();
+  const auto& result = *static_cast<const Result*>(result_.get_address());
+  for (std::size_t i = 0; i < asked_.size(); ++i) {
+    const std::uint64_t address = lookup_address(asked_, i);
+    std::string text;
+    if (i < CrashRecord::kMaxFrames) text.assign(result.texts[i], ::strnlen(result.texts[i], kTextBytes));
+    // Not found out once, it will not be the next time either.
+    known_.insert_or_assign(address, text.empty() ? roughly(address) : text);
+  }
+  result_ = {};
+}
+
+void Symbolizer::stop() {
+  if (child_ <= 0) return;
+  ::kill(child_, SIGKILL);
+  ::waitpid(child_, nullptr, 0);
+  child_ = -1;
+  result_ = {};
+}
+
+std::vector<std::string> Symbolizer::describe(const Backtrace& backtrace) const {
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < backtrace.size(); ++i) {
+    const std::uint64_t address = lookup_address(backtrace, i);
+    const auto found = known_.find(address);
+    texts.push_back(found == known_.end() ? roughly(address) : found->second);
+  }
+  return texts;
+}
+
+}  // namespace baton

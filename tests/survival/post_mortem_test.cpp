@@ -1,0 +1,100 @@
+// What the log says about a worker's death.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cstdlib>
+
+#include "tests/support/crash_points.h"
+#include "tests/support/observe.h"
+#include "tests/support/server.h"
+#include "tests/support/wait.h"
+
+namespace baton::test {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const char kConfig[] =
+    "[server]\nworkers = 2\n[limits]\nretries = 10\n[[site]]\n[[site.route]]\npath = \"/\"\n"
+    "respond = { body = \"x\" }\n[[site.route]]\npath = \"/deep/\"\nrespond = { body = \"y\" }\n";
+
+std::size_t count(const std::string& text, const std::string& what) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++found;
+  return found;
+}
+
+class PostMortemTest : public testing::Test {
+ protected:
+  PostMortemTest() {
+    // A sanitizer would catch the signal and make an exit of it.
+    ::setenv("ASAN_OPTIONS", (sanitizer_options_ + ":handle_segv=0").c_str(), 1);
+  }
+  ~PostMortemTest() override { ::setenv("ASAN_OPTIONS", sanitizer_options_.c_str(), 1); }
+  static bool log_has(const Server& server, const std::string& text) {
+    return wait_until([&] { return server.log().find(text) != std::string::npos; });
+  }
+
+  std::string sanitizer_options_ = ::getenv("ASAN_OPTIONS") != nullptr ? ::getenv("ASAN_OPTIONS") : "";
+  TempDir folder_;
+  CrashPoints points_{folder_};
+};
+
+TEST_F(PostMortemTest, ACrashInARequestIsToldWithItsBacktrace) {
+  const Server server(folder_, kConfig);
+  points_.kill_at("response-composed", SIGSEGV);
+  Client client = server.connect();
+  EXPECT_EQ(client.get("/deep/a%20b").body, "y");
+  const std::string who = "(pid " + std::to_string(points_.last_pid()) + ") ";
+  ASSERT_TRUE(log_has(server, who + "killed by signal 11 (SIGSEGV)"));
+  const std::string log = server.log();
+  EXPECT_THAT(log, ContainsRegex("SIGSEGV\\).*; after [0-9.]+s and [0-9]+ requests; serving for [0-9.]+s, "
+                                 "\"GET /deep/a%20b HTTP/1.1\", route /deep/, client 127.0.0.1:[0-9]+; "
+                                 "connection [0-9]+ handed on, its request is begun again"));
+  ASSERT_TRUE(log_has(server, who + "called by  #")) << server.log();
+  EXPECT_THAT(server.log(), ContainsRegex("crashed at #0 "));
+  EXPECT_THAT(server.log(), ContainsRegex("#[0-9]+ +baton::run_worker.*worker/worker.cpp:[0-9]+"));
+  EXPECT_THAT(server.log(), Not(HasSubstr("on_fatal_signal"))) << "the handler's own frames say nothing";
+}
+
+TEST_F(PostMortemTest, OneThatWasKilledWhileItWaitedHeldNothing) {
+  const Server server(folder_, kConfig);
+  const pid_t victim = server.workers().front();
+  ASSERT_TRUE(wait_until([&] { return entry_of(server, victim).flight.turns.load() > 0; }));
+  ::kill(victim, SIGKILL);
+  ASSERT_TRUE(log_has(server, "(pid " + std::to_string(victim) + ") killed by signal 9 (SIGKILL); after "));
+  EXPECT_THAT(server.log(), HasSubstr("waiting for events; no connection in its hands"));
+}
+
+TEST_F(PostMortemTest, WhoSentASignalIsTold) {
+  const Server server(folder_, kConfig);
+  ::kill(server.workers().front(), SIGSEGV);
+  EXPECT_TRUE(log_has(server, "killed by signal 11 (SIGSEGV), sent by pid " + std::to_string(::getpid())))
+      << server.log();
+}
+
+// The next crash at the same place is told at once: where that is has been found out.
+TEST_F(PostMortemTest, EachOfManyCrashesIsTold) {
+  constexpr int kCrashes = 40;
+  const Server server(folder_, kConfig);
+  Client client = server.connect();
+  for (int i = 0; i < kCrashes; ++i) {
+    points_.kill_at("handler-begun", SIGSEGV);
+    ASSERT_EQ(client.get("/").body, "x");
+  }
+  EXPECT_TRUE(wait_until([&] { return count(server.log(), "crashed at ") == kCrashes; })) << server.log();
+  EXPECT_EQ(count(server.log(), "killed by signal 11 (SIGSEGV)"), kCrashes);
+}
+
+TEST_F(PostMortemTest, NothingIsSaidOfARetirement) {
+  Server server(folder_, kConfig);
+  EXPECT_EQ(server.ctl({"reload"}).status, 0);
+  EXPECT_EQ(server.stop(), 0);
+  EXPECT_THAT(server.log(), Not(HasSubstr("exited with status")));
+}
+
+}  // namespace
+}  // namespace baton::test

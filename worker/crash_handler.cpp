@@ -1,0 +1,81 @@
+#include "worker/crash_handler.h"
+
+#include <execinfo.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace baton {
+
+namespace {
+
+constexpr int kFatalSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+constexpr int kOwnFrames = 8;  // of the handler, and the signal trampoline
+
+alignas(64) char handler_stack[std::size_t{64} * 1024];
+CrashRecord* crash_record = nullptr;
+struct sigaction actions_before[NSIG];
+
+std::uint64_t interrupted_at(const void* context) {
+  const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  return static_cast<std::uint64_t>(machine.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+  return machine.pc;
+#else
+#error "say where this machine keeps the program counter"
+#endif
+}
+
+// Only async-signal-safe calls here and below: the signal may have come in the middle of malloc(3).
+void record_crash(CrashRecord& record, const siginfo_t& info, std::uint64_t at) {
+  record.signal = info.si_signo;
+  record.code = info.si_code;
+  record.address = info.si_code > 0 ? reinterpret_cast<std::uint64_t>(info.si_addr)
+                                    : static_cast<std::uint64_t>(info.si_pid);
+  record.frames[0] = at;
+  // Before the stack is walked: where it is in ruins, that is a second fault, and the end.
+  record.frame_count.store(1, std::memory_order_release);
+  void* frames[CrashRecord::kMaxFrames + kOwnFrames];
+  const int count = ::backtrace(frames, static_cast<int>(std::size(frames)));
+  void** const last = frames + count;
+  void** frame = std::find(frames, last, reinterpret_cast<void*>(at));
+  if (frame == last) return;
+  std::uint32_t kept = 1;
+  for (++frame; frame != last && kept < CrashRecord::kMaxFrames; ++frame) {
+    record.frames[kept++] = reinterpret_cast<std::uint64_t>(*frame);
+  }
+  record.frame_count.store(kept, std::memory_order_release);
+}
+
+void on_fatal_signal(int signal, siginfo_t* info, void* context) {
+  record_crash(*crash_record, *info, interrupted_at(context));
+  // Sent again, with all that the kernel said of it, it is delivered as soon as this handler has returned: at
+  // the very instruction, so a core dump shows the fault and not this handler.
+  ::sigaction(signal, &actions_before[signal], nullptr);
+  ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::syscall(SYS_gettid), signal, info);
+}
+
+}  // namespace
+
+void install_crash_handler(CrashRecord& record) {
+  crash_record = &record;
+  void* frame = nullptr;
+  ::backtrace(&frame, 1);  // the first call loads libgcc
+  stack_t stack{};
+  stack.ss_sp = handler_stack;
+  stack.ss_size = sizeof handler_stack;
+  ::sigaltstack(&stack, nullptr);
+  struct sigaction action {};
+  action.sa_sigaction = on_fatal_signal;
+  // A fault within the handler finds its signal blocked, and the kernel ends the process.
+  ::sigfillset(&action.sa_mask);
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  for (const int signal : kFatalSignals) ::sigaction(signal, &action, &actions_before[signal]);
+}
+
+}  // namespace baton

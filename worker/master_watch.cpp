@@ -1,0 +1,24 @@
+#include "worker/master_watch.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+namespace baton {
+
+void MasterWatch::look_now() {
+  if (::getppid() == master_) return;
+  SegmentHeader& header = segment_.header();
+  header.state.store(MasterState::kEnding, std::memory_order_release);
+  // Whoever gets the count closes them: the numbers may be in use for something else right after.
+  const std::uint32_t count = header.listener_count.exchange(0, std::memory_order_acq_rel);
+  if (count == 0) return;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const int fd = header.listener_fds[i].load(std::memory_order_relaxed);
+    epoll_.remove(fd);
+    segment_.connections().free_listener(fd);
+    ::close(fd);
+  }
+  spdlog::critical("the master (pid {}) has died: its workers finish the requests in hand and end", master_);
+}
+
+}  // namespace baton
