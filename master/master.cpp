@@ -57,6 +57,9 @@ Segment take_segment_over(const std::string& file, const Config& config, const U
   for (const auto& generation : inherited.generations)
     orphans += static_cast<std::uint32_t>(generation.workers.size());
   header.orphans.store(orphans);
+  for (WorkerEntry& entry : segment.scoreboard()) {  // no process, and of a generation that is over
+    if (entry.state.load() == WorkerState::kFailing) entry.state.store(WorkerState::kEmpty);
+  }
   // From here on those that were started before are orphans. They are frozen, so none is at the table.
   header.executions.fetch_add(1);
   return segment;
@@ -162,7 +165,6 @@ int Master::run() {
     forget_retired();
     if (stage_ == Stage::kRetiring && !current_->any_running() && retiring_.empty()) stage_ = Stage::kEnded;
   }
-  if (inherited_ && exit_status_ != 0) spdlog::critical("the upgrade has failed, all connections are lost");
   finish_stop();
   return exit_status_;
 }
@@ -329,7 +331,8 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   const Death death = classify_death(info, {worker.watchdog.fired(), sigkill && oom_.moved(), worker.killed});
   if (death.cause != Cause::kRetired)
     reclaimer_.on_death(segment_.scoreboard()[worker.index].flight.phase.load(std::memory_order_relaxed));
-  const LastMoments moments = last_moments(segment_, worker.index, generation.router, monotonic_ns());
+  LastMoments moments = last_moments(segment_, worker.index, generation.router, monotonic_ns());
+  if (generation.orphaned) moments.crash.frames.clear();  // addresses in another program than this one
   const std::vector<Recovered> held =
       recover(segment_, epoll_, worker.index, death, current_->config, generation.access_log->fd());
   bury(worker);
