@@ -268,6 +268,8 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   entry.state.store(WorkerState::kStarting, std::memory_order_release);
 
   segment_.outboxes()[worker.index].spill_fd.store(-1, std::memory_order_relaxed);
+  // Until it is ready: what it and its libraries read at the start is theirs, not a dead worker's.
+  entry.flight.files_in_motion.store(1, std::memory_order_relaxed);
   Spawned spawned = spawn_worker([&] {
     const WorkerContext context{
         segment_,     generation.config, generation.router, epoll_,

@@ -66,10 +66,14 @@ void Reclaimer::list_suspects() {
     wanted_ = true;  // no descriptor to be had: later
     return;
   }
-  const std::vector<bool> known = named();
+  std::vector<int> open;
   while (const dirent* entry = ::readdir(folder.get())) {
     const int fd = std::atoi(entry->d_name);
     if (fd <= STDERR_FILENO || fd == ::dirfd(folder.get()) || !segment_.connections().contains(fd)) continue;
+    open.push_back(fd);
+  }
+  const std::vector<bool> known = named();
+  for (const int fd : open) {
     Suspect suspect;
     if (!known[static_cast<std::size_t>(fd)] && identify(fd, suspect)) suspects_.push_back(suspect);
   }
@@ -106,7 +110,7 @@ std::vector<bool> Reclaimer::named() const {
 bool Reclaimer::identify(int fd, Suspect& suspect) const {
   struct stat status {};
   if (is_own_(fd) || ::fstat(fd, &status) != 0) return false;
-  suspect = {fd, Kind::kFile, status.st_ino};
+  suspect = {fd, Kind::kFile, status.st_ino, segment_.connections().claim(fd).generation};
   if (S_ISSOCK(status.st_mode)) {
     suspect.kind = Kind::kSocket;
     sockaddr_storage peer{};
@@ -170,11 +174,11 @@ void Reclaimer::settle(const TimeoutConfig& timeouts) {
   std::erase_if(suspects_, [&](const Suspect& suspect) {
     Suspect now;
     return known[static_cast<std::size_t>(suspect.fd)] || !identify(suspect.fd, now) ||
-           now.kind != suspect.kind || now.inode != suspect.inode;
+           now.kind != suspect.kind || now.inode != suspect.inode || now.generation != suspect.generation;
   });
   still = files_stand_still(after) && still && before == after;
   std::erase_if(suspects_, [&](const Suspect& suspect) {
-    if (suspect.kind == Kind::kFile && !still) return false;  // at another moment
+    if (suspect.kind != Kind::kSocket && !still) return false;  // at another moment
     take(suspect, timeouts);
     return true;
   });

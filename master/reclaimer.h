@@ -19,13 +19,11 @@ namespace baton {
 // names. What is left may still be in the hands of a living worker, so nothing is touched before that is
 // ruled out (common/descriptor_motion.h):
 //
-// - A socket or memfd is one and the same as long as it is open, told by its inode. If it is unnamed, and
-// then
-//   each living worker has been seen out of motion, and it is still open, still the same and still unnamed,
-//   no worker had it.
-// - A file may be opened twice under one number. It is a leftover when it is unnamed at one moment at which
-// no
-//   worker moves files.
+// - A socket is told by its inode, and whether it was ever given a slot by the generation of that slot. If
+//   it is unnamed, then each living worker has been seen out of motion, and it is still the same and never
+//   had a slot, no worker had it.
+// - Files and memfds leave no such trace: one is a leftover when it is unnamed at a moment at which no worker
+//   moves files. A worker that has not said that it is ready moves files all the time.
 //
 // A leftover socket on which nothing has come or gone is a client that was just accepted: it is given a slot
 // and served. All else is closed. Other kinds of descriptors are never touched.
@@ -56,6 +54,7 @@ class Reclaimer {
     int fd = -1;
     Kind kind = Kind::kFile;
     ino_t inode = 0;
+    std::uint32_t generation = 0;  // of the slot with this number: each connection moves it
   };
   // A worker that had sockets or files in motion when the suspects were listed.
   struct Mover {

@@ -120,6 +120,8 @@ bool Heir::take_body_counts() {
 }
 
 Outcome Heir::begin_again() {
+  const std::uint32_t offset = slot_.phase == Phase::kHead ? slot_.request_bytes : 0;
+  slot_.request_bytes = 0;
   // A body may be complete, or a head all in the spool, and then nothing more arrives that would bring a
   // worker: EPOLLOUT does, at once.
   if (slot_.phase == Phase::kBody || slot_.spool_fd >= 0) next_ = SlotState::kArmedWrite;
@@ -127,8 +129,6 @@ Outcome Heir::begin_again() {
   const bool reading = flight_.phase.load(std::memory_order_relaxed) == FlightPhase::kReading &&
                        (slot_.phase == Phase::kBody || (::ioctl(fd_, SIOCINQ, &unread) == 0 && unread > 0));
   if (!serving() && !reading) return Outcome::kHandedOn;
-  const std::uint32_t offset = slot_.phase == Phase::kHead ? slot_.request_bytes : 0;
-  slot_.request_bytes = 0;
   const bool from_outside = death_.cause == Cause::kKilled || death_.cause == Cause::kRetired ||
                             (death_.cause == Cause::kWatchdog && !serving());
   if (from_outside) {
@@ -171,7 +171,7 @@ Outcome Heir::resume() {
   notes_.parked.sent = sent - std::min(sent, slot_.response_bytes - record_.last.bytes);
   slot_.verdict.store(Verdict::kNone, std::memory_order_relaxed);
   slot_.bytes_in = end;
-  slot_.request_bytes = 0;
+  slot_.request_bytes = slot_.spool_bytes = 0;
   slot_.queued = 0;
   noted(slot_);
   set_deadline(slot_, Deadline::kSend, tick_of(monotonic_ns()) + ticks_of(config_.timeouts.send));

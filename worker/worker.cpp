@@ -208,6 +208,7 @@ void run_worker(const WorkerContext& context) {
   if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
   if (!take_identity(context.config.server, context.router)) ::_exit(WorkerExit::kCannotStart);
   Worker worker(context);
+  context.flight().files_in_motion.fetch_add(1, std::memory_order_release);  // odd since it was cloned
   if (await_switch(context, master)) worker.run(while_waiting);
   ::_exit(WorkerExit::kRetired);
 }
