@@ -88,7 +88,7 @@ $(BUILD)/variants/%.o: common/version.cpp common/version.h
 	@echo "  CXX   $< ($*)"
 	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(VARIANT) -c $< -o $@
 $(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER) $(WORKER) $(filter-out common/version.cpp,$(COMMON)))
-	$(link)
+	$(link) $(MASTER_LDLIBS)
 
 # Beside the server that they start.
 $(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive

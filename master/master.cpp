@@ -329,14 +329,17 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   const Death death = classify_death(info, {worker.watchdog.fired(), sigkill && oom_.moved(), worker.killed});
   if (death.cause != Cause::kRetired)
     reclaimer_.on_death(segment_.scoreboard()[worker.index].flight.phase.load(std::memory_order_relaxed));
-  const LastMoments moments = last_moments(segment_, worker.index, generation.router, monotonic_ns());
+  LastMoments moments = last_moments(segment_, worker.index, generation.router, monotonic_ns());
+  if (generation.orphaned) moments.crash.frames.clear();  // they are of another program
   const std::vector<Recovered> held =
       recover(segment_, epoll_, worker.index, death, current_->config, generation.access_log->fd());
   bury(worker);
   if (generation.orphaned) lose_orphan();
+  const bool as_wanted = worker.killed && stage_ != Stage::kRetiring;  // the log has said why already
   after_death(generation, worker, moments, death);
   // When all is mended: a log on a slow disk holds up nobody's connection.
-  if (death.cause != Cause::kRetired) post_mortem_.report(spdlog::level::warn, moments, death, held);
+  if (death.cause == Cause::kRetired) return;
+  post_mortem_.report(as_wanted ? spdlog::level::info : spdlog::level::warn, moments, death, held);
 }
 
 void Master::bury(const WorkerProcess& worker) {

@@ -92,6 +92,7 @@ void Master::execute(const ProbeReport& report) {
     listeners_.prepare(report.file, report.listen);
     if (const std::string why = no_room_for(report); !why.empty()) throw std::runtime_error(why);
     spdlog::info("upgrade: executing {}, version {}", program_, report.version);
+    post_mortem_.finish();  // a process of ours that the new program would know nothing of
     const UniqueFd state = state_to_hand_over().save();
     if (auto why = freeze(segment_, epoll_, running_workers(), kFreezePatience))
       throw std::runtime_error(*why);
@@ -120,7 +121,8 @@ void Master::exec_program(const UniqueFd& state) {
 std::string Master::no_room_for(const ProbeReport& report) const {
   const Scoreboard scoreboard = segment_.scoreboard();
   const auto entries = std::count_if(scoreboard.begin(), scoreboard.end(), [](const WorkerEntry& entry) {
-    return entry.state.load(std::memory_order_relaxed) == WorkerState::kEmpty;
+    const WorkerState state = entry.state.load(std::memory_order_relaxed);
+    return state == WorkerState::kEmpty || state == WorkerState::kFailing;
   });
   if (entries < static_cast<std::ptrdiff_t>(report.workers))
     return "too many workers of earlier generations still have a request in hand; try again later";
