@@ -14,7 +14,7 @@ std::string counter_file() {
   for (std::string line; std::getline(groups, line);) {
     if (!line.starts_with("0::")) continue;
     // The root group, "/", has no such file.
-    const std::string path = "/sys/fs/cgroup" + line.substr(3) + "/memory.events";
+    std::string path = "/sys/fs/cgroup" + line.substr(3) + "/memory.events";
     if (::access(path.c_str(), R_OK) == 0) return path;
   }
   return "/proc/vmstat";

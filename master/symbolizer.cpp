@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <bit>
 #include <boost/interprocess/anonymous_shared_memory.hpp>
 #include <cstdlib>
 #include <cstring>
@@ -46,7 +46,7 @@ std::string place(const backward::ResolvedTrace::SourceLoc& source) {
 }
 
 std::string look_up(backward::TraceResolver& resolver, std::uint64_t address) {
-  const backward::Trace trace(reinterpret_cast<void*>(address), 0);
+  const backward::Trace trace(std::bit_cast<void*>(address), 0);
   const backward::ResolvedTrace found = resolver.resolve(backward::ResolvedTrace(trace));
   if (found.object_function.empty()) return "";
   std::string text = found.object_function;
@@ -78,7 +78,7 @@ std::string look_up(backward::TraceResolver& resolver, std::uint64_t address) {
 // What the dynamic linker knows, which takes no time: enough for addr2line(1).
 std::string roughly(std::uint64_t address) {
   Dl_info info{};
-  if (::dladdr(reinterpret_cast<void*>(address), &info) == 0 || info.dli_fname == nullptr) {
+  if (::dladdr(std::bit_cast<void*>(address), &info) == 0 || info.dli_fname == nullptr) {
     return fmt::format("{:#x}", address);
   }
   const std::string_view path = info.dli_fname;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 
 namespace baton {
@@ -43,7 +44,7 @@ void record_crash(CrashRecord& record, const siginfo_t& info, std::uint64_t at) 
   void* frames[CrashRecord::kMaxFrames + kOwnFrames];
   const int count = ::backtrace(frames, static_cast<int>(std::size(frames)));
   void** const last = frames + count;
-  void** frame = std::find(frames, last, reinterpret_cast<void*>(at));
+  void** frame = std::find(frames, last, std::bit_cast<void*>(at));
   if (frame == last) return;
   std::uint32_t kept = 1;
   for (++frame; frame != last && kept < CrashRecord::kMaxFrames; ++frame) {

@@ -1,7 +1,10 @@
 #include "worker/master_watch.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include "common/descriptor_motion.h"
 
 namespace baton {
 
@@ -9,12 +12,15 @@ void MasterWatch::look_now() {
   if (::getppid() == master_) return;
   SegmentHeader& header = segment_.header();
   header.state.store(MasterState::kEnding, std::memory_order_release);
+  // Of an orphan (an upgrade has taken the table elsewhere) the numbers mean something else.
+  if (DescriptorMotion::table_lost()) return;
   // Whoever gets the count closes them: the numbers may be in use for something else right after.
   const std::uint32_t count = header.listener_count.exchange(0, std::memory_order_acq_rel);
   if (count == 0) return;
   for (std::uint32_t i = 0; i < count; ++i) {
     const int fd = header.listener_fds[i].load(std::memory_order_relaxed);
     epoll_.remove(fd);
+    ::shutdown(fd, SHUT_RDWR);  // an orphan may have it as well
     segment_.connections().free_listener(fd);
     ::close(fd);
   }
