@@ -50,6 +50,10 @@ class EpollSet {
 
   void remove(int fd) const;
 
+  // Wakes one waiting process if an event is queued: one that was woken for it may have died or been stopped
+  // before it collected it, and MOD wakes nobody for an event that is queued already. Collects nothing.
+  void nudge() const;
+
   // Waits for one event: a process must never sit on events it is not handling. Signals in `mask` stay
   // blocked. Nothing after `timeout_ms`, or when a signal came.
   std::optional<EpollEvent> wait(int timeout_ms, const sigset_t* mask) const;

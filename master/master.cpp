@@ -23,6 +23,9 @@ namespace baton {
 
 namespace {
 
+constexpr std::uint64_t kNudgeNs = 200'000'000;
+constexpr int kNudgeIntervalMs = 5;
+
 constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD};
 
 sigset_t signal_set() {
@@ -136,9 +139,7 @@ int Master::run() {
   restart_due_workers(monotonic_ns());
   while (stage_ != Stage::kEnded) {
     epoll_event events[16];
-    // What a dead worker left open is looked for until it is settled: a client may be waiting on it.
-    const int count =
-        ::epoll_wait(own_epoll_.get(), events, std::size(events), reclaimer_.pending() ? 1 : -1);
+    const int count = ::epoll_wait(own_epoll_.get(), events, std::size(events), look_after_death());
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
       if (fd == signals_.get()) {
@@ -197,6 +198,17 @@ void Master::on_signal(int signal) {
     case SIGUSR2: start_upgrade(); break;
     default: post_mortem_.proceed();  // SIGCHLD: of the workers the pidfds tell
   }
+}
+
+// How long the loop may wait, in milliseconds. What a dead worker left open is looked for until it is
+// settled, because a client may be waiting on it. And the one wake-up for a connection that was handed on may
+// go to a worker that is stopped, or that is killed next: it is passed on until others have surely seen it.
+int Master::look_after_death() {
+  if (monotonic_ns() < nudge_until_ns_) {
+    epoll_.nudge();
+    return reclaimer_.pending() ? 1 : kNudgeIntervalMs;
+  }
+  return reclaimer_.pending() ? 1 : -1;
 }
 
 void Master::on_tick() {
@@ -338,6 +350,7 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   const std::vector<Recovered> held =
       recover(segment_, epoll_, worker.index, death, current_->config, generation.access_log->fd());
   bury(worker);
+  nudge_until_ns_ = monotonic_ns() + kNudgeNs;
   if (generation.orphaned) lose_orphan();
   after_death(generation, worker, moments, death);
   // When all is mended: a log on a slow disk holds up nobody's connection.

@@ -65,6 +65,7 @@ class Master {
   void on_signals();
   void on_signal(int signal);
   void on_tick();
+  int look_after_death();
   void on_ready();
   void begin_service();
 
@@ -149,8 +150,10 @@ class Master {
   std::vector<std::unique_ptr<Generation>> retiring_;
   std::unique_ptr<UpgradeProbe> probe_;
   bool reload_again_ = false;
-  bool upgrade_asked_ = false;    // during a reload
-  bool stop_asked_ = false;       // during an upgrade
+  bool upgrade_asked_ = false;  // during a reload
+  bool stop_asked_ = false;     // during an upgrade
+  std::uint64_t nudge_until_ns_ =
+      0;                          // a death is so recent that wake-ups may have gone to the dead or stopped
   std::uint64_t give_up_ns_ = 0;  // of the pending generation, of draining or of retiring
   bool deadline_passed_ = false;  // of draining
   bool killed_at_end_ = false;    // a worker that did not end by itself

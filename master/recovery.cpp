@@ -1,7 +1,6 @@
 #include "master/recovery.h"
 
 #include <linux/sockios.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -217,10 +216,7 @@ void kick(Segment& segment, const EpollSet& epoll) {
   for (int fd = 0; fd <= highest; ++fd) {
     if (table.claim(fd).armed()) epoll.rearm(fd);
   }
-  // An event that is queued already is not queued again by MOD, and wakes nobody. Polling the set itself
-  // does, when its ready list is not empty; it collects nothing. tests/epoll/ready_list_test.cpp
-  pollfd set{epoll.fd(), POLLIN, 0};
-  ::poll(&set, 1, 0);
+  epoll.nudge();
 }
 
 std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder dead, const Death& death,
