@@ -11,7 +11,7 @@ namespace baton::serve {
 class Dispatcher {
  public:
   Dispatcher(const Router& router, FileCache& cache, const Segment& segment, FlightRecord& flight)
-      : router_(router), files_(cache), segment_(segment), flight_(flight) {}
+      : router_(router), files_(cache, router.mime()), segment_(segment), flight_(flight) {}
 
   // Fills in the reply, and notes in the flight record which route makes it, when there is one. Never fails:
   // what cannot be served becomes an error reply. The reply may point into the file cache; release that once

@@ -8,7 +8,8 @@
 
 namespace baton::serve {
 
-// Built once per process, before requests are served; const afterwards.
+// Built once per generation, by the master, because reading the file costs a worker more than all else at its
+// start; const afterwards.
 class MimeTypes {
  public:
   // Reads a mime.types file ("type ext ext ...", '#' begins a comment); entries it lacks come from a built-in

@@ -70,6 +70,7 @@ Router::Router(const Config& config) {
     for (const RouteConfig& route : site_config.routes) {
       site->routes.push_back(make_route(route));
       site->routes.back().number = number++;
+      if (site->routes.back().root && !mime_) mime_ = std::make_unique<const MimeTypes>();
     }
     std::stable_sort(site->routes.begin(), site->routes.end(),
                      [](const Route& a, const Route& b) { return a.prefix.size() > b.prefix.size(); });

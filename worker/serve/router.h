@@ -11,6 +11,7 @@
 
 #include "common/config.h"
 #include "common/unique_fd.h"
+#include "worker/serve/mime.h"
 
 namespace baton::serve {
 
@@ -37,6 +38,9 @@ class Router {
   // The route with this Route::number; null when there is none.
   [[nodiscard]] const Route* find(std::uint32_t number) const;
 
+  // Media types for the static routes; null when there is none.
+  [[nodiscard]] const MimeTypes* mime() const { return mime_.get(); }
+
   // All routes, for checks at start-up.
   template <typename Fn>
   void for_each_route(Fn fn) const {
@@ -55,6 +59,7 @@ class Router {
   std::unordered_map<std::string, const Site*> by_host_;
   std::vector<std::pair<std::string, const Site*>> by_suffix_;  // ".example.org", longest first
   const Site* default_ = nullptr;
+  std::unique_ptr<const MimeTypes> mime_;
 };
 
 // The part of `path` below the route's prefix, without leading slash: what a static route looks up below its

@@ -51,7 +51,7 @@ void refuse_file(Exchange& exchange, int status) {
 
 }  // namespace
 
-StaticFiles::StaticFiles(FileCache& cache) : cache_(cache) {
+StaticFiles::StaticFiles(FileCache& cache, const MimeTypes* mime) : cache_(cache), mime_(mime) {
   if (::getrandom(&boundary_, sizeof boundary_, 0) != sizeof boundary_) boundary_ = monotonic_ns();
 }
 
@@ -140,7 +140,7 @@ void StaticFiles::serve_file(Exchange& exchange, const StaticConfig& config, std
     if (found) reply.header("Content-Encoding", coding);
   }
 
-  reply.content_type = mime_.type_of(name);
+  reply.content_type = mime_->type_of(name);
   if (!config.cache_control.empty()) reply.header("Cache-Control", config.cache_control);
   reply.header("ETag", chosen.etag);
   reply.header("Last-Modified", chosen.last_modified);

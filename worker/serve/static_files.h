@@ -16,7 +16,8 @@ namespace baton::serve {
 // "data", the request /files/a.txt is answered from data/a.txt.
 class StaticFiles {
  public:
-  explicit StaticFiles(FileCache& cache);
+  // `mime` may be null where no route is static.
+  StaticFiles(FileCache& cache, const MimeTypes* mime);
 
   void serve(Exchange& exchange);
 
@@ -30,7 +31,7 @@ class StaticFiles {
   void send_range(Exchange& exchange, const OpenFile& file);
 
   FileCache& cache_;
-  MimeTypes mime_;
+  const MimeTypes* mime_;
   std::string name_;            // of the index file or sibling being looked for
   std::uint64_t boundary_ = 0;  // of multipart answers; random, changed for each
 };
