@@ -34,7 +34,7 @@ namespace baton {
 namespace {
 
 // Nobody is served meanwhile.
-constexpr std::chrono::milliseconds kFreezePatience{200};
+constexpr std::chrono::milliseconds kFreezePatience{50};
 
 // For what the new program opens and does not know of beforehand.
 constexpr std::uint32_t kSpareDescriptors = 32;
