@@ -1,10 +1,15 @@
 #include "tests/survive/recovery_watch.h"
 
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/unique_fd.h"
+
 namespace baton::survive {
 
 namespace {
 
-constexpr std::uint64_t kArmedLongNs = 300'000'000;  // three times what a lost wake-up can take
 constexpr std::uint64_t kGivenUpNs = 2'000'000'000;
 
 }  // namespace
@@ -37,6 +42,17 @@ bool RecoveryWatch::will_be_killed(Holder holder) {
   return watched_.size() > before;
 }
 
+// Whether the connection has something for a worker: asked of the socket itself, which is borrowed from the
+// master for a moment. One that waits for its client's next request, or for the client to read, has not.
+bool RecoveryWatch::due(int fd, SlotState armed) const {
+  const pid_t pid = segment_.header().master_pid.load();
+  const UniqueFd master(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const UniqueFd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, master.get(), fd, 0)));
+  if (!socket) return true;
+  pollfd poll{socket.get(), static_cast<short>(armed == SlotState::kArmedWrite ? POLLOUT : POLLIN), 0};
+  return ::poll(&poll, 1, 0) == 1;
+}
+
 RecoveryWatch::Verdict RecoveryWatch::judge(const Watched& watched) const {
   const ConnectionTable table = segment_.connections();
   const Claim claim = table.claim(watched.fd);
@@ -47,18 +63,19 @@ RecoveryWatch::Verdict RecoveryWatch::judge(const Watched& watched) const {
                       segment_.scoreboard()[watched.holder].started_ns.load() == watched.worker_started_ns;
     return dead ? Verdict::kUnserved : Verdict::kServed;
   }
-  return progress_of(table.at(watched.fd)) != watched.progress ? Verdict::kServed : Verdict::kArmed;
+  if (progress_of(table.at(watched.fd)) != watched.progress) return Verdict::kServed;
+  if (due(watched.fd, claim.state)) return Verdict::kUnserved;
+  // Looked at again: it may have been served between the two looks.
+  return table.claim(watched.fd).pack() == claim.pack() ? Verdict::kNothingDue : Verdict::kServed;
 }
 
 void RecoveryWatch::look(std::uint64_t now) {
   std::erase_if(watched_, [&](const Watched& watched) {
+    if (watched.killed_ns == 0) return false;
     const std::uint64_t since = now - watched.killed_ns;
     switch (judge(watched)) {
       case Verdict::kServed: latencies_ms_.push_back(static_cast<float>(since) / 1e6F); return true;
-      case Verdict::kArmed:
-        if (since < kArmedLongNs) return false;
-        ++waiting_for_client_;
-        return true;
+      case Verdict::kNothingDue: ++waiting_for_client_; return true;
       case Verdict::kUnserved:
         if (since < kGivenUpNs) return false;
         ++never_;

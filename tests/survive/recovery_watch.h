@@ -36,7 +36,8 @@ class RecoveryWatch {
     std::uint32_t generation;
     std::uint64_t progress;  // see progress_of()
   };
-  enum class Verdict : std::uint8_t { kUnserved, kArmed, kServed };
+  enum class Verdict : std::uint8_t { kUnserved, kNothingDue, kServed };
+  [[nodiscard]] bool due(int fd, SlotState armed) const;
   [[nodiscard]] Verdict judge(const Watched& watched) const;
   [[nodiscard]] static std::uint64_t progress_of(const Slot& slot);
 
