@@ -6,8 +6,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <bit>
 #include <iterator>
 
 namespace baton {
@@ -44,7 +42,8 @@ void record_crash(CrashRecord& record, const siginfo_t& info, std::uint64_t at) 
   void* frames[CrashRecord::kMaxFrames + kOwnFrames];
   const int count = ::backtrace(frames, static_cast<int>(std::size(frames)));
   void** const last = frames + count;
-  void** frame = std::find(frames, last, std::bit_cast<void*>(at));
+  void** frame = frames;
+  while (frame != last && reinterpret_cast<std::uint64_t>(*frame) != at) ++frame;
   if (frame == last) return;
   std::uint32_t kept = 1;
   for (++frame; frame != last && kept < CrashRecord::kMaxFrames; ++frame) {
