@@ -195,8 +195,14 @@ Outcome Heir::show_out() {
   return Outcome::kHandedOn;
 }
 
-// The event that the shutdown brings has a worker close it.
+// The event that the shutdown brings has a worker close it, and log what was being sent: the client may have
+// all of it.
 Outcome Heir::give_up() {
+  if (slot_.phase == Phase::kResponse) {
+    notes_.parked = record_.last;
+    notes_.parked.sent =
+        counts_ ? std::min(counts_->written - slot_.bytes_out, record_.last.bytes) : record_.sent;
+  }
   slot_.verdict.store(Verdict::kNone, std::memory_order_relaxed);
   slot_.phase = Phase::kLingering;
   set_deadline(slot_, Deadline::kLinger, tick_of(monotonic_ns()) + kLingerTicks);

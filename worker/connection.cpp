@@ -228,7 +228,7 @@ ConnectionHandler::Next ConnectionHandler::drain() {
 // Before anything of its response is dropped: whoever comes after a death in here must not take what is left
 // for the whole.
 void ConnectionHandler::begin_close() {
-  if (slot_->phase == Phase::kParked) record_parked();
+  record_parked();
   slot_->phase = Phase::kLingering;
   std::atomic_signal_fence(std::memory_order_release);
 }
