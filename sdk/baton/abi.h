@@ -140,6 +140,9 @@ typedef struct baton_host {
   void (*on_worker_stop)(baton_setup* setup, void (*call)(void* user), void* user);
   /* The `config = {..}` of the route, as JSON; "{}" when there is none. Valid as long as the worker lives. */
   baton_text (*config)(baton_setup* setup);
+  /* The absolute path of the folder that the configuration file is in, where its relative paths start. Valid
+   * as long as the worker lives. */
+  baton_text (*config_folder)(baton_setup* setup);
   /* The module cannot be used, and why: for baton_module::setup and for what on_worker_start calls, with the
    * same `setup`. */
   void (*setup_failed)(baton_setup* setup, baton_text reason);
@@ -167,6 +170,10 @@ typedef struct baton_host {
    * 0, or errno of open(2): then the response is as it was. A relative path starts in the worker's working
    * folder. */
   int (*send_file)(baton_response* response, baton_text path);
+  /* Makes the response baton's own page for an error, 400 to 599, in place of all that was set: status,
+   * headers and body. It is HTML or JSON, as the client prefers; `detail` is UTF-8 for the client to read,
+   * and may be empty. */
+  void (*set_error)(baton_response* response, int status, baton_text detail);
   /* Begins to stream, or goes on: hands over the head and all of the body so far, chunked if the client knows
    * HTTP/1.1. Never waits for the client: what it does not take now is kept and sent while it takes it, also
    * after the handler has returned. From here on the request cannot be begun again, and a crash ends the
