@@ -4,11 +4,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <exception>
 
+#include "common/clock.h"
 #include "common/printable.h"
 #include "worker/http/negotiate.h"
 
@@ -190,11 +192,16 @@ Response ModuleHost::run(const Endpoint& endpoint, const Call& call, http::Reply
   request.body = text(call.body);
 
   Response response(reply, sink, *thread_, http::prefers_json(call.request));
-  thread_->run([&] {
-    call_handler(endpoint, request, response);
-    thread_->stop_children();
-    response.finish();
-  });
+  const std::uint64_t start = monotonic_ns();
+  thread_->run(
+      [&] {
+        call_handler(endpoint, request, response);
+        thread_->stop_children();
+        response.finish();
+      },
+      endpoint.short_runs >= Endpoint::kKnownAsShort);
+  const bool was_short = monotonic_ns() - start < Endpoint::kShortNs;
+  endpoint.short_runs = was_short ? std::min(endpoint.short_runs + 1, Endpoint::kKnownAsShort) : 0;
   return response;
 }
 
