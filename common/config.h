@@ -20,6 +20,7 @@ using Duration = std::chrono::milliseconds;  // in the file "500ms", "10s", "2m"
 constexpr std::uint32_t kMaxWorkersPerGeneration = 64;
 constexpr std::uint32_t kMaxConnections = 1'000'000;
 constexpr std::uint32_t kMaxRetries = 10;
+constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 40;
 
 struct ServerConfig {
   std::string name = "baton";  // shown by batonctl and in logs; [A-Za-z0-9._-]{1,63}
@@ -29,8 +30,9 @@ struct ServerConfig {
   std::string group;                       // empty: the user's own group
   std::optional<uid_t> uid;                // resolved from `user` by the loader
   std::optional<gid_t> gid;
-  std::string pid_file;               // empty: none; else absolute
-  Duration shutdown_timeout{10'000};  // SIGTERM: how long requests in hand may take
+  std::string pid_file;                // empty: none; else absolute
+  Duration shutdown_timeout{10'000};   // SIGTERM: how long requests in hand may take
+  std::string spool_dir = "/var/tmp";  // absolute; where bodies above limits.spool_memory are written
 };
 
 struct LogConfig {
@@ -50,8 +52,10 @@ struct TimeoutConfig {
 };
 
 struct LimitConfig {
-  std::uint32_t header_bytes = 16'384;        // request line and all fields; 1,024..65,536
-  std::uint64_t body_bytes = 1'048'576;       // 413 above it; 0..1 TiB
+  std::uint32_t header_bytes = 16'384;     // request line and all fields; 1,024..65,536
+  std::uint64_t body_bytes = 1'048'576;    // 413 above it; 0..1 TiB
+  std::uint64_t spool_memory = 1'048'576;  // a larger body, of a request for a module or of what one answers,
+                                           // goes to a file in server.spool_dir; 0..1 GiB
   std::uint32_t requests_per_connection = 0;  // 0: no limit
   std::uint64_t requests_per_worker = 0;      // 0: no limit; a worker past it is replaced
   std::uint64_t worker_memory = 0;            // bytes resident, 1 MiB..1 TiB; 0: no limit
@@ -95,9 +99,19 @@ struct RespondConfig {
 
 struct StatusConfig {};  // status = true: the statistics as JSON or a page
 
+// A handler module (sdk/baton/abi.h). What a handler of it says itself goes before what is said here.
+struct ModuleConfig {
+  std::string file;                       // absolute; an existing regular file
+  std::string config = "{}";              // handed to the module, as JSON
+  std::optional<Duration> timeout;        // of a handler's run; timeouts.handler
+  std::optional<std::uint64_t> max_body;  // limits.body_bytes
+  std::uint32_t max_concurrency = 0;      // workers in one handler at a time, 0..64; 0: no limit
+  std::optional<std::uint32_t> retries;   // limits.retries
+};
+
 struct RouteConfig {
   std::string path;  // a prefix of whole segments: "/a" and "/a/" match /a, /a/ and /a/b, never /ab
-  std::variant<StaticConfig, RedirectConfig, RespondConfig, StatusConfig> action;
+  std::variant<StaticConfig, RedirectConfig, RespondConfig, StatusConfig, ModuleConfig> action;
   std::vector<HeaderLine> headers;  // in file order; added to every response of the route, errors too
   std::vector<Network> allow;       // empty: everybody
   std::vector<Network> deny;        // wins over allow

@@ -111,12 +111,13 @@ void read_action(TableReader& reader, const ConfigContext& context, RouteConfig&
   }
   std::ranges::sort(present);
   if (present.empty()) {
-    reader.fail(reader.at(),
-                "this [[site.route]] does nothing; expected one of static, redirect, respond or status");
+    reader.fail(
+        reader.at(),
+        "this [[site.route]] does nothing; expected one of static, module, redirect, respond or status");
   } else if (present.size() > 1) {
     reader.fail(present[1].first, "this [[site.route]] has '" + present[0].second + "' and '" +
                                       present[1].second +
-                                      "'; expected only one of static, redirect, respond and status");
+                                      "'; expected only one of static, module, redirect, respond and status");
   }
   if (const TomlValue* table = reader.table("static")) route.action = read_static(*table, context);
   if (const TomlValue* table = reader.table("redirect")) route.action = read_redirect(*table, context);
@@ -125,9 +126,7 @@ void read_action(TableReader& reader, const ConfigContext& context, RouteConfig&
     if (!*status) reader.fail(reader.find("status")->at, "'status' is false; expected true, or leave it out");
     route.action = StatusConfig{};
   }
-  if (const TomlValue* module = reader.find("module")) {
-    reader.fail(module->at, "handler modules are not supported by this version of baton");
-  }
+  if (const TomlValue* table = reader.table("module")) route.action = read_module(*table, context);
 }
 
 void read_headers(TableReader& reader, RouteConfig& route) {

@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kKilo = 1 << 10;
 constexpr std::int64_t kMega = 1 << 20;
+constexpr std::int64_t kGiga = 1 << 30;
 constexpr std::int64_t kTera = std::int64_t{1} << 40;
 
 template <typename Target, typename Source>
@@ -126,6 +127,11 @@ void read_server(TableReader& root, const ConfigContext& context, ServerConfig& 
     server.pid_file = context.resolve_new_file(*pid_file, "pid_file");
   }
   assign(server.shutdown_timeout, reader.duration("shutdown_timeout"));
+  if (const auto spool_dir = reader.string("spool_dir")) {
+    server.spool_dir = context.resolve(spool_dir->value);
+    if (const std::string problem = folder_problem(server.spool_dir); !problem.empty())
+      reader.fail(spool_dir->at, "'spool_dir': the folder " + server.spool_dir + " " + problem);
+  }
   reader.finish();
 }
 
@@ -160,7 +166,8 @@ void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& l
   if (table == nullptr) return;
   TableReader reader{*table, "[limits]", context.errors};
   assign(limits.header_bytes, reader.size("header_bytes", kKilo, 64 * kKilo));
-  assign(limits.body_bytes, reader.size("body_bytes", 0, kTera));
+  assign(limits.body_bytes, reader.size("body_bytes", 0, kMaxBodyBytes));
+  assign(limits.spool_memory, reader.size("spool_memory", 0, kGiga));
   assign_number(limits.requests_per_connection,
                 reader.integer("requests_per_connection", 0, std::numeric_limits<std::uint32_t>::max()));
   assign_number(limits.requests_per_worker,

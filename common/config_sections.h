@@ -38,6 +38,9 @@ void read_sites(TableReader& root, const ConfigContext& context, std::vector<Sit
 // One [[site.route]] (config_route.cpp). The path is empty when the file's is missing or wrong.
 RouteConfig read_route(const TomlValue& route, const ConfigContext& context);
 
+// The `module` of one (config_module.cpp).
+ModuleConfig read_module(const TomlValue& table, const ConfigContext& context);
+
 // What workers = "auto" means: the CPUs this process may run on, at least 2 (one blocked or dead worker must
 // not stop the server) and at most kMaxWorkersPerGeneration.
 std::uint32_t automatic_workers();

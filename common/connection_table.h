@@ -70,6 +70,7 @@ struct Claim {
 //   kHead --+------------------> (handler) ------> kResponse --+-- handed over -- (consume)
 //     |     |                       ^                 |        |                         ^
 //     |     +-- not idempotent --> kHandling ---------+        +-- socket full --> kParked
+//     |                               kStreaming -----+
 //     +-- body still to come --> kBody ---^                                   the last one --> kLingering
 enum class Phase : std::uint8_t {
   kHead,       // between requests, or a request head is arriving (it stays in the socket, or partly in the
@@ -79,6 +80,8 @@ enum class Phase : std::uint8_t {
                // request_bytes is the request's length; none of it is consumed, nothing is sent
   kResponse,   // the response is made, and described by the holder's OutboxRecord: it is being sent, then
                // request_bytes are consumed
+  kStreaming,  // a part of the response has been sent, and nobody but the handler can make the rest: the
+               // connection ends with its worker
   kParked,     // what is left of the response is described by body_* and script_fd; the request has been
                // consumed
   kLingering,  // response sent and our side shut down; discard input until the client closes
@@ -102,6 +105,7 @@ struct SlotFlags {
       16;  // a worker died in the middle of a pipelined batch: find out in which request
   static constexpr std::uint8_t kUncertain =
       32;  // Unix sockets: bytes are being moved, and only this holder knows how many
+  static constexpr std::uint8_t kKeepBody = 64;  // kBody: for a module; written to the spool behind the head
 };
 
 struct alignas(64) Slot {
@@ -145,7 +149,7 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 // What the access log wants to know of a response that is not finished.
 struct ResponseNote {
-  static constexpr std::size_t kTextBytes = 384;
+  static constexpr std::size_t kTextBytes = 376;
 
   std::uint16_t status = 0;  // 0: it is in the access log already
   std::uint16_t request_length = 0;
@@ -155,6 +159,7 @@ struct ResponseNote {
   std::uint64_t started_ns = 0;  // when its request was begun
   std::uint64_t bytes = 0;       // its whole length, head included
   std::uint64_t sent = 0;        // of these
+  std::uint64_t streamed = 0;    // body bytes handed over before it was complete, not counted in `bytes`
   char text[kTextBytes] = {};    // request line, Referer, User-Agent; each cut to fit
 
   void set_text(std::string_view request_line, std::string_view referer, std::string_view agent);

@@ -39,6 +39,9 @@ constexpr std::string_view kCrashPoints[] = {
     "after-mod",
     // A request is handled and answered.
     "handler-begun",
+    "handler-done",
+    "stream-begun",
+    "stream-sent",
     "response-composed",
     "after-store-response",
     "mid-send",
@@ -54,6 +57,10 @@ constexpr std::string_view kCrashPoints[] = {
     "spool-dropped",
     "body-begun",
     "body-taken",
+    "body-spooled",
+    "spooled-taken",
+    "spool-copied",
+    "spool-moved",
     "chunk-noted",
     "chunk-taken",
     // A response that does not fit the socket.

@@ -71,7 +71,8 @@ struct alignas(64) FlightRecord {
   std::atomic<std::uint32_t> request_length{0};
   std::atomic<std::uint32_t> route{kNoRoute};  // serving, sending: Route::number of the request in hand
   std::atomic<std::uint32_t> limit_ms{0};      // how long the request in hand may take; 0: not limited
-  std::atomic<std::uint64_t> turns{0};         // of the loop, with or without an event
+  std::atomic<std::uint32_t> retries{0};  // how often the request in hand may be begun again after a death
+  std::atomic<std::uint64_t> turns{0};    // of the loop, with or without an event
   // Odd while this worker opens, hands on or closes descriptors that no table names at that moment. See
   // common/descriptor_motion.h.
   std::atomic<std::uint32_t> sockets_in_motion{0};
@@ -94,7 +95,8 @@ struct CrashRecord {
 };
 
 struct alignas(64) WorkerEntry {
-  static constexpr std::size_t kLastDeathBytes = 128;
+  static constexpr std::size_t kLastDeathBytes = 512;
+  static constexpr std::size_t kComplaintBytes = 1024;
 
   std::atomic<WorkerState> state{
       WorkerState::kEmpty};               // kStarting by the master, kReady and kRetiring by the worker
@@ -107,6 +109,7 @@ struct alignas(64) WorkerEntry {
   std::atomic<std::uint32_t> failures{0};  // deaths in a row before it was ready
   std::atomic<std::uint64_t> retry_ns{0};  // kFailing: when the next one is started
   char last_death[kLastDeathBytes] = {};   // kFailing: how the last one ended, NUL-terminated
+  char complaint[kComplaintBytes] = {};    // by a worker that cannot start: why, NUL-terminated
   CrashRecord crash;
   FlightRecord flight;
   // Whether a worker runs under this entry.

@@ -23,7 +23,7 @@ namespace {
 constexpr char kMagic[8] = {'b', 'a', 't', 'o', 'n', 's', 'e', 'g'};
 
 struct Layout {
-  std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, total;
+  std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, permits, total;
 };
 
 constexpr std::size_t aligned(std::size_t n) {
@@ -40,7 +40,8 @@ Layout layout_of(std::uint32_t slots, std::uint32_t workers) {
   at.blocks = aligned(at.files + sizeof(FileEntry) * FileTable::kEntries);
   at.logs = aligned(at.blocks + sizeof(FileBlock) * FileTable::kEntries);
   at.outboxes = aligned(at.logs + sizeof(LogBuffer) * workers);
-  at.total = aligned(at.outboxes + sizeof(OutboxRecord) * workers);
+  at.permits = aligned(at.outboxes + sizeof(OutboxRecord) * workers);
+  at.total = aligned(at.permits + sizeof(PermitSet) * kMaxPermitSets);
   return at;
 }
 
@@ -102,6 +103,7 @@ void Segment::locate() {
                      part<FileBlock>(base, at.blocks, FileTable::kEntries));
   log_buffers_ = part<LogBuffer>(base, at.logs, header_->worker_count);
   outboxes_ = part<OutboxRecord>(base, at.outboxes, header_->worker_count);
+  permits_ = part<PermitSet>(base, at.permits, kMaxPermitSets);
 }
 
 Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
@@ -204,25 +206,27 @@ std::uint64_t layout_fingerprint() {
       offsetof(SegmentHeader, highest_fd), sizeof(CommandReport), kMaxListeners,
       // The scoreboard.
       sizeof(WorkerEntry), offsetof(WorkerEntry, ordinal), offsetof(WorkerEntry, retire),
-      offsetof(WorkerEntry, crash), offsetof(WorkerEntry, flight), offsetof(WorkerEntry, counters),
-      offsetof(WorkerEntry, latency), sizeof(CrashRecord), sizeof(FlightRecord),
-      offsetof(FlightRecord, pinned_file), offsetof(FlightRecord, private_file),
-      offsetof(FlightRecord, turns), offsetof(FlightRecord, sockets_in_motion),
-      offsetof(FlightRecord, files_in_motion), offsetof(FlightRecord, request_line), sizeof(Counters),
-      sizeof(Histogram), Histogram::kBuckets, kMaxScoreboardEntries,
+      offsetof(WorkerEntry, complaint), offsetof(WorkerEntry, crash), offsetof(WorkerEntry, flight),
+      offsetof(WorkerEntry, counters), offsetof(WorkerEntry, latency), sizeof(CrashRecord),
+      sizeof(FlightRecord), offsetof(FlightRecord, pinned_file), offsetof(FlightRecord, private_file),
+      offsetof(FlightRecord, retries), offsetof(FlightRecord, turns),
+      offsetof(FlightRecord, sockets_in_motion), offsetof(FlightRecord, files_in_motion),
+      offsetof(FlightRecord, request_line), sizeof(Counters), sizeof(Histogram), Histogram::kBuckets,
+      kMaxScoreboardEntries,
       // The connection table.
       sizeof(Slot), offsetof(Slot, deadline), offsetof(Slot, verdict), offsetof(Slot, phase),
       offsetof(Slot, flags), offsetof(Slot, bytes_in), offsetof(Slot, requests),
       offsetof(Slot, response_bytes), offsetof(Slot, script_fd), offsetof(Slot, crashes),
       offsetof(Slot, body_offset), offsetof(Slot, body_fd), offsetof(Slot, peeked), offsetof(Slot, spool_fd),
       offsetof(Slot, body_bytes), offsetof(Slot, queued), offsetof(Slot, accepted), sizeof(SlotNotes),
-      sizeof(ResponseNote), offsetof(ResponseNote, started_ns), offsetof(ResponseNote, text),
-      sizeof(ChunkProgress), offsetof(ChunkProgress, phase), sizeof(Peer),
+      sizeof(ResponseNote), offsetof(ResponseNote, started_ns), offsetof(ResponseNote, streamed),
+      offsetof(ResponseNote, text), sizeof(ChunkProgress), offsetof(ChunkProgress, phase), sizeof(Peer),
       // Files, logs, responses.
       sizeof(FileTableHeader), sizeof(FileEntry), offsetof(FileEntry, fd), offsetof(FileEntry, size),
       offsetof(FileEntry, etag), offsetof(FileEntry, path), sizeof(FileBlock), FileTable::kEntries,
       FileTable::kWays, sizeof(LogBuffer), offsetof(LogBuffer, bytes), sizeof(OutboxRecord),
-      offsetof(OutboxRecord, spill_fd), offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory)};
+      offsetof(OutboxRecord, spill_fd), offsetof(OutboxRecord, made_fd), sizeof(PermitSet), kMaxPermitSets,
+      offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory)};
   Fnv1a hash;
   for (const std::size_t fact : facts) hash.add(std::uint64_t{fact});
   return hash.value();

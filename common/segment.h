@@ -8,6 +8,7 @@
 //              FileTable            open files and the bytes of small ones
 //              LogBuffer[]          access log lines not yet written, one buffer per scoreboard entry
 //              OutboxRecord[]       the response that is being sent, one per scoreboard entry
+//              PermitSet[]          which workers are in a handler that only some may be in at a time
 //
 // Created by the master before the first clone and inherited at one address by every worker; batonctl
 // attaches read-only. Fixed layout: no allocation after start, no pointers, only indices and descriptor
@@ -25,6 +26,7 @@
 #include "common/file_table.h"
 #include "common/log_buffer.h"
 #include "common/outbox_record.h"
+#include "common/permits.h"
 #include "common/scoreboard.h"
 #include "common/version.h"
 
@@ -134,6 +136,10 @@ class Segment {
   [[nodiscard]] FileTable files() const { return files_; }
   [[nodiscard]] std::span<LogBuffer> log_buffers() const { return log_buffers_; }
   [[nodiscard]] std::span<OutboxRecord> outboxes() const { return outboxes_; }
+  [[nodiscard]] std::span<PermitSet> permits() const { return permits_; }
+  [[nodiscard]] std::span<std::byte> memory() const {
+    return {static_cast<std::byte*>(region_.get_address()), region_.get_size()};
+  }
   [[nodiscard]] const std::string& name() const { return name_; }
 
   // Removes the name. By the master when it ends; a later create() would replace it anyway.
@@ -153,6 +159,7 @@ class Segment {
   FileTable files_;
   std::span<LogBuffer> log_buffers_;
   std::span<OutboxRecord> outboxes_;
+  std::span<PermitSet> permits_;
 };
 
 // One number for the sizes and places of all that the segment holds: two builds with the same one and the

@@ -287,6 +287,7 @@ std::string_view to_string(Phase phase) {
     case Phase::kBody: return "body";
     case Phase::kHandling: return "handling";
     case Phase::kResponse: return "response";
+    case Phase::kStreaming: return "streaming";
     case Phase::kParked: return "parked";
     case Phase::kLingering: return "lingering";
   }

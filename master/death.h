@@ -27,6 +27,7 @@ struct Death {
 struct DeathContext {
   bool watchdog_fired = false;  // it had been sent a signal for being too long in one request
   bool oom_kill_seen = false;   // the kernel has counted an OOM kill since the last death
+  bool serving = false;         // it was in the middle of a request, and not about to retire
   bool asked_for = false;       // the master itself had sent SIGKILL, for another reason than the above
 };
 

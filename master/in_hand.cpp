@@ -13,6 +13,7 @@ bool in_hand(const Segment& segment, int fd) {
     case Phase::kBody:
     case Phase::kHandling:
     case Phase::kResponse:
+    case Phase::kStreaming:
     case Phase::kParked: return true;
     case Phase::kLingering: return false;
     case Phase::kHead: break;

@@ -280,6 +280,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   entry.state.store(WorkerState::kStarting, std::memory_order_release);
 
   segment_.outboxes()[worker.index].spill_fd.store(-1, std::memory_order_relaxed);
+  segment_.outboxes()[worker.index].made_fd.store(-1, std::memory_order_relaxed);
   // Until it is ready: what it and its libraries read at the start is theirs, not a dead worker's.
   entry.flight.files_in_motion.store(1, std::memory_order_relaxed);
   Spawned spawned = spawn_worker([&] {
@@ -313,8 +314,9 @@ bool Master::owns(int fd) const {
   const auto look_at = [&](const Generation* generation) {
     if (generation == nullptr) return;
     own = own || generation->access_log->fd() == fd;
-    generation->router.for_each_route(
-        [&](const serve::Route& route) { own = own || route.root.get() == fd; });
+    generation->router.for_each_route([&](const serve::Route& route) {
+      own = own || route.root.get() == fd || (route.module && route.module->fd() == fd);
+    });
   };
   look_at(current_.get());
   look_at(pending_.get());
@@ -342,9 +344,12 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   ::epoll_ctl(own_epoll_.get(), EPOLL_CTL_DEL, worker.pidfd.get(), nullptr);
   worker.pidfd.reset();
   const bool sigkill = info.si_code != CLD_EXITED && info.si_status == SIGKILL;
-  const Death death = classify_death(info, {worker.watchdog.fired(), sigkill && oom_.moved(), worker.killed});
-  if (death.cause != Cause::kRetired)
-    reclaimer_.on_death(segment_.scoreboard()[worker.index].flight.phase.load(std::memory_order_relaxed));
+  const WorkerEntry& entry = segment_.scoreboard()[worker.index];
+  const FlightPhase phase = entry.flight.phase.load(std::memory_order_relaxed);
+  const bool serving = phase == FlightPhase::kServing && entry.state.load() == WorkerState::kReady;
+  const Death death =
+      classify_death(info, {worker.watchdog.fired(), sigkill && oom_.moved(), serving, worker.killed});
+  if (death.cause != Cause::kRetired) reclaimer_.on_death(phase);
   LastMoments moments = last_moments(segment_, worker.index, generation.router, monotonic_ns());
   if (generation.orphaned) moments.crash.frames.clear();  // addresses in another program than this one
   const std::vector<Recovered> held =
@@ -373,6 +378,8 @@ void Master::bury(const WorkerProcess& worker) {
   entry.flight.limit_ms.store(0, std::memory_order_relaxed);
   entry.retire.store(0, std::memory_order_relaxed);
   entry.crash.frame_count.store(0, std::memory_order_relaxed);
+  entry.flight.retries.store(0, std::memory_order_relaxed);
+  entry.complaint[0] = '\0';
   entry.flight.private_file.store(-1, std::memory_order_relaxed);
   entry.flight.sockets_in_motion.store(0, std::memory_order_relaxed);
   entry.flight.files_in_motion.store(0, std::memory_order_relaxed);

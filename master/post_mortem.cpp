@@ -95,6 +95,7 @@ LastMoments last_moments(const Segment& segment, Holder dead, const serve::Route
   moments.lived_s = seconds_between(entry.started_ns.load(std::memory_order_relaxed), now_ns);
   moments.requests = entry.counters.requests.load(std::memory_order_relaxed);
   moments.crash = crash_of(entry.crash);
+  if (!moments.was_ready) moments.complaint = entry.complaint;
   moments.phase = flight.phase.load(std::memory_order_relaxed);
   if (moments.phase == FlightPhase::kWaiting) return moments;
   moments.busy_s = seconds_between(flight.since_ns.load(std::memory_order_relaxed), now_ns);

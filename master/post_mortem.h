@@ -39,6 +39,7 @@ struct LastMoments {
   std::string route;           // the path of the route that made the response; empty when none did
   std::string peer;            // whose connection it was; empty when it had none
   Crash crash;
+  std::string complaint;  // of one that could not start: why not; empty: it did not say
 };
 
 // Has to be called before the master lets anybody else have what the dead one held, and its entry.

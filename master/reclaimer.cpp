@@ -103,6 +103,7 @@ std::vector<bool> Reclaimer::named() const {
     if (!segment_.scoreboard()[i].has_process()) continue;
     name(segment_.scoreboard()[i].flight.private_file.load(std::memory_order_relaxed));
     name(segment_.outboxes()[i].spill_fd.load(std::memory_order_relaxed));
+    name(segment_.outboxes()[i].made_fd.load(std::memory_order_relaxed));
   }
   return known;
 }

@@ -79,6 +79,7 @@ Outcome Heir::resolve() {
       return answer(death_.cause == Cause::kWatchdog ? Verdict::kHandlerTimeout : Verdict::kFailed);
     case Phase::kResponse: return resume();
     case Phase::kParked: return go_on_parked();
+    case Phase::kStreaming: return give_up();
     case Phase::kLingering: break;
   }
   return show_out();
@@ -144,7 +145,7 @@ Outcome Heir::begin_again() {
 Outcome Heir::blame() {
   if (death_.cause == Cause::kWatchdog) return answer(Verdict::kHandlerTimeout);
   slot_.crashes += 1;
-  if (slot_.crashes <= config_.limits.retries) return Outcome::kBegunAgain;
+  if (slot_.crashes <= flight_.retries.load(std::memory_order_relaxed)) return Outcome::kBegunAgain;
   return answer(Verdict::kFailed);
 }
 
@@ -198,7 +199,7 @@ Outcome Heir::show_out() {
 // The event that the shutdown brings has a worker close it, and log what was being sent: the client may have
 // all of it.
 Outcome Heir::give_up() {
-  if (slot_.phase == Phase::kResponse) {
+  if (slot_.phase == Phase::kResponse || slot_.phase == Phase::kStreaming) {
     notes_.parked = record_.last;
     notes_.parked.sent =
         counts_ ? std::min(counts_->written - slot_.bytes_out, record_.last.bytes) : record_.sent;
@@ -241,6 +242,7 @@ std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder d
   }
   segment.scoreboard()[dead].flight.pinned_file.store(0, std::memory_order_seq_cst);
   segment.files().abandon_all_of(dead);
+  for (PermitSet& permits : segment.permits()) permits.release(dead);
   if (access_log_fd >= 0) segment.log_buffers()[dead].flush(access_log_fd);
   kick(segment, epoll);
   return held;

@@ -21,14 +21,16 @@ constexpr int kMaxDrains = 16;  // reads per event from a client that is being s
 
 }  // namespace
 
-ConnectionHandler::ConnectionHandler(const WorkerContext& context, AccessLog& log)
+ConnectionHandler::ConnectionHandler(const WorkerContext& context, app::ModuleHost& modules, AccessLog& log)
     : context_(context),
       counters_(context.counters()),
       flight_(context.flight()),
       table_(context.segment.connections()),
       log_(log),
+      modules_(modules),
+      spool_place_{context.config.server.spool_dir, context.config.limits.spool_memory},
       files_(context.segment.files(), flight_, counters_, context.index),
-      dispatcher_(context.router, files_, context.segment, flight_),
+      dispatcher_(context.router, modules, files_, context.segment, flight_),
       outbox_(context.segment.outboxes()[context.index]) {
   parser_limits_.header_bytes = context.config.limits.header_bytes;
   parser_limits_.target_bytes = std::min<std::size_t>(8'192, context.config.limits.header_bytes);
@@ -85,7 +87,8 @@ ConnectionHandler::Next ConnectionHandler::run() {
     case Phase::kParked: return resume_response();
     case Phase::kLingering: return drain();
     case Phase::kHandling:
-    case Phase::kResponse: break;  // never handed back so (master/recovery.h)
+    case Phase::kResponse:
+    case Phase::kStreaming: break;  // never handed back so (master/recovery.h)
   }
   return Next::kClose;
 }
@@ -121,7 +124,7 @@ ConnectionHandler::Next ConnectionHandler::fail_request(int status) {
       break;
     default:
       if (request_.framing != http::BodyFraming::kNone &&
-          body_in_buffer(data.substr(length), body_bytes) != BodyResult::kComplete) {
+          body_in_buffer(data.substr(length), begin_exchange(), body_bytes) != BodyResult::kComplete) {
         return refuse(status, "", 0);
       }
       length += body_bytes;
@@ -157,26 +160,35 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
     if (parsed.status == http::ParseStatus::kError) return refuse(parsed.error, parsed.reason, consumed);
     if (parsed.status == http::ParseStatus::kIncomplete) break;
     std::size_t body_bytes = 0;
+    serve::Exchange exchange = begin_exchange();
+    // What runs the code of a module stands alone: it may stream its response, or crash.
+    if (exchange.endpoint != nullptr && consumed > 0) break;
     if (request_.framing != http::BodyFraming::kNone) {
-      const BodyResult body = body_in_buffer(rest.substr(request_.head_bytes), body_bytes);
+      const BodyResult body = body_in_buffer(rest.substr(request_.head_bytes), exchange, body_bytes);
       if (body == BodyResult::kIncomplete) {
-        if (consumed == 0) return begin_body();
+        if (consumed == 0) return begin_body(exchange);
         break;  // the answers before it leave first; the next event finds it at the front
       }
       if (body != BodyResult::kComplete) return refuse_body(body, consumed);
     }
+    if (exchange.endpoint != nullptr)
+      exchange.body = request_.framing == http::BodyFraming::kChunked
+                          ? std::string_view(body_)
+                          : rest.substr(request_.head_bytes, body_bytes);
     slot_->request_bytes = static_cast<std::uint32_t>(consumed);
-    const bool once = !http::idempotent(request_.method);
+    const bool once = this->once(exchange);
     if (once) {
       if (consumed > 0) break;  // the answers before it leave first: it must be possible to tell it apart
       begin_once(request_.head_bytes + body_bytes);
     }
-    make_reply();
+    make_reply(exchange);
+    if (stream_.begun)
+      return end_stream(request_.head_bytes + body_bytes, rest.size() > request_.head_bytes + body_bytes);
     // What needs a file to be opened is left to a worker that may.
     if (files_.table_lost() && !once) break;
     keep_alive = respond(request_.keep_alive);
     consumed += request_.head_bytes + body_bytes;
-    if (once) break;
+    if (once || exchange.endpoint != nullptr) break;
     // A file's descriptor is pinned for one response only, and the outbox must not grow without bound.
     if (reply_.fd >= 0 || outbox_.memory_bytes() >= kOutboxFlushBytes) break;
   }

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <ctime>
+#include <optional>
+#include <string>
 
 #include "common/clock.h"
 #include "common/descriptor_motion.h"
 #include "worker/access_log.h"
+#include "worker/app/module_host.h"
 #include "worker/context.h"
 #include "worker/http/parser.h"
 #include "worker/inbox.h"
@@ -17,9 +20,9 @@ namespace baton {
 
 // One per worker. handle() runs the whole of it; no state of a connection is kept here between calls, because
 // the next event of that connection may go to another process.
-class ConnectionHandler {
+class ConnectionHandler final : private app::ResponseSink {
  public:
-  ConnectionHandler(const WorkerContext& context, AccessLog& log);
+  ConnectionHandler(const WorkerContext& context, app::ModuleHost& modules, AccessLog& log);
 
   // An event for `fd` has been delivered. Ignores it when the connection is not free to be claimed.
   void handle(int fd, std::uint32_t generation, std::uint64_t now_ns);
@@ -41,20 +44,39 @@ class ConnectionHandler {
   Next wait_for_more(bool served);
 
   // Bodies (Phase::kBody); in connection_body.cpp.
-  enum class BodyResult : std::uint8_t { kComplete, kIncomplete, kTooLarge, kBad, kCutShort, kBroken };
-  BodyResult body_in_buffer(std::string_view rest, std::size_t& body_bytes) const;
-  Next begin_body();
+  enum class BodyResult : std::uint8_t {
+    kComplete,
+    kIncomplete,
+    kTooLarge,
+    kBad,
+    kCutShort,
+    kBroken,
+    kNoRoom,
+  };
+  BodyResult body_in_buffer(std::string_view rest, const serve::Exchange& exchange, std::size_t& body_bytes);
+  [[nodiscard]] std::uint64_t body_limit(const serve::Exchange& exchange) const;
+  Next begin_body(serve::Exchange& exchange);
   Next read_body();
   // Where the decoding of the chunked body stands; null: the slot does not say (a part was lost).
   [[nodiscard]] const ChunkProgress* chunk_progress() const;
   [[nodiscard]] bool body_complete() const;
   BodyResult take_length();
+  BodyResult take_length_to_spool();
   BodyResult take_chunks();
+  [[nodiscard]] bool keeps_body() const { return (slot_->flags & SlotFlags::kKeepBody) != 0; }
+  [[nodiscard]] std::uint64_t body_end() const {  // of a body with a length, counted as Slot::bytes_in
+    return static_cast<std::uint64_t>(slot_->body_offset) + slot_->body_bytes;
+  }
+  bool spool_body(std::string_view bytes, std::uint64_t at);
   Next finish_body();
   Next refuse_body(BodyResult result, std::size_t consumed);
 
   // Responses; in connection_response.cpp.
-  void make_reply();
+  serve::Exchange begin_exchange();
+  [[nodiscard]] bool once(const serve::Exchange& exchange) const;
+  void make_reply(serve::Exchange& exchange);
+  bool begin_response(bool keep_alive);  // counts it; returns whether the connection goes on after it
+  void note_request(ResponseNote& note) const;
   bool respond(
       bool keep_alive);  // appends the reply to the outbox; returns whether the connection goes on after it
   void begin_once(std::size_t request_bytes);
@@ -70,6 +92,21 @@ class ConnectionHandler {
   // How it is handed back when it needs a descriptor and there is none to be had.
   static Next without_descriptor() { return DescriptorMotion::table_lost() ? Next::kRead : Next::kClose; }
 
+  // Handlers of modules; in connection_module.cpp.
+  void run_handler(serve::Exchange& exchange);
+  void use_response(serve::Exchange& exchange, const app::Response& response);
+  int open_file(const std::string& path) override;
+  bool store(std::string_view bytes) override;
+  void discard_stored() override { outbox_.discard_stored(); }
+  bool stream(std::string_view bytes) override;
+  void begin_stream();
+  [[nodiscard]] bool streams_body() const;
+  bool begin_chunk(std::uint64_t bytes);
+  void end_chunk();
+  void append_chunk(std::string_view bytes);
+  bool send_stream();
+  Next end_stream(std::size_t consumed, bool more);
+
   // Endings.
   Next linger();
   Next drain();
@@ -82,6 +119,8 @@ class ConnectionHandler {
   FlightRecord& flight_;
   ConnectionTable table_;
   AccessLog& log_;
+  app::ModuleHost& modules_;
+  SpoolPlace spool_place_;
   serve::FileCache files_;
   serve::Dispatcher dispatcher_;
   http::ParserLimits parser_limits_;
@@ -90,6 +129,7 @@ class ConnectionHandler {
   Outbox outbox_;
   http::Request request_;
   http::Reply reply_;
+  std::string body_;  // one that arrived in chunks, whole
 
   // Of the event in hand.
   int fd_ = -1;
@@ -97,6 +137,17 @@ class ConnectionHandler {
   std::uint64_t started_ns_ = 0;  // of the request in hand
   Tick tick_ = 0;
   std::time_t now_ = 0;
+
+  // Of the handler that runs.
+  const serve::Exchange* exchange_ = nullptr;
+  std::optional<serve::OpenFile> opened_;
+  std::string opened_path_;
+  struct Stream {
+    bool begun = false;
+    bool keep_alive = false;
+    bool failed = false;           // it cannot be brought to its end
+    std::uint64_t blocked_ns = 0;  // since when the client takes nothing
+  } stream_;
 };
 
 }  // namespace baton

@@ -1,14 +1,17 @@
 // Request bodies: Phase::kBody. The head is in the spool; the body is taken from the socket as it arrives.
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 
 #include "common/crash_point.h"
 #include "worker/connection.h"
 #include "worker/deadlines.h"
 #include "worker/http/chunked.h"
+#include "worker/spool.h"
 
 namespace baton {
 
@@ -47,8 +50,9 @@ void store_progress(ChunkProgress& progress, const http::ChunkState& state, std:
 
 // A body that has arrived with its head needs no phase of its own.
 ConnectionHandler::BodyResult ConnectionHandler::body_in_buffer(std::string_view rest,
-                                                                std::size_t& body_bytes) const {
-  const std::uint64_t limit = context_.config.limits.body_bytes;
+                                                                const serve::Exchange& exchange,
+                                                                std::size_t& body_bytes) {
+  const std::uint64_t limit = body_limit(exchange);
   if (request_.framing == http::BodyFraming::kLength) {
     if (request_.content_length > limit) return BodyResult::kTooLarge;
     body_bytes = static_cast<std::size_t>(request_.content_length);
@@ -56,11 +60,13 @@ ConnectionHandler::BodyResult ConnectionHandler::body_in_buffer(std::string_view
   }
   http::ChunkState state;
   std::uint64_t received = 0;
+  body_.clear();
   while (true) {
     const http::ChunkStep step = http::decode_chunked(rest.substr(body_bytes), state);
     body_bytes += step.consumed;
     received += step.data.size();
     if (received > limit) return BodyResult::kTooLarge;
+    if (exchange.endpoint != nullptr) body_ += step.data;
     switch (step.kind) {
       case http::ChunkStep::Kind::kData: break;
       case http::ChunkStep::Kind::kNeedMore: return BodyResult::kIncomplete;
@@ -70,11 +76,16 @@ ConnectionHandler::BodyResult ConnectionHandler::body_in_buffer(std::string_view
   }
 }
 
-ConnectionHandler::Next ConnectionHandler::begin_body() {
+std::uint64_t ConnectionHandler::body_limit(const serve::Exchange& exchange) const {
+  return exchange.endpoint != nullptr ? exchange.endpoint->max_body : context_.config.limits.body_bytes;
+}
+
+ConnectionHandler::Next ConnectionHandler::begin_body(serve::Exchange& exchange) {
+  const bool keep = exchange.endpoint != nullptr;
   if (request_.expect_continue) {
     // A request that would be refused anyway is refused before its body is sent (RFC 9110 10.1.1).
-    make_reply();
-    if (reply_.status >= 400) {
+    if (!keep) make_reply(exchange);
+    if (!keep && reply_.status >= 400) {
       respond(false);
       return flush(request_.head_bytes, false, true);
     }
@@ -89,8 +100,12 @@ ConnectionHandler::Next ConnectionHandler::begin_body() {
     }
   }
   if (!inbox_.spool(fd_, *slot_, request_.head_bytes)) return without_descriptor();
+  if (keep && !fit_spool(*slot_, request_.head_bytes + request_.content_length, spool_place_))
+    return DescriptorMotion::table_lost() ? Next::kRead : refuse_body(BodyResult::kNoRoom, 0);
+  slot_->flags &= static_cast<std::uint8_t>(~SlotFlags::kKeepBody);
+  if (keep) slot_->flags |= SlotFlags::kKeepBody;
   slot_->chunked = request_.framing == http::BodyFraming::kChunked ? 1 : 0;
-  slot_->body_bytes = slot_->chunked != 0 ? context_.config.limits.body_bytes : request_.content_length;
+  slot_->body_bytes = slot_->chunked != 0 ? body_limit(exchange) : request_.content_length;
   ChunkProgress* const chunks = table_.notes(fd_).chunks;
   chunks[1].at = ChunkProgress::kNowhere;
   store_progress(chunks[0], {}, 0, slot_->bytes_in);
@@ -104,7 +119,9 @@ ConnectionHandler::Next ConnectionHandler::begin_body() {
 
 ConnectionHandler::Next ConnectionHandler::read_body() {
   flight_.phase.store(FlightPhase::kReading, std::memory_order_relaxed);
-  const BodyResult result = slot_->chunked != 0 ? take_chunks() : take_length();
+  const BodyResult result = slot_->chunked != 0 ? take_chunks()
+                            : keeps_body()      ? take_length_to_spool()
+                                                : take_length();
   if (result == BodyResult::kComplete) return finish_body();
   if (result == BodyResult::kIncomplete) {
     set_deadline(*slot_, Deadline::kBody,
@@ -119,7 +136,7 @@ ConnectionHandler::Next ConnectionHandler::read_body() {
 
 // bytes_in alone says how far it is: where a worker dies between recv(2) and its note, the kernel knows.
 ConnectionHandler::BodyResult ConnectionHandler::take_length() {
-  const std::uint64_t end = static_cast<std::uint64_t>(slot_->body_offset) + slot_->body_bytes;
+  const std::uint64_t end = body_end();
   for (int i = 0; i < kMaxReads && slot_->bytes_in < end; ++i) {
     const ssize_t n = discard_some(fd_, *slot_, std::min<std::uint64_t>(end - slot_->bytes_in, kReadBytes));
     if (n == 0) return BodyResult::kCutShort;
@@ -135,6 +152,36 @@ ConnectionHandler::BodyResult ConnectionHandler::take_length() {
   return slot_->bytes_in == end ? BodyResult::kComplete : BodyResult::kIncomplete;
 }
 
+// Written first, consumed second, as with a head: whatever has left the socket is in the spool, at the place
+// that bytes_in tells, so that whoever does it again after a death writes the same to the same place.
+ConnectionHandler::BodyResult ConnectionHandler::take_length_to_spool() {
+  const std::uint64_t end = body_end();
+  for (int i = 0; i < kMaxReads && slot_->bytes_in < end; ++i) {
+    switch (inbox_.peek_body(fd_)) {
+      case PeekResult::kData: break;
+      case PeekResult::kNothing: return BodyResult::kIncomplete;
+      case PeekResult::kClosed: return BodyResult::kCutShort;
+      case PeekResult::kBroken: return BodyResult::kBroken;
+    }
+    const std::string_view bytes = inbox_.data().substr(0, end - slot_->bytes_in);
+    if (!spool_body(bytes, slot_->bytes_in - static_cast<std::uint64_t>(slot_->body_offset)))
+      return BodyResult::kNoRoom;
+    crash_point("body-spooled");
+    if (!discard(fd_, *slot_, bytes.size())) return BodyResult::kBroken;
+    crash_point("spooled-taken");
+    slot_->bytes_in += bytes.size();
+    noted(*slot_);
+    bump(counters_.bytes_in, bytes.size());
+  }
+  return slot_->bytes_in == end ? BodyResult::kComplete : BodyResult::kIncomplete;
+}
+
+// `at`: where in the body the bytes are.
+bool ConnectionHandler::spool_body(std::string_view bytes, std::uint64_t at) {
+  return fit_spool(*slot_, slot_->spool_bytes + at + bytes.size(), spool_place_) &&
+         write_all(slot_->spool_fd, bytes.data(), bytes.size(), static_cast<off_t>(slot_->spool_bytes + at));
+}
+
 const ChunkProgress* ConnectionHandler::chunk_progress() const {
   for (const ChunkProgress& progress : table_.notes(fd_).chunks) {
     if (progress.at == slot_->bytes_in) return &progress;
@@ -143,8 +190,7 @@ const ChunkProgress* ConnectionHandler::chunk_progress() const {
 }
 
 bool ConnectionHandler::body_complete() const {
-  if (slot_->chunked == 0)
-    return slot_->bytes_in == static_cast<std::uint64_t>(slot_->body_offset) + slot_->body_bytes;
+  if (slot_->chunked == 0) return slot_->bytes_in == body_end();
   const ChunkProgress* const progress = chunk_progress();
   if (progress == nullptr) return false;
   http::ChunkState state = load_state(*progress);
@@ -171,8 +217,9 @@ ConnectionHandler::BodyResult ConnectionHandler::take_chunks() {
     do {
       step = http::decode_chunked(inbox_.data().substr(taken), state);
       taken += step.consumed;
+      if (received + step.data.size() > slot_->body_bytes) return BodyResult::kTooLarge;
+      if (keeps_body() && !spool_body(step.data, received)) return BodyResult::kNoRoom;
       received += step.data.size();
-      if (received > slot_->body_bytes) return BodyResult::kTooLarge;
     } while (step.kind == http::ChunkStep::Kind::kData);
     if (step.kind == http::ChunkStep::Kind::kError) return BodyResult::kBad;
     ChunkProgress* const both = table_.notes(fd_).chunks;
@@ -195,9 +242,17 @@ ConnectionHandler::Next ConnectionHandler::finish_body() {
   if (http::parse_head(head, parser_limits_, request_).status != http::ParseStatus::kComplete) {
     return refuse(400, "", 0);  // the limits were lowered by a reload meanwhile
   }
-  const bool once = !http::idempotent(request_.method);
+  serve::Exchange exchange = begin_exchange();
+  SpooledBody body;
+  if (exchange.endpoint != nullptr && keeps_body()) {
+    const std::uint64_t length = slot_->chunked != 0 ? chunk_progress()->received : slot_->body_bytes;
+    if (!body.map(slot_->spool_fd, slot_->spool_bytes, length)) return refuse_body(BodyResult::kNoRoom, 0);
+    exchange.body = body.bytes();
+  }
+  const bool once = this->once(exchange);
   if (once) begin_once(request_.head_bytes);
-  make_reply();
+  make_reply(exchange);
+  if (stream_.begun) return end_stream(request_.head_bytes, inbox_.data().size() > request_.head_bytes);
   if (files_.table_lost() && !once) return Next::kWrite;  // for a worker that may open files: at once
   const bool keep_alive = respond(request_.keep_alive);
   const bool more = inbox_.data().size() > request_.head_bytes;
@@ -209,6 +264,10 @@ ConnectionHandler::Next ConnectionHandler::refuse_body(BodyResult result, std::s
     case BodyResult::kTooLarge: return refuse(413, "The request body is too large.", consumed);
     case BodyResult::kBad: return refuse(400, "The chunked body is malformed.", consumed);
     case BodyResult::kCutShort: return refuse(400, "The request body was cut short.", consumed);
+    case BodyResult::kNoRoom:
+      spdlog::error("no room for a request body in memory or in {}: {}", spool_place_.folder,
+                    std::strerror(errno));
+      return refuse(507, "There is no room for the request body.", consumed);
     case BodyResult::kComplete:
     case BodyResult::kIncomplete:
     case BodyResult::kBroken: break;

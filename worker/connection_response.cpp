@@ -24,16 +24,40 @@ std::string_view first_line(std::string_view head) {
 
 }  // namespace
 
-void ConnectionHandler::make_reply() {
+// Finds where the request in hand goes; what cannot go anywhere has its reply then.
+serve::Exchange ConnectionHandler::begin_exchange() {
+  flight_.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
+  reply_.reset();
+  serve::Exchange exchange{.request = request_,
+                           .peer = table_.notes(fd_).peer,
+                           .tick = tick_,
+                           .now = now_,
+                           .reply = reply_,
+                           .path = {},
+                           .body = {}};
+  exchange.replied = !dispatcher_.find(exchange);
+  return exchange;
+}
+
+// Whether it must not be begun again, as nobody knows how far it got (RFC 9110 9.2.2).
+bool ConnectionHandler::once(const serve::Exchange& exchange) const {
+  if (exchange.endpoint != nullptr && exchange.endpoint->idempotent) return !*exchange.endpoint->idempotent;
+  return !http::idempotent(request_.method);
+}
+
+void ConnectionHandler::make_reply(serve::Exchange& exchange) {
   flight_.phase.store(FlightPhase::kServing, std::memory_order_relaxed);
   // Each request of a batch has a time of its own.
   flight_.since_ns.store(started_ns_, std::memory_order_relaxed);
-  flight_.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
   flight_.set_request(request_.request_line);
-  reply_.reset();
   crash_point("handler-begun");
-  serve::Exchange exchange{request_, table_.notes(fd_).peer, tick_, now_, reply_, {}, nullptr};
-  dispatcher_.dispatch(exchange);
+  stream_ = {};
+  if (exchange.endpoint != nullptr) {
+    run_handler(exchange);
+  } else if (!exchange.replied) {
+    dispatcher_.serve(exchange);
+  }
+  if (stream_.begun) return;
   if (exchange.route != nullptr) reply_.fields += exchange.route->header_lines;
 }
 
@@ -45,16 +69,26 @@ void ConnectionHandler::begin_once(std::size_t request_bytes) {
   note_handled(request_.target);
 }
 
-bool ConnectionHandler::respond(bool keep_alive) {
+bool ConnectionHandler::begin_response(bool keep_alive) {
   bump(counters_.requests);
   ++slot_->requests;
   const std::uint32_t most = context_.config.limits.requests_per_connection;
-  keep_alive = keep_alive && !reply_.close && !stopping() && (most == 0 || slot_->requests < most);
+  return keep_alive && !reply_.close && !stopping() && (most == 0 || slot_->requests < most);
+}
+
+// For the access log, should somebody else have to write the line.
+void ConnectionHandler::note_request(ResponseNote& note) const {
+  note.set_text(request_.request_line, log_.enabled() ? request_.field("referer") : std::string_view{},
+                log_.enabled() ? request_.field("user-agent") : std::string_view{});
+}
+
+bool ConnectionHandler::respond(bool keep_alive) {
+  keep_alive = begin_response(keep_alive);
   const std::uint64_t before = outbox_.total();
   const bool head_only = request_.method == http::Method::kHead;
   ResponseNote& last = outbox_.last();
   last.head_bytes = static_cast<std::uint32_t>(
-      http::compose(reply_, {head_only, keep_alive, request_.minor}, now_, outbox_));
+      http::compose(reply_, {head_only, keep_alive, false, request_.minor}, now_, outbox_));
   last.bytes = outbox_.total() - before;
   last.status = static_cast<std::uint16_t>(reply_.status);
   last.started_ns = started_ns_;
@@ -80,8 +114,7 @@ ConnectionHandler::Next ConnectionHandler::refuse(int status, std::string_view r
 ConnectionHandler::Next ConnectionHandler::flush(std::size_t consumed, bool keep_alive, bool linger) {
   flight_.phase.store(FlightPhase::kSending, std::memory_order_relaxed);
   ResponseNote& last = outbox_.last();
-  last.set_text(request_.request_line, log_.enabled() ? request_.field("referer") : std::string_view{},
-                log_.enabled() ? request_.field("user-agent") : std::string_view{});
+  note_request(last);
   slot_->request_bytes = static_cast<std::uint32_t>(consumed);
   slot_->response_bytes = outbox_.total();
   slot_->flags &= static_cast<std::uint8_t>(~(SlotFlags::kCloseAfter | SlotFlags::kLingerAfter));
@@ -185,7 +218,8 @@ void ConnectionHandler::record(std::uint64_t sent) {
   context_.entry().latency.record(now - started_ns_);
   bump(counters_.responses[std::clamp(last.status / 100, 1, 5) - 1]);
   if (log_.enabled()) {
-    const std::uint64_t body = sent - std::min<std::uint64_t>(sent, last.head_bytes);
+    const std::uint64_t all = last.streamed + sent;
+    const std::uint64_t body = all - std::min<std::uint64_t>(all, last.head_bytes);
     log_.add({table_.notes(fd_).peer, request_.request_line, request_.field("referer"),
               request_.field("user-agent"), last.status, body, now - started_ns_},
              now_, now);
@@ -201,7 +235,8 @@ void ConnectionHandler::record_parked() {
   context_.entry().latency.record(now - note.started_ns);
   bump(counters_.responses[std::clamp(note.status / 100, 1, 5) - 1]);
   if (log_.enabled()) {
-    const std::uint64_t body = note.sent - std::min<std::uint64_t>(note.sent, note.head_bytes);
+    const std::uint64_t all = note.streamed + note.sent;
+    const std::uint64_t body = all - std::min<std::uint64_t>(all, note.head_bytes);
     log_.add({table_.notes(fd_).peer, note.request_line(), note.referer(), note.agent(), note.status, body,
               now - note.started_ns},
              now_, now);

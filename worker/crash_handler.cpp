@@ -8,6 +8,8 @@
 
 #include <iterator>
 
+#include "worker/app/protection.h"
+
 namespace baton {
 
 namespace {
@@ -16,6 +18,8 @@ constexpr int kFatalSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSY
 constexpr int kOwnFrames = 8;  // of the handler, and the signal trampoline
 
 alignas(64) char handler_stack[std::size_t{64} * 1024];
+alignas(64) char app_handler_stack[sizeof handler_stack];
+volatile sig_atomic_t app_thread = 0;
 CrashRecord* crash_record = nullptr;
 struct sigaction actions_before[NSIG];
 
@@ -53,6 +57,13 @@ void record_crash(CrashRecord& record, const siginfo_t& info, std::uint64_t at) 
 }
 
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {
+  app::Protection::allow();  // a signal handler begins without any right to what is guarded
+  const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
+  const bool sent = info->si_code <= 0 && info->si_pid != ::getpid();
+  if (signal == SIGABRT && sent && app_thread != 0 && self != app_thread) {
+    ::syscall(SYS_tgkill, ::getpid(), static_cast<pid_t>(app_thread), signal);
+    return;
+  }
   record_crash(*crash_record, *info, interrupted_at(context));
   // Sent again, with all that the kernel said of it, it is delivered as soon as this handler has returned: at
   // the very instruction, so a core dump shows the fault and not this handler.
@@ -60,16 +71,28 @@ void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::syscall(SYS_gettid), signal, info);
 }
 
+void use_stack(char (&memory)[sizeof handler_stack]) {
+  stack_t stack{};
+  stack.ss_sp = memory;
+  stack.ss_size = sizeof memory;
+  ::sigaltstack(&stack, nullptr);
+}
+
 }  // namespace
+
+void use_crash_stack() {
+  use_stack(app_handler_stack);
+}
+
+void report_aborts_of(pid_t thread) {
+  app_thread = thread;
+}
 
 void install_crash_handler(CrashRecord& record) {
   crash_record = &record;
   void* frame = nullptr;
   ::backtrace(&frame, 1);  // the first call loads libgcc
-  stack_t stack{};
-  stack.ss_sp = handler_stack;
-  stack.ss_size = sizeof handler_stack;
-  ::sigaltstack(&stack, nullptr);
+  use_stack(handler_stack);
   struct sigaction action {};
   action.sa_sigaction = on_fatal_signal;
   // A fault within the handler finds its signal blocked, and the kernel ends the process.

@@ -1,6 +1,8 @@
 // What a worker still does when a fatal signal ends it: says where, for the master's post-mortem.
 #pragma once
 
+#include <sys/types.h>
+
 #include "common/scoreboard.h"
 
 namespace baton {
@@ -11,5 +13,12 @@ namespace baton {
 // overflow of the usual one can be told as well; that stack is the calling thread's. Call it once, before
 // anything is served: it loads what backtrace(3) needs, which could not be done later.
 void install_crash_handler(CrashRecord& record);
+
+// Gives the calling thread, which is to be the app thread, a stack of its own for the handler.
+void use_crash_stack();
+
+// The thread whose doing a SIGABRT from outside asks for: the watchdog sends it to the process, and the event
+// thread only waits for the app thread. 0: the process has no other thread.
+void report_aborts_of(pid_t thread);
 
 }  // namespace baton

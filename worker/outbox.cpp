@@ -16,6 +16,7 @@
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
 #include "common/unique_fd.h"
+#include "worker/spool.h"
 
 namespace baton {
 
@@ -28,18 +29,6 @@ struct ScriptPiece {
   std::int64_t offset = 0;
   std::int64_t length = 0;
 };
-
-bool write_all(int fd, const void* data, std::size_t size, off_t at) {
-  const char* bytes = static_cast<const char*>(data);
-  while (size > 0) {
-    const ssize_t n = ::pwrite(fd, bytes, size, at);
-    if (n <= 0) return false;
-    bytes += n;
-    at += n;
-    size -= static_cast<std::size_t>(n);
-  }
-  return true;
-}
 
 constexpr int kMemory = -1;    // OutboxRecord::Piece::fd: bytes of the record
 constexpr int kOverflow = -2;  // bytes of the worker's own memory
@@ -174,21 +163,72 @@ SendResult send_range(int socket, int source, Slot& slot, std::uint64_t& sent, o
 
 Outbox::Outbox(OutboxRecord& record) : record_(record) {
   record_.spill_fd.store(-1, std::memory_order_relaxed);  // of whoever had this entry before
+  record_.made_fd.store(-1, std::memory_order_relaxed);
   clear();
 }
 
 void Outbox::clear() {
-  if (const int spilled = record_.spill_fd.load(std::memory_order_relaxed); spilled >= 0) {
-    const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
-    record_.spill_fd.store(-1, std::memory_order_relaxed);
-    ::close(spilled);
-  }
+  drop(record_.spill_fd);
+  drop(record_.made_fd);
   record_.piece_count = record_.memory_bytes = record_.incomplete = 0;
   record_.last.status = 0;
   overflow_.clear();
   next_ = 0;
   done_ = spilled_ = 0;
+  stored_ = 0;
+  record_.last.streamed = 0;
   total_ = sent_ = record_.sent = 0;
+}
+
+void Outbox::drop(std::atomic<std::int32_t>& file) {
+  const int fd = file.load(std::memory_order_relaxed);
+  if (fd < 0) return;
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  file.store(-1, std::memory_order_relaxed);
+  ::close(fd);
+}
+
+bool Outbox::store(std::string_view bytes, const SpoolPlace& place) {
+  const int fd = stored_fd();
+  const bool moves = fd >= 0 && stored_ <= place.memory_bytes && stored_ + bytes.size() > place.memory_bytes;
+  if (fd < 0 || moves) {
+    const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+    if (!motion) return false;
+    UniqueFd fresh = open_spool("baton-made", stored_ + bytes.size(), place);
+    if (!fresh || (moves && !copy_file(fd, fresh.get(), static_cast<off_t>(stored_)))) return false;
+    record_.made_fd.store(fresh.release(), std::memory_order_relaxed);
+    if (moves) ::close(fd);
+  }
+  if (!write_all(stored_fd(), bytes.data(), bytes.size(), static_cast<off_t>(stored_))) return false;
+  stored_ += bytes.size();
+  return true;
+}
+
+void Outbox::discard_stored() {
+  drop(record_.made_fd);
+  stored_ = 0;
+}
+
+std::uint64_t Outbox::forget_sent() {
+  const std::uint64_t sent = sent_;
+  OutboxRecord::Piece* const pieces = record_.pieces;
+  std::copy(pieces + next_, pieces + record_.piece_count, pieces);
+  record_.piece_count -= next_;
+  if (record_.piece_count == 0) {
+    record_.memory_bytes = 0;
+    // Emptied, not written over: sendfile(2) has handed on its very pages, and they may still be on their
+    // way.
+    const int spilled = record_.spill_fd.load(std::memory_order_relaxed);
+    if (spilled >= 0 && ::ftruncate(spilled, 0) == 0) spilled_ = 0;
+  } else {
+    pieces[0].offset += done_;
+    pieces[0].length -= done_;
+  }
+  next_ = 0;
+  done_ = 0;
+  total_ -= sent;
+  sent_ = record_.sent = 0;
+  return sent;
 }
 
 void Outbox::add_piece(int fd, off_t offset, off_t length) {
@@ -203,7 +243,12 @@ void Outbox::add_piece(int fd, off_t offset, off_t length) {
 void Outbox::append(std::string_view bytes) {
   if (bytes.empty()) return;
   const auto length = static_cast<off_t>(bytes.size());
-  if (record_.memory_bytes + bytes.size() > OutboxRecord::kMemoryBytes || !overflow_.empty()) {
+  // Once some of it has been spilled what follows is as well: many small parts shall not become many pieces.
+  const int spilled = record_.spill_fd.load(std::memory_order_relaxed);
+  const bool behind_spilled =
+      spilled >= 0 && record_.piece_count > 0 && record_.pieces[record_.piece_count - 1].fd == spilled;
+  if (record_.memory_bytes + bytes.size() > OutboxRecord::kMemoryBytes || behind_spilled ||
+      !overflow_.empty()) {
     if (spill(bytes)) return;
     record_.incomplete = 1;
     add_piece(kOverflow, static_cast<off_t>(overflow_.size()), length);
@@ -213,7 +258,7 @@ void Outbox::append(std::string_view bytes) {
   const auto at = static_cast<off_t>(record_.memory_bytes);
   std::memcpy(record_.memory + at, bytes.data(), bytes.size());
   record_.memory_bytes += static_cast<std::uint32_t>(bytes.size());
-  if (record_.piece_count > 0 && record_.pieces[record_.piece_count - 1].fd == kMemory) {
+  if (record_.piece_count > next_ && record_.pieces[record_.piece_count - 1].fd == kMemory) {
     record_.pieces[record_.piece_count - 1].length += length;
     total_ += bytes.size();
   } else {
@@ -232,7 +277,14 @@ bool Outbox::spill(std::string_view bytes) {
     record_.spill_fd.store(fd, std::memory_order_relaxed);
   }
   if (!write_all(fd, bytes.data(), bytes.size(), spilled_)) return false;
-  add_piece(fd, spilled_, static_cast<off_t>(bytes.size()));
+  OutboxRecord::Piece* const last =
+      record_.piece_count > next_ ? &record_.pieces[record_.piece_count - 1] : nullptr;
+  if (last != nullptr && last->fd == fd && last->offset + last->length == spilled_) {
+    last->length += static_cast<off_t>(bytes.size());
+    total_ += bytes.size();
+  } else {
+    add_piece(fd, spilled_, static_cast<off_t>(bytes.size()));
+  }
   spilled_ += static_cast<off_t>(bytes.size());
   return true;
 }

@@ -10,6 +10,7 @@
 
 #include "common/connection_table.h"
 #include "common/outbox_record.h"
+#include "worker/spool.h"
 
 namespace baton {
 
@@ -38,6 +39,17 @@ class Outbox {
   // file.
   void append_file(int fd, off_t offset, off_t length);
 
+  // Sets a part of a body aside, in a file of its own which append_file() can name then: for one that is not
+  // to be held in memory, and whose length is not known yet. False: no room, or no descriptor.
+  [[nodiscard]] bool store(std::string_view bytes, const SpoolPlace& place);
+  void discard_stored();
+  [[nodiscard]] int stored_fd() const { return record_.made_fd.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t stored_bytes() const { return stored_; }
+
+  // While a response is sent before it is complete: forgets what has been sent, so that total() and sent()
+  // count what remains. Returns how much that was.
+  std::uint64_t forget_sent();
+
   [[nodiscard]] std::uint64_t total() const { return total_; }  // bytes appended since clear()
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   [[nodiscard]] std::size_t memory_bytes() const { return record_.memory_bytes; }
@@ -56,6 +68,7 @@ class Outbox {
   SendResult send_pieces(int socket, Slot& slot);
   bool spill(std::string_view bytes);
   void add_piece(int fd, off_t offset, off_t length);
+  void drop(std::atomic<std::int32_t>& file);
 
   OutboxRecord& record_;
   std::string overflow_;    // what neither the record nor a memfd could take: sent, but lost with this worker
@@ -64,6 +77,7 @@ class Outbox {
   std::uint64_t total_ = 0;
   std::uint64_t sent_ = 0;
   off_t spilled_ = 0;
+  std::uint64_t stored_ = 0;
 };
 
 // Parks what follows the first `sent` bytes of `record` in the slot, as a file range with a descriptor of its

@@ -9,6 +9,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <exception>
+#include <memory>
+#include <span>
 #include <string>
 
 #include "common/crash_point.h"
@@ -17,6 +20,8 @@
 #include "common/log.h"
 #include "worker/acceptor.h"
 #include "worker/access_log.h"
+#include "worker/app/module_host.h"
+#include "worker/app/protection.h"
 #include "worker/connection.h"
 #include "worker/crash_handler.h"
 #include "worker/master_watch.h"
@@ -99,13 +104,39 @@ bool await_switch(const WorkerContext& context, pid_t master) {
   return true;
 }
 
+// Ends the process, the reason noted for the master, if the modules cannot be used.
+std::unique_ptr<app::ModuleHost> start_modules(const WorkerContext& context) {
+  WorkerEntry& entry = context.entry();
+  try {
+    bool guarded = true;
+    if (context.router.has_modules()) {
+      const std::span<std::byte> memory = context.segment.memory();
+      guarded = app::Protection::guard(memory.data(), memory.size());
+    }
+    auto modules = std::make_unique<app::ModuleHost>(context.config, context.router);
+    report_aborts_of(modules->app_thread());
+    modules->start();
+    const bool first = entry.ordinal.load(std::memory_order_relaxed) == 0 &&
+                       entry.restarts.load(std::memory_order_relaxed) == 0;
+    if (!guarded && first)
+      spdlog::info(
+          "this CPU has no protection keys: a wild write in a module can reach what the workers share");
+    return modules;
+  } catch (const std::exception& error) {
+    spdlog::error("{}", error.what());
+    std::strncpy(entry.complaint, error.what(), sizeof entry.complaint - 1);
+    ::_exit(WorkerExit::kCannotStart);
+  }
+}
+
 class Worker {
  public:
-  explicit Worker(const WorkerContext& context)
+  Worker(const WorkerContext& context, app::ModuleHost& modules)
       : context_(context),
+        modules_(modules),
         log_(context.segment.log_buffers()[context.index], context.config.log.access_format,
              context.access_log_fd),
-        connections_(context, log_),
+        connections_(context, modules, log_),
         master_(context.segment, context.epoll),
         limit_ms_(static_cast<std::uint32_t>(context.config.timeouts.handler.count())),
         most_requests_(own_request_limit(context.config.limits.requests_per_worker, ::getpid())) {}
@@ -114,6 +145,7 @@ class Worker {
     FlightRecord& flight = context_.flight();
     const ConnectionTable table = context_.segment.connections();
     flight.limit_ms.store(limit_ms_, std::memory_order_relaxed);
+    flight.retries.store(context_.config.limits.retries, std::memory_order_relaxed);
     while (!retiring()) {
       if (frozen()) {
         await_thaw();
@@ -151,10 +183,20 @@ class Worker {
     context_.entry().state.store(WorkerState::kRetiring, std::memory_order_relaxed);
     if (past_request_limit()) spdlog::info("retires: requests_per_worker is reached");
     log_.flush();
+    stop_modules();
     master_.look_now();
   }
 
  private:
+  // Under the watchdog, like a request.
+  void stop_modules() {
+    FlightRecord& flight = context_.flight();
+    flight.since_ns.store(monotonic_ns(), std::memory_order_relaxed);
+    flight.phase.store(FlightPhase::kServing, std::memory_order_relaxed);
+    modules_.stop();
+    flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
+  }
+
   [[nodiscard]] bool frozen() const {
     return context_.segment.header().frozen.load(std::memory_order_acquire) != 0;
   }
@@ -182,6 +224,7 @@ class Worker {
   }
 
   const WorkerContext& context_;
+  app::ModuleHost& modules_;
   AccessLog log_;
   ConnectionHandler connections_;
   MasterWatch master_;
@@ -207,7 +250,8 @@ void run_worker(const WorkerContext& context) {
   crash_point("worker-start");
   if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
   if (!take_identity(context.config.server, context.router)) ::_exit(WorkerExit::kCannotStart);
-  Worker worker(context);
+  const std::unique_ptr<app::ModuleHost> modules = start_modules(context);
+  Worker worker(context, *modules);
   context.flight().files_in_motion.fetch_add(1, std::memory_order_release);  // odd since it was cloned
   if (await_switch(context, master)) worker.run(while_waiting);
   ::_exit(WorkerExit::kRetired);

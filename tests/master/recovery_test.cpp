@@ -91,6 +91,7 @@ class RecoveryTest : public testing::Test {
     FlightRecord& flight = segment_.scoreboard()[kDead].flight;
     flight.connection = static_cast<std::uint32_t>(fd_);
     flight.phase = phase;
+    flight.retries = config_.limits.retries;
   }
   void consume(std::size_t bytes) const {
     ASSERT_EQ(::recv(fd_, nullptr, bytes, MSG_TRUNC), static_cast<ssize_t>(bytes));
@@ -111,7 +112,8 @@ class RecoveryTest : public testing::Test {
   serve::Router router_{config_};
   WorkerContext context_{segment_, config_, router_, epoll_, kWorker, 1, -1, -1};
   AccessLog log_{segment_.log_buffers()[kWorker], LogConfig::AccessFormat::kCombined, -1};
-  ConnectionHandler worker_{context_, log_};
+  app::ModuleHost modules_{config_, router_};
+  ConnectionHandler worker_{context_, modules_, log_};
   Death death_{Cause::kCrashed, SIGSEGV, false};
   std::unique_ptr<Client> client_;
   int fd_ = -1;

@@ -74,7 +74,8 @@ std::size_t compose(const Reply& reply, const ComposeContext& context, std::time
   }
   // 204 and 304 end with their head whatever they say (RFC 9112 6.3); a length there would only mislead.
   const bool bodiless = reply.status == 204 || reply.status == 304;
-  if (!bodiless) append_content_length(reply.body_bytes(), outbox);
+  if (!bodiless && !context.streamed) append_content_length(reply.body_bytes(), outbox);
+  if (!bodiless && context.streamed && context.minor == 1) outbox.append("Transfer-Encoding: chunked\r\n");
   if (!context.keep_alive) {
     outbox.append("Connection: close\r\n");
   } else if (context.minor == 0) {
@@ -83,7 +84,7 @@ std::size_t compose(const Reply& reply, const ComposeContext& context, std::time
   outbox.append(reply.fields);
   outbox.append("\r\n");
   const auto head_bytes = static_cast<std::size_t>(outbox.total() - before);
-  if (!bodiless && !context.head_only) append_body(reply, outbox);
+  if (!bodiless && !context.head_only && !context.streamed) append_body(reply, outbox);
   return head_bytes;
 }
 

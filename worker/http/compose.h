@@ -13,6 +13,7 @@ namespace baton::http {
 struct ComposeContext {
   bool head_only = false;  // HEAD: the same fields and Content-Length, no body
   bool keep_alive = true;  // whether the connection goes on after this response
+  bool streamed = false;   // the body follows later: chunked, or to the end of the connection for HTTP/1.0
   std::uint8_t minor = 1;  // of the request: 1.0 clients must be told that the connection stays open
 };
 

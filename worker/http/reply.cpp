@@ -1,5 +1,8 @@
 #include "worker/http/reply.h"
 
+#include "worker/http/chars.h"
+#include "worker/http/request.h"
+
 namespace baton::http {
 
 void Reply::reset() {
@@ -18,6 +21,20 @@ void Reply::reset() {
 
 void Reply::header(std::string_view name, std::string_view value) {
   fields.append(name).append(": ").append(value).append("\r\n");
+}
+
+void Reply::remove_header(std::string_view name) {
+  std::string lower(name);
+  for (char& c : lower) c = to_lower(c);
+  for (std::size_t line = 0; line < fields.size();) {
+    const std::size_t next = fields.find("\r\n", line) + 2;
+    const std::string_view own = std::string_view(fields).substr(line, fields.find(':', line) - line);
+    if (iequals(own, lower)) {
+      fields.erase(line, next - line);
+    } else {
+      line = next;
+    }
+  }
 }
 
 std::uint64_t Reply::body_bytes() const {

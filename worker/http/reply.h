@@ -38,6 +38,8 @@ struct Reply {
   void reset();
   // Appends a header line. Neither part may hold CR or LF.
   void header(std::string_view name, std::string_view value);
+  // Removes the lines of this name, in any case.
+  void remove_header(std::string_view name);
   void use_text() {
     body = Body::kBytes;
     bytes = text;

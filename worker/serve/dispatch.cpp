@@ -32,27 +32,51 @@ bool refused(Exchange& exchange, std::string_view allow) {
 
 }  // namespace
 
-void Dispatcher::dispatch(Exchange& exchange) {
+bool Dispatcher::find(Exchange& exchange) {
   const http::Request& request = exchange.request;
   if (request.path == "*") {  // OPTIONS *: the server as a whole (RFC 9110 9.3.7)
     exchange.reply.status = 204;
     exchange.reply.header("Allow", kAllowAny);
-    return;
+    return false;
   }
-  if (request.method == http::Method::kConnect)
-    return method_not_allowed(exchange, kAllowAny);  // it has no path
+  if (request.method == http::Method::kConnect) {  // it has no path
+    method_not_allowed(exchange, kAllowAny);
+    return false;
+  }
   path_.resize(request.path.size() + 1);
   const auto normalized = http::normalize_path(request.path, path_);
   if (!normalized) {
     error_reply(exchange, 400, "The path cannot be decoded, or leaves the root.");
     exchange.reply.close = true;
-    return;
+    return false;
   }
   exchange.path = *normalized;
   exchange.route = router_.find(request.host, exchange.path);
-  if (exchange.route == nullptr) return error_reply(exchange, 404);
+  if (exchange.route == nullptr) {
+    error_reply(exchange, 404);
+    return false;
+  }
   flight_.route.store(exchange.route->number, std::memory_order_relaxed);
-  if (!exchange.route->allows(exchange.peer)) return error_reply(exchange, 403);
+  if (!exchange.route->allows(exchange.peer)) {
+    error_reply(exchange, 403);
+    return false;
+  }
+  return !exchange.route->module || find_endpoint(exchange);
+}
+
+bool Dispatcher::find_endpoint(Exchange& exchange) {
+  const app::Module& module = *modules_.find(*exchange.route);
+  module.routes().find(exchange.request.method, exchange.path.substr(exchange.route->prefix.size()), match_);
+  if (match_.handler) {
+    exchange.endpoint = &module.endpoint(*match_.handler);
+    exchange.match = &match_;
+    return true;
+  }
+  match_.path_found ? method_not_allowed(exchange, match_.allow) : error_reply(exchange, 404);
+  return false;
+}
+
+void Dispatcher::serve(Exchange& exchange) {
   std::visit([&](const auto& config) { serve(exchange, config); }, exchange.route->config->action);
 }
 
@@ -87,6 +111,11 @@ void Dispatcher::serve(Exchange& exchange, const StatusConfig&) {
   exchange.reply.header("Vary", "Accept");
   exchange.reply.header("Cache-Control", "no-store");
   exchange.reply.use_text();
+}
+
+// A request for a module has an endpoint, or its reply already.
+void Dispatcher::serve(Exchange& exchange, const ModuleConfig&) {
+  error_reply(exchange, 500);
 }
 
 }  // namespace baton::serve

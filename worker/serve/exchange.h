@@ -6,6 +6,7 @@
 
 #include "common/address.h"
 #include "common/clock.h"
+#include "worker/app/module.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/serve/router.h"
@@ -20,6 +21,11 @@ struct Exchange {
   http::Reply& reply;            // reset by the caller, filled in by the handler
   std::string_view path;         // normalized; set by dispatch
   const Route* route = nullptr;  // set by dispatch; null when no route matched
+  bool replied = false;          // there was nothing to serve: the reply says so
+  // For a module: which handler, and the parameters of its pattern.
+  const app::Endpoint* endpoint = nullptr;
+  const app::RouteTable::Match* match = nullptr;
+  std::string_view body;  // for a module: the whole of it
 };
 
 // Makes the reply an error with a small body, HTML or JSON by Accept (RFC 9110 12.5.1).

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
@@ -150,11 +151,7 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
   FileEntry* entry = table_.begin_fill(route.root_key, path, holder_, now);
   FileEntry& target = entry != nullptr ? *entry : private_;
   describe(target, status);
-  if (entry == nullptr) {
-    private_.fd = fd.release();
-    flight_->private_file.store(private_.fd, std::memory_order_relaxed);
-    return view(private_);
-  }
+  if (entry == nullptr) return keep_private(std::move(fd));
   if (target.kind == FileKind::kRegular) {
     if (target.size > 0 && target.size <= FileBlock::kBytes) {
       const auto size = static_cast<std::size_t>(target.size);
@@ -172,6 +169,31 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
   table_.publish(target, *flight_);
   crash_point("file-published");
   return view(target);
+}
+
+OpenFile FileCache::keep_private(UniqueFd fd) {
+  private_.fd = fd.release();
+  flight_->private_file.store(private_.fd, std::memory_order_relaxed);
+  return view(private_);
+}
+
+std::optional<OpenFile> FileCache::open_own(const std::string& path) {
+  drop();
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  if (!motion) {
+    table_lost_ = true;
+    errno = EAGAIN;
+    return std::nullopt;
+  }
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0) return std::nullopt;
+  if (!S_ISREG(status.st_mode)) {
+    errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+    return std::nullopt;
+  }
+  describe(private_, status);
+  return keep_private(std::move(fd));
 }
 
 UniqueFd FileCache::open_directory(const Route& route, std::string_view path) {

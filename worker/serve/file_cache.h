@@ -1,6 +1,8 @@
 // Opens files below a route's root, through the open-file table that all workers share.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "common/clock.h"
@@ -34,6 +36,10 @@ class FileCache {
   // A cached answer is at most a second old. `remember_missing` also remembers that there is no such file.
   OpenFile open(const Route& route, std::string_view path, Tick now, bool remember_missing = false);
 
+  // Opens the file for this worker alone, as it is now, wherever it is. Nothing, with errno, when it cannot
+  // be opened or is not a regular file.
+  std::optional<OpenFile> open_own(const std::string& path);
+
   // A descriptor of its own on a folder, for reading it: the offset of a shared one would be everybody's. The
   // caller has it in motion.
   UniqueFd open_directory(const Route& route, std::string_view path);
@@ -50,6 +56,7 @@ class FileCache {
   bool still_current(const Route& route, FileEntry& entry, Tick now);
   OpenFile load(const Route& route, std::string_view path, Tick now, bool remember_missing);
   OpenFile view(const FileEntry& entry) const;
+  OpenFile keep_private(UniqueFd fd);
 
   FileTable table_;
   FlightRecord* flight_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <stdexcept>
 
 #include "common/fnv.h"
@@ -26,7 +27,9 @@ std::uint64_t key_of(const std::string& path, int fd) {
   return hash.value();
 }
 
-Route make_route(const RouteConfig& config) {
+using Images = std::map<std::string, std::shared_ptr<const app::ModuleImage>>;  // by path
+
+Route make_route(const RouteConfig& config, Images& images) {
   Route route;
   route.config = &config;
   route.prefix = config.path;
@@ -38,6 +41,11 @@ Route make_route(const RouteConfig& config) {
       throw std::runtime_error("cannot open the root " + files->root + ": " + std::strerror(errno));
     }
     route.root_key = key_of(files->root, route.root.get());
+  }
+  if (const auto* module = std::get_if<ModuleConfig>(&config.action)) {
+    std::shared_ptr<const app::ModuleImage>& image = images[module->file];
+    if (!image) image = app::ModuleImage::read(module->file);
+    route.module = image;
   }
   return route;
 }
@@ -65,12 +73,15 @@ bool Route::allows(const Peer& peer) const {
 
 Router::Router(const Config& config) {
   std::uint32_t number = 0;
+  Images images;
   for (const SiteConfig& site_config : config.sites) {
     auto site = std::make_unique<Site>();
     for (const RouteConfig& route : site_config.routes) {
-      site->routes.push_back(make_route(route));
+      site->routes.push_back(make_route(route, images));
       site->routes.back().number = number++;
-      if (site->routes.back().root && !mime_) mime_ = std::make_unique<const MimeTypes>();
+      const bool sends_files = site->routes.back().root || site->routes.back().module;
+      has_modules_ = has_modules_ || site->routes.back().module;
+      if (sends_files && !mime_) mime_ = std::make_unique<const MimeTypes>();
     }
     std::stable_sort(site->routes.begin(), site->routes.end(),
                      [](const Route& a, const Route& b) { return a.prefix.size() > b.prefix.size(); });

@@ -11,6 +11,7 @@
 
 #include "common/config.h"
 #include "common/unique_fd.h"
+#include "worker/app/module_image.h"
 #include "worker/serve/mime.h"
 
 namespace baton::serve {
@@ -22,13 +23,14 @@ struct Route {
   std::string header_lines;    // the route's headers, ready to be sent
   UniqueFd root;               // static routes: O_PATH on the root folder, shared by all workers
   std::uint64_t root_key = 0;  // names the root in the open-file table
+  std::shared_ptr<const app::ModuleImage> module;  // module routes: the code
 
   [[nodiscard]] bool allows(const Peer& peer) const;
 };
 
 class Router {
  public:
-  // Opens the roots. Throws std::runtime_error that names the folder that cannot be opened.
+  // Opens the roots and reads the modules. Throws std::runtime_error that names what cannot be opened.
   explicit Router(const Config& config);
 
   // The longest matching prefix among the routes of the site for `host` (any case, without port), or of the
@@ -38,8 +40,10 @@ class Router {
   // The route with this Route::number; null when there is none.
   [[nodiscard]] const Route* find(std::uint32_t number) const;
 
-  // Media types for the static routes; null when there is none.
+  // Media types, for routes that send files; null when there is none.
   [[nodiscard]] const MimeTypes* mime() const { return mime_.get(); }
+
+  [[nodiscard]] bool has_modules() const { return has_modules_; }
 
   // All routes, for checks at start-up.
   template <typename Fn>
@@ -60,6 +64,7 @@ class Router {
   std::vector<std::pair<std::string, const Site*>> by_suffix_;  // ".example.org", longest first
   const Site* default_ = nullptr;
   std::unique_ptr<const MimeTypes> mime_;
+  bool has_modules_ = false;
 };
 
 // The part of `path` below the route's prefix, without leading slash: what a static route looks up below its

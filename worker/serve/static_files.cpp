@@ -142,11 +142,25 @@ void StaticFiles::serve_file(Exchange& exchange, const StaticConfig& config, std
 
   reply.content_type = mime_->type_of(name);
   if (!config.cache_control.empty()) reply.header("Cache-Control", config.cache_control);
-  reply.header("ETag", chosen.etag);
-  reply.header("Last-Modified", chosen.last_modified);
+  send_as_asked(exchange, chosen);
+}
+
+void StaticFiles::send_chosen(Exchange& exchange, std::string_view path, const OpenFile& file) {
+  http::Reply& reply = exchange.reply;
+  if (reply.content_type.empty()) reply.content_type = mime_->type_of(path);
+  if (reply.status != 200) return use_file(reply, file, 0, file.size);
+  reply.remove_header("ETag");
+  reply.remove_header("Last-Modified");
+  send_as_asked(exchange, file);
+}
+
+void StaticFiles::send_as_asked(Exchange& exchange, const OpenFile& file) {
+  http::Reply& reply = exchange.reply;
+  reply.header("ETag", file.etag);
+  reply.header("Last-Modified", file.last_modified);
   reply.header("Accept-Ranges", "bytes");
 
-  const http::Validators validators{chosen.etag, chosen.modified};
+  const http::Validators validators{file.etag, file.modified};
   switch (http::evaluate_preconditions(exchange.request, validators, exchange.now)) {
     case http::Precondition::kProceed: break;
     case http::Precondition::kNotModified:
@@ -157,9 +171,9 @@ void StaticFiles::serve_file(Exchange& exchange, const StaticConfig& config, std
   }
   if (exchange.request.method == http::Method::kGet && exchange.request.has_field("range") &&
       http::if_range_allows(exchange.request, validators, exchange.now)) {
-    return send_range(exchange, chosen);
+    return send_range(exchange, file);
   }
-  use_file(reply, chosen, 0, chosen.size);
+  use_file(reply, file, 0, file.size);
 }
 
 void StaticFiles::send_range(Exchange& exchange, const OpenFile& file) {

@@ -21,7 +21,14 @@ class StaticFiles {
 
   void serve(Exchange& exchange);
 
+  // Replies with the file that a handler has chosen. What the handler has said of it stays; where its status
+  // is 200, ranges and preconditions of the request are seen to.
+  void send_chosen(Exchange& exchange, std::string_view path, const OpenFile& file);
+
  private:
+  // As much of the file as the request wants, if it wants it at all.
+  void send_as_asked(Exchange& exchange, const OpenFile& file);
+
   void serve_directory(Exchange& exchange, const StaticConfig& config, std::string_view name);
   void serve_listing(Exchange& exchange, std::string_view name);
   // `name` is the path below the root of the file that `file` shows.

@@ -1,0 +1,112 @@
+#include "worker/app/app_thread.h"
+
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+#include "worker/app/protection.h"
+#include "worker/crash_handler.h"
+
+namespace baton::app {
+
+namespace {
+
+thread_local const AppThread* own_thread = nullptr;
+
+// A page that a forked process finds zeroed: MADV_WIPEONFORK, madvise(2).
+const volatile std::uint32_t* make_home_mark() {
+  constexpr std::size_t kPage = 4096;
+  void* const page = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED || ::madvise(page, kPage, MADV_WIPEONFORK) != 0)
+    throw std::runtime_error(std::string("cannot make the mark that tells a worker from its children: ") +
+                             std::strerror(errno));
+  *static_cast<std::uint32_t*>(page) = 1;
+  ::mprotect(page, kPage, PROT_READ);
+  return static_cast<const volatile std::uint32_t*>(page);
+}
+
+// A thread that a handler ends, with pthread_exit(3), would leave the worker waiting for ever.
+struct MustNotEnd {
+  ~MustNotEnd() { std::abort(); }
+};
+
+}  // namespace
+
+AppThread::AppThread() : home_(make_home_mark()) {
+  try {
+    thread_ = std::thread([this] { main(); });
+  } catch (const std::system_error& error) {
+    throw std::runtime_error(std::string("cannot start the thread for modules: ") + error.what());
+  }
+  // Its descriptor table is a private one when this has returned.
+  run([] {});
+  if (leave_error_ != 0)
+    throw std::runtime_error(std::string("cannot give modules a descriptor table of their own: ") +
+                             std::strerror(leave_error_));
+}
+
+void AppThread::main() {
+  own_thread = this;
+  id_.store(static_cast<pid_t>(::syscall(SYS_gettid)), std::memory_order_relaxed);
+  ::prctl(PR_SET_NAME, "baton: app");
+  if (::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 2U /* CLOSE_RANGE_UNSHARE */) != 0)
+    leave_error_ = errno;
+  use_crash_stack();
+  Protection::deny();
+  const MustNotEnd must_not_end;
+  while (true) {
+    await_turn(kApp);
+    work_();
+    stop_children();
+    give_turn(kEvents);
+  }
+}
+
+bool AppThread::is_current() const {
+  return own_thread == this && *home_ == 1;
+}
+
+void AppThread::stop_children() const {
+  if (*home_ != 1) ::_exit(0);
+}
+
+void AppThread::hand_over(Work work) {
+  work_ = work;
+  give_turn(kApp);
+  await_turn(kEvents);
+  while (asking_) {
+    asking_ = false;
+    request_();
+    give_turn(kApp);
+    await_turn(kEvents);
+  }
+}
+
+void AppThread::ask(Work work) {
+  stop_children();  // there is no event thread in a child
+  request_ = work;
+  asking_ = true;
+  give_turn(kEvents);
+  await_turn(kApp);
+}
+
+void AppThread::give_turn(Turn to) {
+  turn_.store(to, std::memory_order_release);
+  ::syscall(SYS_futex, &turn_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+void AppThread::await_turn(Turn mine) {
+  for (std::uint32_t seen = 0; (seen = turn_.load(std::memory_order_acquire)) != mine;)
+    ::syscall(SYS_futex, &turn_, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+}
+
+}  // namespace baton::app

@@ -1,0 +1,84 @@
+// The thread of a worker that runs the code of modules, with a descriptor table of its own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+namespace baton::app {
+
+// Something to do, without owning it: like a reference to a function object that outlives the call.
+class Work {
+ public:
+  Work() = default;
+  template <typename Fn>
+  explicit Work(Fn& fn) : object_(&fn), call_([](void* object) { (*static_cast<Fn*>(object))(); }) {}
+  void operator()() const { call_(object_); }
+
+ private:
+  void* object_ = nullptr;
+  void (*call_)(void*) = nullptr;
+};
+
+// Two threads that take turns: while one works, the other waits, so that what they share needs no lock. The
+// event thread has the shared descriptor table and everything that is the server's; the app thread has the
+// modules. One per worker, made by the event thread after the worker was cloned; never destroyed, as the
+// process ends by _exit(2).
+//
+// A handler's double close, forgotten descriptors, record locks and children are all its own: the thread
+// leaves the shared table, keeping 0 to 2, before any code of a module is loaded.
+class AppThread {
+ public:
+  // Throws std::runtime_error.
+  AppThread();
+  AppThread(const AppThread&) = delete;
+  AppThread& operator=(const AppThread&) = delete;
+
+  // Event thread: has the app thread do `fn()`, and serves its calls until it is done.
+  template <typename Fn>
+  void run(Fn&& fn) {
+    hand_over(Work(fn));
+  }
+
+  // App thread, within run(): has the event thread do `fn()` and waits for it. Ends the process if it is a
+  // forked child.
+  template <typename Fn>
+  void call_back(Fn&& fn) {
+    ask(Work(fn));
+  }
+
+  // Any thread: whether the caller is the app thread of this very process: not another thread that a module
+  // has made, nor a child that it has forked.
+  [[nodiscard]] bool is_current() const;
+
+  // App thread, after code of a module has run: ends the process if it is a forked child, which has come back
+  // from where the server's own code goes on.
+  void stop_children() const;
+
+  // For signals meant for it; 0 before it runs.
+  [[nodiscard]] pid_t id() const { return id_.load(std::memory_order_relaxed); }
+
+ private:
+  enum Turn : std::uint32_t { kEvents, kApp };
+
+  void main();
+  void hand_over(Work work);
+  void ask(Work work);
+  void give_turn(Turn to);
+  void await_turn(Turn mine);
+
+  std::atomic<std::uint32_t> turn_{kEvents};
+  Work work_;            // for the app thread
+  Work request_;         // of the app thread, for the event thread
+  bool asking_ = false;  // request_ is to be done; else work_ is done
+  // 1 in the process that has made it, 0 in what was forked from it: the kernel sees to that, and to look
+  // costs nothing.
+  const volatile std::uint32_t* home_;
+  std::atomic<pid_t> id_{0};
+  int leave_error_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace baton::app

@@ -1,0 +1,164 @@
+#include "worker/app/module.h"
+
+#include <dlfcn.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "common/permits.h"
+#include "common/unique_fd.h"
+
+namespace baton::app {
+
+namespace {
+
+std::string_view view(baton_text text) {
+  return text.size == 0 ? std::string_view{} : std::string_view{text.data, text.size};
+}
+
+std::string version(unsigned major, unsigned minor) {
+  return std::to_string(major) + "." + std::to_string(minor);
+}
+
+// False: not a method that a module may have.
+bool read_method(std::string_view name, RouteTable::Methods& methods) {
+  using http::Method;
+  constexpr std::array<std::pair<std::string_view, Method>, 6> kMethods{{{"GET", Method::kGet},
+                                                                         {"HEAD", Method::kHead},
+                                                                         {"POST", Method::kPost},
+                                                                         {"PUT", Method::kPut},
+                                                                         {"DELETE", Method::kDelete},
+                                                                         {"PATCH", Method::kPatch}}};
+  methods.reset();
+  if (name == "*") return true;
+  for (const auto& [known, method] : kMethods) {
+    if (name == known) methods = method;
+  }
+  return methods.has_value();
+}
+
+// What a handler says, what its route says, or what holds for all.
+template <typename T, typename Fallback>
+bool choose(T& chosen, std::int64_t own, std::int64_t least, std::int64_t most, Fallback fallback) {
+  if (own == BATON_UNSET) {
+    chosen = static_cast<T>(fallback);
+    return true;
+  }
+  chosen = static_cast<T>(own);
+  return own >= least && own <= most;
+}
+
+}  // namespace
+
+Module::Module(const ModuleConfig& config, const Config& defaults, std::shared_ptr<const ModuleImage> image,
+               std::uint32_t& permit_sets)
+    : config_(config),
+      defaults_(defaults),
+      image_(std::move(image)),
+      permit_sets_(permit_sets),
+      config_folder_(std::filesystem::path(defaults.file).parent_path().string()) {}
+
+ModuleError Module::error(const std::string& why) const {
+  return ModuleError("the module " + image_->path() + ": " + why);
+}
+
+void Module::fail(std::string_view reason) {
+  if (complaint_.empty()) complaint_ = reason.empty() ? "it gives no reason" : reason;
+}
+
+void Module::fail_if_complained(const char* otherwise, int result) const {
+  if (!complaint_.empty()) throw error(complaint_);
+  if (result != 0) throw error(otherwise);
+}
+
+// The loader knows a file by its inode, and each image has its own; by name it would find another
+// generation's.
+void* Module::open_image(int process) const {
+  const UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process, image_->fd(), 0)));
+  if (!fd) throw error(std::string("cannot read its image: ") + std::strerror(errno));
+  const std::string path = "/proc/thread-self/fd/" + std::to_string(fd.get());
+  void* const handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    std::string why = ::dlerror();
+    if (why.starts_with(path + ": ")) why.erase(0, path.size() + 2);
+    throw error("cannot be loaded: " + why);
+  }
+  return handle;
+}
+
+void Module::check_version(const baton_module& module) const {
+  if (module.abi_major == BATON_ABI_MAJOR && module.abi_minor <= BATON_ABI_MINOR) return;
+  throw error("it was compiled for version " + version(module.abi_major, module.abi_minor) +
+              " of the module interface, and this server has " + version(BATON_ABI_MAJOR, BATON_ABI_MINOR) +
+              ": compile it again with this server's <baton/module.h>");
+}
+
+void Module::load(const baton_host& host, int process) {
+  void* const handle = open_image(process);
+  const auto entry = reinterpret_cast<const baton_module* (*)()>(::dlsym(handle, BATON_MODULE_ENTRY));
+  if (entry == nullptr) throw error("is no module of baton: it does not export " BATON_MODULE_ENTRY "()");
+  const baton_module* const module = entry();
+  if (module == nullptr) throw error(BATON_MODULE_ENTRY "() returns nothing");
+  check_version(*module);
+  if (module->struct_size < sizeof(baton_module) || module->setup == nullptr)
+    throw error("what " BATON_MODULE_ENTRY "() returns is not complete");
+  fail_if_complained("its setup fails", module->setup(&host, reinterpret_cast<baton_setup*>(this)));
+  if (endpoints_.empty()) throw error("it has no handlers");
+}
+
+void Module::add_route(const baton_route& route) {
+  const std::string pattern(view(route.pattern));
+  const auto bad = [&](const char* what, const char* range) {
+    fail("the pattern '" + pattern + "': " + what + " is not in " + range);
+  };
+  if (route.struct_size < sizeof(baton_route) || route.handler == nullptr)
+    return fail("the pattern '" + pattern + "' has no handler");
+  RouteTable::Methods methods;
+  if (!read_method(view(route.method), methods))
+    return fail("'" + std::string(view(route.method)) + "' is not a method that a module can offer");
+
+  Endpoint endpoint;
+  endpoint.call = route.handler;
+  endpoint.user = route.user;
+  constexpr std::int64_t kDay = 86'400'000;
+  if (!choose(endpoint.limit_ms, route.timeout_ms, 0, kDay,
+              config_.timeout.value_or(defaults_.timeouts.handler).count()))
+    return bad("timeout", "0..24h");
+  if (!choose(endpoint.max_body, route.max_body, 0, static_cast<std::int64_t>(kMaxBodyBytes),
+              config_.max_body.value_or(defaults_.limits.body_bytes)))
+    return bad("max_body", "0..1 TiB");
+  if (!choose(endpoint.max_concurrency, route.max_concurrency, 0, kMaxWorkersPerGeneration,
+              config_.max_concurrency))
+    return bad("max_concurrency", "0..64");
+  if (!choose(endpoint.retries, route.retries, 0, kMaxRetries,
+              config_.retries.value_or(defaults_.limits.retries)))
+    return bad("retries", "0..10");
+  if (route.idempotent != BATON_UNSET) endpoint.idempotent = route.idempotent != 0;
+  if (endpoint.max_concurrency != 0) {
+    endpoint.permit_set = permit_sets_++;
+    if (permit_sets_ > kMaxPermitSets)
+      return fail("more than " + std::to_string(kMaxPermitSets) + " handlers with a max_concurrency");
+  }
+  const auto number = static_cast<RouteTable::Handler>(endpoints_.size());
+  if (const std::string problem = routes_.add(methods, pattern, number); !problem.empty())
+    return fail(problem);
+  endpoints_.push_back(endpoint);
+}
+
+void Module::start() {
+  for (const auto& call : starts_) {
+    const int result = call();
+    fail_if_complained("its on_worker_start fails", result);
+  }
+}
+
+void Module::stop() {
+  for (const auto& call : stops_) call();
+}
+
+}  // namespace baton::app

@@ -1,0 +1,88 @@
+// One loaded module, as one route of the configuration sees it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "sdk/baton/abi.h"
+#include "worker/app/module_image.h"
+#include "worker/app/route_table.h"
+
+namespace baton::app {
+
+// Why a module cannot be used; for people.
+struct ModuleError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// A handler, with what holds for its requests: said by itself, by its route in the configuration or by that
+// as a whole.
+struct Endpoint {
+  baton_handler call = nullptr;
+  void* user = nullptr;
+  std::uint32_t limit_ms = 0;  // 0: not limited
+  std::uint64_t max_body = 0;
+  std::uint32_t max_concurrency = 0;  // 0: not limited
+  std::uint32_t permit_set = 0;       // with a limit: number of it, see common/permits.h
+  std::uint32_t retries = 0;
+  std::optional<bool> idempotent;  // nothing: as the method says
+};
+
+// Everything here is for the app thread, but the const members, which are frozen once load() has returned.
+class Module {
+ public:
+  // `permit_sets` counts those that the worker's modules use.
+  Module(const ModuleConfig& config, const Config& defaults, std::shared_ptr<const ModuleImage> image,
+         std::uint32_t& permit_sets);
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  // Loads the code and has it say what it offers. `process`: a descriptor for the process that has the image
+  // open (pidfd_open(2)). Throws ModuleError.
+  void load(const baton_host& host, int process);
+  // What it wants to be called before the worker serves. Throws ModuleError.
+  void start();
+  // And after it has served.
+  void stop();
+
+  [[nodiscard]] const RouteTable& routes() const { return routes_; }
+  [[nodiscard]] const Endpoint& endpoint(RouteTable::Handler handler) const { return endpoints_[handler]; }
+  [[nodiscard]] const std::string& path() const { return image_->path(); }
+
+  // For the functions of baton_host.
+  void add_route(const baton_route& route);
+  void add_start(int (*call)(void*), void* user) {
+    starts_.emplace_back([=] { return call(user); });
+  }
+  void add_stop(void (*call)(void*), void* user) {
+    stops_.emplace_back([=] { call(user); });
+  }
+  void fail(std::string_view reason);
+  [[nodiscard]] const std::string& config() const { return config_.config; }
+  [[nodiscard]] const std::string& config_folder() const { return config_folder_; }
+
+ private:
+  void* open_image(int process) const;
+  void check_version(const baton_module& module) const;
+  [[nodiscard]] ModuleError error(const std::string& why) const;
+  void fail_if_complained(const char* otherwise, int result) const;
+
+  const ModuleConfig& config_;
+  const Config& defaults_;
+  std::shared_ptr<const ModuleImage> image_;
+  std::uint32_t& permit_sets_;
+  std::string config_folder_;
+  RouteTable routes_;
+  std::vector<Endpoint> endpoints_;
+  std::vector<std::function<int()>> starts_;
+  std::vector<std::function<void()>> stops_;
+  std::string complaint_;
+};
+
+}  // namespace baton::app

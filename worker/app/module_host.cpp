@@ -1,0 +1,201 @@
+#include "worker/app/module_host.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+
+#include "common/printable.h"
+#include "worker/http/negotiate.h"
+
+namespace baton::app {
+
+namespace {
+
+// For the functions that a module calls without saying on whose behalf.
+AppThread* own_thread = nullptr;
+
+baton_text text(std::string_view view) {
+  return {view.data(), view.size()};
+}
+
+std::string_view view(baton_text text) {
+  return text.size == 0 ? std::string_view{} : std::string_view{text.data, text.size};
+}
+
+Module& module_of(baton_setup* setup) {
+  return *reinterpret_cast<Module*>(setup);
+}
+
+Response& response_of(baton_response* response) {
+  return *reinterpret_cast<Response*>(response);
+}
+
+void write_log(int level, std::string_view line) {
+  constexpr std::array kLevels{spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                               spdlog::level::err};
+  const bool known = level >= BATON_LOG_DEBUG && level <= BATON_LOG_ERROR;
+  spdlog::log(known ? kLevels[static_cast<std::size_t>(level)] : spdlog::level::info, "{}", printable(line));
+}
+
+// Only the event thread has the log open. Other threads of the module's, and children of its, cannot have it
+// write for them.
+void log(int level, baton_text line) {
+  if (own_thread != nullptr && own_thread->is_current()) {
+    own_thread->call_back([&] { write_log(level, view(line)); });
+    return;
+  }
+  std::string whole = printable(view(line)) + '\n';
+  [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, whole.data(), whole.size());
+}
+
+void add_functions_of_setup(baton_host& host) {
+  host.add_route = [](baton_setup* setup, const baton_route* route) { module_of(setup).add_route(*route); };
+  host.on_worker_start = [](baton_setup* setup, int (*call)(void*), void* user) {
+    module_of(setup).add_start(call, user);
+  };
+  host.on_worker_stop = [](baton_setup* setup, void (*call)(void*), void* user) {
+    module_of(setup).add_stop(call, user);
+  };
+  host.config = [](baton_setup* setup) { return text(module_of(setup).config()); };
+  host.config_folder = [](baton_setup* setup) { return text(module_of(setup).config_folder()); };
+  host.setup_failed = [](baton_setup* setup, baton_text reason) { module_of(setup).fail(view(reason)); };
+}
+
+void add_functions_of_response(baton_host& host) {
+  host.set_status = [](baton_response* response, int status) { response_of(response).set_status(status); };
+  host.set_header = [](baton_response* response, baton_text name, baton_text value, int replace) {
+    return response_of(response).set_header(view(name), view(value), replace != 0) ? 1 : 0;
+  };
+  host.set_error = [](baton_response* response, int status, baton_text detail) {
+    response_of(response).set_error(status, view(detail));
+  };
+  host.set_body = [](baton_response* response, baton_text bytes) {
+    response_of(response).set_body(view(bytes));
+  };
+  host.write = [](baton_response* response, baton_text bytes) { response_of(response).write(view(bytes)); };
+  host.send_file = [](baton_response* response, baton_text path) {
+    return response_of(response).send_file(std::string(view(path)));
+  };
+  host.flush = [](baton_response* response) { return response_of(response).flush() ? 1 : 0; };
+  host.fail = [](baton_response* response, baton_text reason) { response_of(response).fail(view(reason)); };
+}
+
+// An exception that leaves a module is the module's death, and so the worker's: noexcept makes it one at
+// once, with the stack still there for the post-mortem.
+void call_handler(const Endpoint& endpoint, const baton_request& request, Response& response) noexcept {
+  endpoint.call(endpoint.user, &request, reinterpret_cast<baton_response*>(&response));
+}
+
+}  // namespace
+
+ModuleHost::ModuleHost(const Config& config, const serve::Router& router) : functions_{} {
+  functions_.struct_size = sizeof functions_;
+  functions_.abi_major = BATON_ABI_MAJOR;
+  functions_.abi_minor = BATON_ABI_MINOR;
+  add_functions_of_setup(functions_);
+  functions_.log = log;
+  add_functions_of_response(functions_);
+  bool any = false;
+  router.for_each_route([&](const serve::Route& route) {
+    if (by_route_.size() <= route.number) by_route_.resize(route.number + 1);
+    const auto* module = std::get_if<ModuleConfig>(&route.config->action);
+    if (module == nullptr) return;
+    by_route_[route.number] = std::make_unique<Module>(*module, config, route.module, permit_sets_);
+    any = true;
+  });
+  if (!any) return;
+  thread_ = std::make_unique<AppThread>();
+  own_thread = thread_.get();
+  load_all();
+}
+
+ModuleHost::~ModuleHost() {
+  own_thread = nullptr;
+}
+
+// The image is open in the table that the app thread has left.
+void ModuleHost::load_all() {
+  std::exception_ptr failure;
+  thread_->run([&] {
+    try {
+      const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+      if (!process)
+        throw ModuleError(std::string("cannot load modules: pidfd_open: ") + std::strerror(errno));
+      for (const auto& module : by_route_) {
+        if (module) module->load(functions_, process.get());
+      }
+    } catch (const std::exception&) {
+      failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+}
+
+void ModuleHost::start() {
+  if (!thread_) return;
+  std::exception_ptr failure;
+  thread_->run([&] {
+    try {
+      for (const auto& module : by_route_) {
+        if (module) module->start();
+      }
+    } catch (const std::exception&) {
+      failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+}
+
+void ModuleHost::stop() {
+  if (!thread_) return;
+  thread_->run([&]() noexcept {
+    for (const auto& module : by_route_) {
+      if (module) module->stop();
+    }
+  });
+}
+
+const Module* ModuleHost::find(const serve::Route& route) const {
+  return route.number < by_route_.size() ? by_route_[route.number].get() : nullptr;
+}
+
+Response ModuleHost::run(const Endpoint& endpoint, const Call& call, http::Reply& reply, ResponseSink& sink) {
+  std::array<char, Peer::kTextBytes> peer;
+  std::array<baton_pair, kMaxParams> params;
+  headers_.clear();
+  for (const http::Field& field : call.request.all_fields())
+    headers_.push_back({text(field.name), text(field.value)});
+  for (std::size_t i = 0; i < call.match.param_count; ++i)
+    params[i] = {text(call.match.params[i].name), text(call.match.params[i].value)};
+
+  baton_request request{};
+  request.struct_size = sizeof request;
+  request.http_minor = call.request.minor;
+  request.method = text(call.request.method_text);
+  request.target = text(call.request.target);
+  request.path = text(call.path);
+  request.mount = text(call.mount);
+  request.query = text(call.request.query);
+  request.host = text(call.request.host);
+  request.peer = text(call.peer.kind == Peer::Kind::kUnix ? "unix" : call.peer.format_ip(peer));
+  request.headers = headers_.data();
+  request.header_count = headers_.size();
+  request.params = params.data();
+  request.param_count = call.match.param_count;
+  request.body = text(call.body);
+
+  Response response(reply, sink, *thread_, http::prefers_json(call.request));
+  thread_->run([&] {
+    call_handler(endpoint, request, response);
+    thread_->stop_children();
+    response.finish();
+  });
+  return response;
+}
+
+}  // namespace baton::app

@@ -1,0 +1,63 @@
+// The modules of one worker: loads them, and runs their handlers on the app thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/address.h"
+#include "common/config.h"
+#include "worker/app/app_thread.h"
+#include "worker/app/module.h"
+#include "worker/app/response.h"
+#include "worker/http/request.h"
+#include "worker/serve/router.h"
+
+namespace baton::app {
+
+// A request as a handler sees it. All views are valid during the call.
+struct Call {
+  const http::Request& request;
+  const Peer& peer;
+  std::string_view path;   // normalized
+  std::string_view mount;  // serve::Route::prefix
+  const RouteTable::Match& match;
+  std::string_view body;
+};
+
+// One per worker, and one at most in a process. For the event thread, but what is said of the app thread.
+class ModuleHost {
+ public:
+  // Makes the app thread where a route has a module, loads the modules, and has them set up. Throws
+  // ModuleError or std::runtime_error: this configuration cannot be served.
+  ModuleHost(const Config& config, const serve::Router& router);
+  ModuleHost(const ModuleHost&) = delete;
+  ModuleHost& operator=(const ModuleHost&) = delete;
+  ~ModuleHost();
+
+  // What modules do before and after a worker serves. start() throws ModuleError.
+  void start();
+  void stop();
+
+  // The module of a route; null when the route has none.
+  [[nodiscard]] const Module* find(const serve::Route& route) const;
+
+  // Runs a handler. `reply` is reset; what the handler makes of it is told by the Response.
+  Response run(const Endpoint& endpoint, const Call& call, http::Reply& reply, ResponseSink& sink);
+
+  // 0: there is none. For the crash handler.
+  [[nodiscard]] pid_t app_thread() const { return thread_ ? thread_->id() : 0; }
+
+ private:
+  void load_all();
+
+  std::vector<std::unique_ptr<Module>> by_route_;  // by Route::number; most are null
+  std::uint32_t permit_sets_ = 0;
+  baton_host functions_;
+  std::unique_ptr<AppThread> thread_;
+  std::vector<baton_pair> headers_;
+};
+
+}  // namespace baton::app

@@ -1,0 +1,36 @@
+#include "worker/app/protection.h"
+
+#include <sys/mman.h>
+
+namespace baton::app {
+
+namespace {
+
+int key = -1;
+
+}  // namespace
+
+bool Protection::guard(void* memory, std::size_t bytes) {
+  if (key < 0) key = ::pkey_alloc(0, 0);
+  return key >= 0 && ::pkey_mprotect(memory, bytes, PROT_READ | PROT_WRITE, key) == 0;
+}
+
+void Protection::deny() {
+  if (key >= 0) ::pkey_set(key, PKEY_DISABLE_WRITE);
+}
+
+void Protection::allow() {
+  if (key >= 0) ::pkey_set(key, 0);
+}
+
+Protection::Writing::Writing() {
+  if (key < 0) return;
+  before_ = ::pkey_get(key);
+  ::pkey_set(key, 0);
+}
+
+Protection::Writing::~Writing() {
+  if (key >= 0) ::pkey_set(key, static_cast<unsigned>(before_));
+}
+
+}  // namespace baton::app

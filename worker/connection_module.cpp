@@ -1,0 +1,160 @@
+// Requests for modules: from a handler's response, whole or streamed, to a reply.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+
+#include "common/crash_point.h"
+#include "common/printable.h"
+#include "worker/connection.h"
+#include "worker/http/compose.h"
+#include "worker/http/negotiate.h"
+
+namespace baton {
+
+namespace {
+
+constexpr std::string_view kRetryAfter = "1";  // seconds; nobody knows when one of the others is done
+
+}  // namespace
+
+void ConnectionHandler::run_handler(serve::Exchange& exchange) {
+  const app::Endpoint& endpoint = *exchange.endpoint;
+  PermitSet* const permits =
+      endpoint.max_concurrency != 0 ? &context_.segment.permits()[endpoint.permit_set] : nullptr;
+  if (permits != nullptr && !permits->acquire(context_.index, endpoint.max_concurrency)) {
+    serve::error_reply(exchange, 503, "Too many requests of this kind at a time.");
+    reply_.header("Retry-After", kRetryAfter);
+    return;
+  }
+  const std::uint32_t usual_limit = flight_.limit_ms.load(std::memory_order_relaxed);
+  const std::uint32_t usual_retries = flight_.retries.load(std::memory_order_relaxed);
+  flight_.limit_ms.store(endpoint.limit_ms, std::memory_order_relaxed);
+  flight_.retries.store(endpoint.retries, std::memory_order_relaxed);
+  opened_.reset();
+  exchange_ = &exchange;
+  const app::Response response = modules_.run(
+      endpoint,
+      {request_, exchange.peer, exchange.path, exchange.route->prefix, *exchange.match, exchange.body},
+      reply_, *this);
+  exchange_ = nullptr;
+  crash_point("handler-done");
+  flight_.retries.store(usual_retries, std::memory_order_relaxed);
+  flight_.limit_ms.store(usual_limit, std::memory_order_relaxed);
+  if (permits != nullptr) permits->release(context_.index);
+  use_response(exchange, response);
+}
+
+void ConnectionHandler::use_response(serve::Exchange& exchange, const app::Response& response) {
+  using Body = app::Response::Body;
+  if (response.failed()) {
+    spdlog::error("\"{}\": the handler has failed: {}", printable(request_.request_line),
+                  printable(response.reason()));
+    stream_.failed = true;
+    if (stream_.begun) return;
+    reply_.reset();
+    return serve::error_reply(exchange, 500);
+  }
+  switch (response.body()) {
+    case Body::kMemory: reply_.use_text(); break;
+    case Body::kStored:
+      reply_.body = http::Reply::Body::kFile;
+      reply_.fd = outbox_.stored_fd();
+      reply_.length = static_cast<off_t>(outbox_.stored_bytes());
+      break;
+    case Body::kFile: dispatcher_.send_file(exchange, opened_path_, *opened_); break;
+    case Body::kStreamed: append_chunk(reply_.text); break;
+  }
+}
+
+int ConnectionHandler::open_file(const std::string& path) {
+  opened_ = files_.open_own(path);
+  opened_path_ = path;
+  return opened_ ? 0 : errno;
+}
+
+bool ConnectionHandler::store(std::string_view bytes) {
+  return outbox_.store(bytes, spool_place_);
+}
+
+bool ConnectionHandler::stream(std::string_view bytes) {
+  if (!stream_.begun) begin_stream();
+  append_chunk(bytes);
+  return send_stream();
+}
+
+// From here on the response is on its way: it can neither be made again nor be taken back.
+void ConnectionHandler::begin_stream() {
+  stream_.begun = true;
+  reply_.fields += exchange_->route->header_lines;
+  const bool to_the_end = request_.minor == 0;  // HTTP/1.0 knows no chunks: the end is the connection's
+  stream_.keep_alive = begin_response(request_.keep_alive && !to_the_end);
+  const bool head_only = request_.method == http::Method::kHead;
+  ResponseNote& last = outbox_.last();
+  last.head_bytes = static_cast<std::uint32_t>(
+      http::compose(reply_, {head_only, stream_.keep_alive, true, request_.minor}, now_, outbox_));
+  last.status = static_cast<std::uint16_t>(reply_.status);
+  last.started_ns = started_ns_;
+  note_request(last);
+  std::atomic_signal_fence(std::memory_order_release);
+  slot_->phase = Phase::kStreaming;
+  crash_point("stream-begun");
+  if (const std::uint64_t stored = outbox_.stored_bytes(); stored > 0) {
+    const off_t length = static_cast<off_t>(stored);
+    if (begin_chunk(stored)) outbox_.append_file(outbox_.stored_fd(), 0, length);
+    end_chunk();
+  }
+}
+
+bool ConnectionHandler::streams_body() const {
+  return request_.method != http::Method::kHead && reply_.status != 204 && reply_.status != 304;
+}
+
+// False: the response has no body, whatever its handler makes.
+bool ConnectionHandler::begin_chunk(std::uint64_t bytes) {
+  if (!streams_body()) return false;
+  char line[20];
+  const int length = std::snprintf(line, sizeof line, "%llx\r\n", static_cast<unsigned long long>(bytes));
+  if (request_.minor == 1) outbox_.append({line, static_cast<std::size_t>(length)});
+  return true;
+}
+
+void ConnectionHandler::end_chunk() {
+  if (streams_body() && request_.minor == 1) outbox_.append("\r\n");
+}
+
+void ConnectionHandler::append_chunk(std::string_view bytes) {
+  if (bytes.empty() || !begin_chunk(bytes.size())) return;  // an empty chunk would be the last one
+  outbox_.append(bytes);
+  end_chunk();
+}
+
+// False: the client is gone, or has taken nothing for as long as it may.
+bool ConnectionHandler::send_stream() {
+  const SendResult result = send_all();
+  crash_point("stream-sent");
+  const std::uint64_t sent = outbox_.forget_sent();
+  slot_->bytes_out += sent;
+  bump(counters_.bytes_out, sent);
+  outbox_.last().streamed += sent;
+  if (result == SendResult::kBroken) return false;
+  const std::uint64_t now = monotonic_ns();
+  if (result == SendResult::kDone || sent > 0 || stream_.blocked_ns == 0) stream_.blocked_ns = now;
+  const auto patience = std::chrono::duration_cast<std::chrono::nanoseconds>(context_.config.timeouts.send);
+  return now - stream_.blocked_ns < static_cast<std::uint64_t>(patience.count());
+}
+
+ConnectionHandler::Next ConnectionHandler::end_stream(std::size_t consumed, bool more) {
+  ResponseNote& last = outbox_.last();
+  if (stream_.failed) {  // without its end the client sees that something is missing
+    record(0);
+    return Next::kClose;
+  }
+  if (streams_body() && request_.minor == 1) outbox_.append("0\r\n\r\n");
+  last.bytes = outbox_.total();
+  return flush(consumed, stream_.keep_alive, more);
+}
+
+}  // namespace baton
