@@ -235,7 +235,7 @@ TEST_F(ConfigErrorsTest, Routes) {
        "'file': the module " + path("x.so") + " does not exist"},
       {route("module = { file = \"site\" }"), "6:19", "'file': the module " + path("site") + " is not a file"},
       {route("module = { file = \"baton.toml\", config = 1 }"), "6:42", "is an integer; expected a table"},
-      {route("module = { file = \"baton.toml\", config = { a = [1, 1979-05-27] } }"), "6:55",
+      {route("module = { file = \"baton.toml\", config = { a = [1, 1979-05-27] } }"), "6:52",
        "a module is not given dates or times; expected a string in their place"},
       {route("module = { file = \"baton.toml\", timeout = \"1\" }"), "6:43", "expected a duration such as"},
       {route("module = { file = \"baton.toml\", max_body = -1 }"), "6:44", "expected from 0 to"},

@@ -40,7 +40,7 @@ std::optional<std::string> default_of(const std::string& line) {
   const std::size_t start = line.find_first_not_of(' ');
   if (start == std::string::npos || line.compare(start, 2, "# ") != 0) return std::nullopt;
   std::string option = line.substr(start + 2);
-  if (option.starts_with('[')) return option;
+  if (option.starts_with('[') && option.ends_with(']')) return option;
   const std::size_t equals = option.find(" = ");
   if (equals == std::string::npos || !is_name(std::string_view{option}.substr(0, equals)))
     return std::nullopt;
