@@ -24,7 +24,7 @@ WORKER  := $(call sources,worker)
 MASTER  := $(call sources,master,! -name main.cpp)
 CTL     := $(call sources,ctl,! -name main.cpp)
 SUPPORT := $(call sources,tests/support)
-UNIT    := $(call sources,tests/common tests/worker tests/master tests/ctl)
+UNIT    := $(call sources,tests/common tests/worker tests/master tests/ctl tests/sdk)
 EPOLL   := $(call sources,tests/epoll)
 INTEGRATION := $(call sources,tests/integration)
 SURVIVAL := $(call sources,tests/survival)
@@ -32,6 +32,7 @@ SURVIVE := $(call sources,tests/survive)
 FUZZERS := $(call sources,tests/fuzz)
 ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp $(SUPPORT) $(UNIT) $(EPOLL) \
                $(INTEGRATION) $(SURVIVAL) $(SURVIVE)
+EXAMPLES := $(patsubst sdk/examples/%/baton.toml,%,$(wildcard sdk/examples/*/baton.toml))
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 
 # A second build of the server, with crash points (common/crash_point.h): only what has any is compiled again.
@@ -46,13 +47,32 @@ TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests $(P
 .DELETE_ON_ERROR:
 
 .PHONY: build
-build: ## Build baton and batonctl into build/release (MODE=asan: with sanitizers)
-build: $(BIN)
+build: ## Build baton, batonctl and the examples into build/release (MODE=asan: with sanitizers)
+build: $(BIN) $(EXAMPLES:%=$(BUILD)/examples/%.so)
 
 $(BUILD)/%.o: %.cpp
 	@mkdir -p $(@D)
 	@echo "  CXX   $<"
 	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
+
+# A module sees nothing of the source tree but what is installed of it.
+$(BUILD)/sdk/examples/%.o: sdk/examples/%.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX   $<"
+	@$(CXX) -Isdk -MMD -MP $(CXXFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
+$(foreach e,$(EXAMPLES),$(eval $(BUILD)/examples/$(e).so: $(BUILD)/sdk/examples/$(e)/$(e).o))
+$(BUILD)/examples/todo.so: EXAMPLE_LDLIBS := -lsqlite3
+$(BUILD)/examples/%.so:
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CXX) $(LDFLAGS) -shared $^ $(EXAMPLE_LDLIBS) -o $@
+
+$(BUILD)/tests/sdk/%.o: CPPFLAGS += -Isdk
+# That the boundary is plain C.
+$(BUILD)/tests/sdk/%.o: tests/sdk/%.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) -I. -MMD -MP -std=c99 -pedantic -Wall -Wextra -Werror $(OPT.$(MODE)) -c $< -o $@
 
 $(POINTS)/%.o: %.cpp
 	@mkdir -p $(@D)
@@ -73,7 +93,7 @@ $(POINTS)/baton: $(call points,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
 $(POINTS)/batonctl: $(BUILD)/batonctl
 	@mkdir -p $(@D)
 	@ln -f $< $@
-$(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON))
+$(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON)) $(BUILD)/tests/sdk/abi_c99.o
 	$(link) $(MASTER_LDLIBS) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
@@ -101,8 +121,8 @@ $(POINTS)/survive: $(call objects,$(SURVIVE) $(SUPPORT) $(COMMON)) | $(POINTS)/b
 # -- what it takes ------------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types \
-                  libbackward-cpp-dev libdw-dev
-TEST_PACKAGES  := libgtest-dev libgmock-dev
+                  libbackward-cpp-dev libdw-dev libsqlite3-dev
+TEST_PACKAGES  := libgtest-dev libgmock-dev pkgconf
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES  := clang libclang-rt-14-dev
 BENCH_PACKAGES := nginx-light wrk
@@ -165,10 +185,10 @@ check: test-deps
 	@tests/check.sh $(JOBS)
 
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS := -std=c++20 -I. -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ_FLAGS := -std=c++20 -I. -Isdk -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 fuzzers := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(FUZZERS))
 
-build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h common/*.cpp common/*.h tests/support/beast_*)
+build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h common/*.cpp common/*.h sdk/baton/*.h tests/support/beast_*)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	@clang++ $(FUZZ_FLAGS) -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL $< $(wildcard worker/http/*.cpp) worker/outbox.cpp $(COMMON) \
@@ -211,9 +231,18 @@ $(BUILD)/bench_idle: $(BUILD)/tests/bench/idle.o
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 
+VERSION := $(shell sed -n 's/^.define BATON_VERSION "\(.*\)"/\1/p' common/version.cpp)
+
+# What modules are built with.
+.PHONY: install-sdk
+install-sdk:
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/baton sdk/baton/*.h
+	install -d $(DESTDIR)$(PREFIX)/share/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' sdk/baton.pc.in > $(DESTDIR)$(PREFIX)/share/pkgconfig/baton.pc
+
 .PHONY: install
 install: ## Install under PREFIX (/usr/local), the configuration under SYSCONFDIR (/etc); honours DESTDIR
-install: build
+install: build install-sdk
 	install -D -m 755 $(BUILD)/baton $(DESTDIR)$(PREFIX)/sbin/baton
 	install -D -m 755 $(BUILD)/batonctl $(DESTDIR)$(PREFIX)/bin/batonctl
 	install -D -m 644 docs/baton.8 $(DESTDIR)$(PREFIX)/share/man/man8/baton.8
@@ -232,4 +261,4 @@ clean: ## Remove build/
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)) $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)))
+-include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES) $(foreach e,$(EXAMPLES),sdk/examples/$(e)/$(e).cpp)) $(BUILD)/tests/sdk/abi_c99.o $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)))
