@@ -125,7 +125,7 @@ BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev 
 TEST_PACKAGES  := libgtest-dev libgmock-dev pkgconf
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES  := clang libclang-rt-14-dev
-BENCH_PACKAGES := nginx-light wrk
+BENCH_PACKAGES := nginx-light wrk libnginx-mod-http-lua php-fpm libcpp-httplib-dev
 PEER_PACKAGES  := python3 nginx-light apache2-bin haproxy gunicorn php-fpm
 
 # Installs those of the Debian packages $(1) that are missing; says what to install where it cannot.
@@ -205,8 +205,10 @@ fuzz: test-deps
 bench: ## Compare with nginx in one run: requests/s, latency, CPU per request, memory per idle connection
 bench: deps
 	$(call need,$(BENCH_PACKAGES))
-	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/bench_idle
+	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/bench_idle $(BUILD)/bench_httplib
 	@tests/bench/run.sh $(BUILD)
+	@echo
+	@tests/bench/modules.sh $(BUILD)
 
 PEER_ROUNDS   ?= 3
 PEER_SERVICES := nginx haproxy php8.2-fpm
@@ -225,6 +227,9 @@ survive-peers: deps
 
 $(BUILD)/bench_idle: $(BUILD)/tests/bench/idle.o
 	$(link)
+$(BUILD)/bench_httplib: $(BUILD)/tests/bench/httplib_hello.o
+	@echo "  LINK  $@"
+	@$(CXX) $(LDFLAGS) $^ -o $@ -lcpp-httplib
 
 # -- installing ---------------------------------------------------------------------------------------------------------
 
