@@ -73,6 +73,12 @@ $(BUILD)/tests/sdk/%.o: tests/sdk/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	@$(CC) -I. -MMD -MP -std=c99 -pedantic -Wall -Wextra -Werror $(OPT.$(MODE)) -c $< -o $@
+# Modules for tests, in plain C.
+MODULES := $(patsubst tests/modules/%.c,$(BUILD)/modules/%.so,$(wildcard tests/modules/*.c))
+$(BUILD)/modules/%.so: tests/modules/%.c sdk/baton/abi.h
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) -Isdk -std=gnu11 $(OPT.$(MODE)) -Wall -Wextra $(WERROR) -fPIC -shared -fvisibility=hidden $< -o $@
 
 $(POINTS)/%.o: %.cpp
 	@mkdir -p $(@D)
@@ -93,11 +99,11 @@ $(POINTS)/baton: $(call points,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
 $(POINTS)/batonctl: $(BUILD)/batonctl
 	@mkdir -p $(@D)
 	@ln -f $< $@
-$(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON)) $(BUILD)/tests/sdk/abi_c99.o
+$(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON)) $(BUILD)/tests/sdk/abi_c99.o | $(MODULES)
 	$(link) $(MASTER_LDLIBS) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
-$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other
+$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other $(MODULES)
 	$(link) $(TEST_LDLIBS)
 
 # What the tests of an upgrade upgrade to: another version, and one with another layout of the shared memory.
@@ -111,7 +117,7 @@ $(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER)
 	$(link) $(MASTER_LDLIBS)
 
 # Beside the server that they start.
-$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive
+$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive $(MODULES)
 	@mkdir -p $(@D)
 	$(link) $(TEST_LDLIBS)
 $(POINTS)/survive: $(call objects,$(SURVIVE) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl

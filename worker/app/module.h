@@ -49,9 +49,8 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  // Loads the code and has it say what it offers. `process`: a descriptor for the process that has the image
-  // open (pidfd_open(2)). Throws ModuleError.
-  void load(const baton_host& host, int process);
+  // Loads the code and has it say what it offers. Throws ModuleError.
+  void load(const baton_host& host);
   // What it wants to be called before the worker serves. Throws ModuleError.
   void start();
   // And after it has served.
@@ -74,7 +73,7 @@ class Module {
   [[nodiscard]] const std::string& config_folder() const { return config_folder_; }
 
  private:
-  void* open_image(int process) const;
+  void* open_image() const;
   void check_version(const baton_module& module) const;
   [[nodiscard]] ModuleError error(const std::string& why) const;
   void fail_if_complained(const char* otherwise, int result) const;

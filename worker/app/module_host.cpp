@@ -1,13 +1,10 @@
 #include "worker/app/module_host.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <exception>
 
 #include "common/clock.h"
@@ -120,16 +117,12 @@ ModuleHost::~ModuleHost() {
   own_thread = nullptr;
 }
 
-// The image is open in the table that the app thread has left.
 void ModuleHost::load_all() {
   std::exception_ptr failure;
   thread_->run([&] {
     try {
-      const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
-      if (!process)
-        throw ModuleError(std::string("cannot load modules: pidfd_open: ") + std::strerror(errno));
       for (const auto& module : by_route_) {
-        if (module) module->load(functions_, process.get());
+        if (module) module->load(functions_);
       }
     } catch (const std::exception&) {
       failure = std::current_exception();
