@@ -30,9 +30,12 @@ INTEGRATION := $(call sources,tests/integration)
 SURVIVAL := $(call sources,tests/survival)
 SURVIVE := $(call sources,tests/survive)
 FUZZERS := $(call sources,tests/fuzz)
+MODULES := $(call sources,tests/modules)
 ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp $(SUPPORT) $(UNIT) $(EPOLL) \
                $(INTEGRATION) $(SURVIVAL) $(SURVIVE)
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
+
+modules := $(patsubst %.cpp,$(BUILD)/%.so,$(MODULES))
 
 # A second build of the server, with crash points (common/crash_point.h): only what has any is compiled again.
 POINTS  := $(BUILD)/points
@@ -77,8 +80,14 @@ $(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL
 	$(link) $(MASTER_LDLIBS) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
-$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other
+$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other $(modules)
 	$(link) $(TEST_LDLIBS)
+
+# Modules for the tests, which the servers load that they start. With a symbol left open, where that is what is tested.
+$(BUILD)/tests/modules/%.so: tests/modules/%.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX   $< (module)"
+	@$(CXX) $(CPPFLAGS) -Isdk $(CXXFLAGS) -MF $(@:.so=.d) -shared -fPIC -fvisibility=hidden $< -o $@
 
 # What the tests of an upgrade upgrade to: another version, and one with another layout of the shared memory.
 $(BUILD)/variants/next.o: VARIANT := -DBATON_VERSION='"99.1.2"'
@@ -91,7 +100,7 @@ $(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER)
 	$(link) $(MASTER_LDLIBS)
 
 # Beside the server that they start.
-$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive
+$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive $(modules)
 	@mkdir -p $(@D)
 	$(link) $(TEST_LDLIBS)
 $(POINTS)/survive: $(call objects,$(SURVIVE) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl
@@ -232,4 +241,4 @@ clean: ## Remove build/
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)) $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)))
+-include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)) $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)) $(modules:.so=.o))
