@@ -9,7 +9,6 @@
 
 namespace baton {
 
-constexpr std::size_t kMaxDicts = 64;  // of one configuration
 constexpr std::size_t kMaxDictNameBytes = 63;
 
 // Written by who holds the dictionary's lock, relaxed: each is right by itself, together they may be an
@@ -35,8 +34,8 @@ struct alignas(64) DictEntry {
   alignas(64) DictCounters counters;
 };
 
-// Those of the serving configuration, and those that workers of earlier ones still use.
-constexpr std::size_t kDictEntries = 2 * kMaxDicts;
+// Twice what a configuration may have: workers of earlier ones still use theirs.
+constexpr std::size_t kDictEntries = 128;
 using DictBoard = std::span<DictEntry>;
 
 }  // namespace baton

@@ -128,7 +128,7 @@ class View {
     for (CellIndex entry = header_.newest; entry != 0; newer = entry, entry = cells_[entry].older, ++count) {
       require(entries_.contains(entry) && count < entries_.size(), "{} is in the list of uses", entry);
       require(cells_[entry].newer == newer, "list of uses is broken at {}", entry);
-      require(newer == 0 || cells_[newer].used > cells_[entry].used, "{} was used after {}", entry, newer);
+      require(newer == 0 || cells_[newer].used >= cells_[entry].used, "{} was used after {}", entry, newer);
       require(cells_[entry].used <= header_.clock, "{} was used in the future", entry);
     }
     require(header_.oldest == newer && count == entries_.size(), "list of uses ends after {} of {}", count,
