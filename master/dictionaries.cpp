@@ -142,7 +142,7 @@ void Dictionaries::watch(std::uint64_t now_ns) {
     const DictCounters& counters = live.dict->entry().counters;
     const std::string_view name = live.dict->name();
     if (const std::uint64_t evicted = live.evictions.take(counters.evictions, now_ns); evicted != 0) {
-      spdlog::warn("the dictionary '{}' of {} is full: {} entries dropped before their time", name,
+      spdlog::warn("the dictionary '{}' of {} is full: entries dropped before their time: {}", name,
                    format_bytes(live.dict->entry().size), format_count(evicted));
     }
     if (const std::uint64_t repairs = live.repairs.take(counters.repairs, now_ns); repairs != 0) {
