@@ -92,13 +92,14 @@ void call_handler(const Endpoint& endpoint, const baton_request& request, Respon
 
 }  // namespace
 
-ModuleHost::ModuleHost(const Config& config, const serve::Router& router) : functions_{} {
+ModuleHost::ModuleHost(const Config& config, const serve::Router& router, OpenDicts dicts) : functions_{} {
   functions_.struct_size = sizeof functions_;
   functions_.abi_major = BATON_ABI_MAJOR;
   functions_.abi_minor = BATON_ABI_MINOR;
   add_functions_of_setup(functions_);
   functions_.log = log;
   add_functions_of_response(functions_);
+  add_functions_of_dicts(functions_, dicts);
   bool any = false;
   router.for_each_route([&](const serve::Route& route) {
     if (by_route_.size() <= route.number) by_route_.resize(route.number + 1);
