@@ -30,10 +30,13 @@ INTEGRATION := $(call sources,tests/integration)
 SURVIVAL := $(call sources,tests/survival)
 SURVIVE := $(call sources,tests/survive)
 FUZZERS := $(call sources,tests/fuzz)
+MODULES := $(call sources,tests/modules)
 ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp $(SUPPORT) $(UNIT) $(EPOLL) \
                $(INTEGRATION) $(SURVIVAL) $(SURVIVE)
 EXAMPLES := $(patsubst sdk/examples/%/baton.toml,%,$(wildcard sdk/examples/*/baton.toml))
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
+
+modules := $(patsubst %.cpp,$(BUILD)/%.so,$(MODULES)) $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/modules/*.c))
 
 # A second build of the server, with crash points (common/crash_point.h): only what has any is compiled again.
 POINTS  := $(BUILD)/points
@@ -95,12 +98,22 @@ $(POINTS)/baton: $(call points,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
 $(POINTS)/batonctl: $(BUILD)/batonctl
 	@mkdir -p $(@D)
 	@ln -f $< $@
-$(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON)) $(BUILD)/tests/sdk/abi_c99.o
+$(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON)) $(BUILD)/tests/sdk/abi_c99.o | $(modules)
 	$(link) $(MASTER_LDLIBS) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
-$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other $(EXAMPLES:%=$(BUILD)/examples/%.so)
+$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other $(modules) $(EXAMPLES:%=$(BUILD)/examples/%.so)
 	$(link) $(TEST_LDLIBS)
+
+# Modules for the tests, which the servers load that they start. With a symbol left open, where that is what is tested.
+$(BUILD)/tests/modules/%.so: tests/modules/%.c sdk/baton/abi.h
+	@mkdir -p $(@D)
+	@echo "  CC    $< (module)"
+	@$(CC) -Isdk -std=gnu11 $(OPT.$(MODE)) -Wall -Wextra $(WERROR) -shared -fPIC -fvisibility=hidden $< -o $@
+$(BUILD)/tests/modules/%.so: tests/modules/%.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX   $< (module)"
+	@$(CXX) $(CPPFLAGS) -Isdk $(CXXFLAGS) -MF $(@:.so=.d) -shared -fPIC -fvisibility=hidden $< -o $@
 
 # What the tests of an upgrade upgrade to: another version, and one with another layout of the shared memory.
 $(BUILD)/variants/next.o: VARIANT := -DBATON_VERSION='"99.1.2"'
@@ -113,7 +126,7 @@ $(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER)
 	$(link) $(MASTER_LDLIBS)
 
 # Beside the server that they start.
-$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive
+$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive $(modules)
 	@mkdir -p $(@D)
 	$(link) $(TEST_LDLIBS)
 $(POINTS)/survive: $(call objects,$(SURVIVE) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl
@@ -127,7 +140,7 @@ BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev 
 TEST_PACKAGES  := libgtest-dev libgmock-dev pkgconf
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES  := clang libclang-rt-14-dev
-BENCH_PACKAGES := nginx-light wrk
+BENCH_PACKAGES := nginx-light wrk libnginx-mod-http-lua php-fpm libcpp-httplib-dev
 PEER_PACKAGES  := python3 nginx-light apache2-bin haproxy gunicorn php-fpm
 
 # Installs those of the Debian packages $(1) that are missing; says what to install where it cannot.
@@ -207,8 +220,10 @@ fuzz: test-deps
 bench: ## Compare with nginx in one run: requests/s, latency, CPU per request, memory per idle connection
 bench: deps
 	$(call need,$(BENCH_PACKAGES))
-	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/bench_idle
+	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/bench_idle $(BUILD)/bench_httplib
 	@tests/bench/run.sh $(BUILD)
+	@echo
+	@tests/bench/modules.sh $(BUILD)
 
 PEER_ROUNDS   ?= 3
 PEER_SERVICES := nginx haproxy php8.2-fpm
@@ -227,6 +242,9 @@ survive-peers: deps
 
 $(BUILD)/bench_idle: $(BUILD)/tests/bench/idle.o
 	$(link)
+$(BUILD)/bench_httplib: $(BUILD)/tests/bench/httplib_hello.o
+	@echo "  LINK  $@"
+	@$(CXX) $(LDFLAGS) $^ -o $@ -lcpp-httplib
 
 # -- installing ---------------------------------------------------------------------------------------------------------
 
@@ -263,4 +281,5 @@ clean: ## Remove build/
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES) $(foreach e,$(EXAMPLES),sdk/examples/$(e)/$(e).cpp)) $(BUILD)/tests/sdk/abi_c99.o $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)))
+-include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES) $(foreach e,$(EXAMPLES),sdk/examples/$(e)/$(e).cpp)) \
+          $(BUILD)/tests/sdk/abi_c99.o $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)) $(modules:.so=.o))

@@ -39,7 +39,10 @@ constexpr std::string_view kCrashPoints[] = {
     "after-mod",
     // A request is handled and answered.
     "handler-begun",
+    "permit-acquired",
     "handler-done",
+    "made-opened",
+    "made-stored",
     "stream-begun",
     "stream-sent",
     "response-composed",

@@ -10,6 +10,7 @@
 #include "common/address.h"
 #include "common/config.h"
 #include "worker/app/app_thread.h"
+#include "worker/app/host_dicts.h"
 #include "worker/app/module.h"
 #include "worker/app/response.h"
 #include "worker/http/request.h"
@@ -32,7 +33,7 @@ class ModuleHost {
  public:
   // Makes the app thread where a route has a module, loads the modules, and has them set up. Throws
   // ModuleError or std::runtime_error: this configuration cannot be served.
-  ModuleHost(const Config& config, const serve::Router& router);
+  ModuleHost(const Config& config, const serve::Router& router, OpenDicts dicts = {});
   ModuleHost(const ModuleHost&) = delete;
   ModuleHost& operator=(const ModuleHost&) = delete;
   ~ModuleHost();
