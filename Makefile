@@ -65,6 +65,8 @@ $(BUILD)/sdk/examples/%.o: sdk/examples/%.cpp
 	@$(CXX) -Isdk -MMD -MP $(CXXFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
 $(foreach e,$(EXAMPLES),$(eval $(BUILD)/examples/$(e).so: $(BUILD)/sdk/examples/$(e)/$(e).o))
 $(BUILD)/examples/todo.so: EXAMPLE_LDLIBS := -lsqlite3
+# A sanitizer would report what it does on purpose.
+$(BUILD)/sdk/examples/chaos/chaos.o: OPT.asan := -O1 -g -fno-omit-frame-pointer
 $(BUILD)/examples/%.so:
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
@@ -100,7 +102,7 @@ $(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL
 	$(link) $(MASTER_LDLIBS) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
-$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other $(modules)
+$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other $(modules) $(EXAMPLES:%=$(BUILD)/examples/%.so)
 	$(link) $(TEST_LDLIBS)
 
 # Modules for the tests, which the servers load that they start. With a symbol left open, where that is what is tested.
