@@ -27,7 +27,7 @@ class Streams : public SharedServer<Streams> {
   }
   // Asks for it and reads nothing until all that the socket does not take is parked.
   static Client parked(const std::string& target) {
-    Client client = connect_narrow(server_->port());
+    Client client = connect_narrow(server_->port(), 1'400);
     client.send(request(target));
     EXPECT_TRUE(wait_until([] { return count_armed(*server_, Phase::kParked) == 1; }));
     return client;
