@@ -237,7 +237,7 @@ survive-peers: deps
 	$(call need,$(PEER_PACKAGES))
 	@for s in $$(cat build/peers-inactive); do if systemctl -q is-active $$s; then \
 	  echo "  STOP  $$s"; [ "$$(id -u)" = 0 ] && systemctl stop $$s || sudo systemctl stop $$s; fi; done
-	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/tests/modules/peer.so
 	@python3 tests/survival/peers.py $(BUILD) $(PEER_ROUNDS)
 
 $(BUILD)/bench_idle: $(BUILD)/tests/bench/idle.o

@@ -43,6 +43,7 @@ constexpr std::string_view kCrashPoints[] = {
     "handler-done",
     "made-opened",
     "made-stored",
+    "stored-appended",
     "stream-begun",
     "stream-sent",
     "response-composed",

@@ -106,8 +106,7 @@ void ConnectionHandler::begin_stream() {
   slot_->phase = Phase::kStreaming;
   crash_point("stream-begun");
   if (const std::uint64_t stored = outbox_.stored_bytes(); stored > 0) {
-    const off_t length = static_cast<off_t>(stored);
-    if (begin_chunk(stored)) outbox_.append_file(outbox_.stored_fd(), 0, length);
+    if (begin_chunk(stored)) outbox_.append_stored();
     end_chunk();
   }
 }

@@ -84,14 +84,20 @@ bool copy_bytes(const Rest& rest, const OutboxRecord::Piece& piece, off_t offset
   return true;
 }
 
-bool park_script(const Rest& rest, Slot& slot) {
+// The one file that the script names: what was spilled, which may be large, unless there is another.
+int file_of(const Rest& rest) {
   const int spill = rest.record.spill_fd.load(std::memory_order_relaxed);
-  const auto in_file = [spill](const OutboxRecord::Piece& piece) {
-    return piece.fd >= 0 && piece.fd != spill;
-  };
-  const auto file = std::find_if(rest.pieces.begin(), rest.pieces.end(), in_file);
-  UniqueFd body(file == rest.pieces.end() ? -1 : ::fcntl(file->fd, F_DUPFD_CLOEXEC, 0));
-  if (file != rest.pieces.end() && !body) return false;
+  int file = -1;
+  for (const OutboxRecord::Piece& piece : rest.pieces) {
+    if (piece.fd >= 0 && (file < 0 || file == spill)) file = piece.fd;
+  }
+  return file;
+}
+
+bool park_script(const Rest& rest, Slot& slot) {
+  const int file = file_of(rest);
+  UniqueFd body(file < 0 ? -1 : ::fcntl(file, F_DUPFD_CLOEXEC, 0));
+  if (file >= 0 && !body) return false;
   UniqueFd script(::memfd_create("baton-response", MFD_CLOEXEC));
   if (!script) return false;
   crash_point("park-script");
@@ -103,7 +109,7 @@ bool park_script(const Rest& rest, Slot& slot) {
   off_t skip = rest.skip;
   ScriptPiece first;
   for (const OutboxRecord::Piece& piece : rest.pieces) {
-    ScriptPiece entry{in_file(piece), piece.offset + skip, piece.length - skip};
+    ScriptPiece entry{file >= 0 && piece.fd == file, piece.offset + skip, piece.length - skip};
     if (entry.in_file == 0) {
       if (!copy_bytes(rest, piece, entry.offset, entry.length, script.get(), bytes_at)) return false;
       entry.offset = bytes_at;
@@ -221,6 +227,21 @@ bool Outbox::store(std::string_view bytes) {
   if (!write_all(stored_fd(), bytes.data(), bytes.size(), static_cast<off_t>(stored_))) return false;
   stored_ += bytes.size();
   return true;
+}
+
+void Outbox::append_stored() {
+  const auto length = static_cast<off_t>(stored_);
+  if (length == 0) return;
+  const int fd = stored_fd();
+  if (record_.spill_fd.load(std::memory_order_relaxed) < 0) {
+    // Named twice for a moment, never not at all.
+    record_.spill_fd.store(fd, std::memory_order_relaxed);
+    crash_point("stored-appended");
+    record_.made_fd.store(-1, std::memory_order_relaxed);
+    spilled_ = length;
+    stored_ = 0;
+  }
+  add_piece(fd, 0, length);
 }
 
 void Outbox::discard_stored() {

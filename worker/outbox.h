@@ -44,6 +44,9 @@ class Outbox {
   // to be held in memory, and whose length is not known yet. False: no room, or no descriptor.
   [[nodiscard]] bool store(std::string_view bytes);
   void discard_stored();
+  // Adds all of it to the response. What is appended from here on and does not fit in memory goes behind it,
+  // so that there is one file to be parked.
+  void append_stored();
   [[nodiscard]] int stored_fd() const { return record_.made_fd.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t stored_bytes() const { return stored_; }
 

@@ -181,6 +181,20 @@ TEST_F(Streamed, WithoutAPlaceOnDiskItStaysInMemory) {
   outbox.clear();
 }
 
+TEST_F(Streamed, WhatIsParkedIsNotCopied) {
+  append(part(1'000));
+  append(part(5'000'000));
+  ASSERT_EQ(record_->piece_count, 2U);
+  ASSERT_TRUE(outbox_.park(slot_));
+  EXPECT_GE(slot_.script_fd, 0);
+  EXPECT_LT(::lseek(slot_.script_fd, 0, SEEK_END), 10'000);
+  outbox_.clear();
+  std::uint64_t rest = 0;
+  while (resume_parked(ours_.get(), slot_, rest) != SendResult::kDone) receive();
+  receive();
+  EXPECT_TRUE(received_ == due_);
+}
+
 // -- a body that is set aside
 
 TEST_F(Streamed, AStoredBodyMovesToDiskAndIsSentFromThere) {
@@ -195,6 +209,26 @@ TEST_F(Streamed, AStoredBodyMovesToDiskAndIsSentFromThere) {
   ASSERT_TRUE(outbox_.park(slot_));
   outbox_.clear();
   EXPECT_EQ(outbox_.stored_fd(), -1);
+  std::uint64_t rest = 0;
+  while (resume_parked(ours_.get(), slot_, rest) != SendResult::kDone) receive();
+  receive();
+  EXPECT_TRUE(received_ == due_);
+}
+
+TEST_F(Streamed, WhatFollowsAStoredBodyGoesBehindIt) {
+  append("head");
+  due_ += part(2'000'000);
+  ASSERT_TRUE(outbox_.store(std::string_view(due_).substr(4)));
+  outbox_.append_stored();
+  EXPECT_EQ(outbox_.stored_bytes(), 0U);
+  for (int i = 0; i < 50; ++i) {
+    append(part(70'000));
+    send();
+    ASSERT_LT(record_->piece_count, 5U);
+  }
+  ASSERT_TRUE(outbox_.park(slot_));
+  EXPECT_TRUE(slot_.script_fd < 0 || ::lseek(slot_.script_fd, 0, SEEK_END) < 100'000);
+  outbox_.clear();
   std::uint64_t rest = 0;
   while (resume_parked(ours_.get(), slot_, rest) != SendResult::kDone) receive();
   receive();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/permits.h"
+#include "worker/crash_handler.h"
 
 namespace baton::app {
 
@@ -76,6 +77,7 @@ void Module::fail_if_complained(const char* otherwise, int result) const {
 // which has left it. The crash handler reads the number from the name.
 void* Module::open_image() const {
   const std::string path = "/proc/self/fd/" + std::to_string(image_->fd());
+  name_image(image_->fd(), image_->path());
   void* const handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     std::string why = ::dlerror();
