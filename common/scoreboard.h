@@ -86,12 +86,25 @@ struct alignas(64) FlightRecord {
 // master. Addresses mean the same in both: the worker is a clone.
 struct CrashRecord {
   static constexpr std::size_t kMaxFrames = 48;
+  static constexpr std::size_t kMaxObjects = 6;
+  static constexpr std::size_t kObjectNameBytes = 60;  // without a NUL if it is longer
 
   std::atomic<std::uint32_t> frame_count{0};  // last; 0: there is nothing
   std::int32_t signal = 0;
   std::int32_t code = 0;      // si_code
   std::uint64_t address = 0;  // si_addr of a fault; of a signal that was sent (code <= 0) the sender's pid
   std::uint64_t frames[kMaxFrames] = {};
+
+  // Shared objects with frames in them. Those that the worker has loaded itself the master does not know.
+  struct Object {
+    std::uint64_t begin = 0;  // of its mapping
+    std::uint64_t end = 0;
+    std::uint64_t bias = 0;   // what is added to the addresses in its file
+    std::int32_t image = -1;  // of a module: the descriptor of its image; else -1
+    char name[kObjectNameBytes] = {};
+  };
+  std::atomic<std::uint32_t> object_count{0};
+  Object objects[kMaxObjects] = {};
 };
 
 struct alignas(64) WorkerEntry {

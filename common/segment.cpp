@@ -216,6 +216,7 @@ std::uint64_t layout_fingerprint() {
       sizeof(WorkerEntry), offsetof(WorkerEntry, ordinal), offsetof(WorkerEntry, retire),
       offsetof(WorkerEntry, complaint), offsetof(WorkerEntry, crash), offsetof(WorkerEntry, flight),
       offsetof(WorkerEntry, counters), offsetof(WorkerEntry, latency), sizeof(CrashRecord),
+      offsetof(CrashRecord, frames), offsetof(CrashRecord, objects), sizeof(CrashRecord::Object),
       sizeof(FlightRecord), offsetof(FlightRecord, pinned_file), offsetof(FlightRecord, private_file),
       offsetof(FlightRecord, retries), offsetof(FlightRecord, turns),
       offsetof(FlightRecord, sockets_in_motion), offsetof(FlightRecord, files_in_motion),

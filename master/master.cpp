@@ -354,7 +354,8 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
       classify_death(info, {worker.watchdog.fired(), sigkill && oom_.moved(), serving, worker.killed});
   if (death.cause != Cause::kRetired) reclaimer_.on_death(phase);
   LastMoments moments = last_moments(segment_, worker.index, generation.router, monotonic_ns());
-  if (generation.orphaned) moments.crash.frames.clear();  // addresses in another program than this one
+  if (generation.orphaned)  // other addresses are those of another program than this one
+    std::erase_if(moments.crash.frames, [](const Symbolizer::Frame& frame) { return frame.object.empty(); });
   const std::vector<Recovered> held =
       recover(segment_, epoll_, worker.index, death, current_->config, generation.access_log->fd());
   bury(worker);
@@ -381,6 +382,7 @@ void Master::bury(const WorkerProcess& worker) {
   entry.flight.limit_ms.store(0, std::memory_order_relaxed);
   entry.retire.store(0, std::memory_order_relaxed);
   entry.crash.frame_count.store(0, std::memory_order_relaxed);
+  entry.crash.object_count.store(0, std::memory_order_relaxed);
   entry.flight.retries.store(0, std::memory_order_relaxed);
   entry.complaint[0] = '\0';
   entry.flight.private_file.store(-1, std::memory_order_relaxed);

@@ -1,12 +1,17 @@
 #include "master/post_mortem.h"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 #include <map>
+#include <memory>
+#include <span>
 #include <string_view>
 
 #include "common/printable.h"
@@ -22,7 +27,27 @@ double seconds_between(std::uint64_t start_ns, std::uint64_t end_ns) {
   return start_ns < end_ns ? static_cast<double>(end_ns - start_ns) / 1e9 : 0;
 }
 
-Crash crash_of(const CrashRecord& record) {
+// Some code of the worker's, as the master can find it. All that the record says is believed only as far as
+// nothing worse than a wrong name can come of it.
+Symbolizer::Frame locate(const CrashRecord& record, std::uint64_t address, const serve::Router& router) {
+  const std::size_t count =
+      std::min<std::size_t>(record.object_count.load(std::memory_order_acquire), CrashRecord::kMaxObjects);
+  const std::span objects(record.objects, count);
+  const auto object = std::find_if(
+      objects.begin(), objects.end(),
+      [address](const CrashRecord::Object& other) { return address >= other.begin && address < other.end; });
+  Dl_info info{};
+  if (object == objects.end() || (object->image < 0 && ::dladdr(std::bit_cast<void*>(address), &info) != 0))
+    return address;
+  std::shared_ptr<const app::ModuleImage> image;
+  router.for_each_route([&](const serve::Route& route) {
+    if (route.module && route.module->fd() == object->image) image = route.module;
+  });
+  std::string name(object->name, ::strnlen(object->name, sizeof object->name));
+  return {address - object->bias, name.empty() ? "?" : name, std::move(image)};
+}
+
+Crash crash_of(const CrashRecord& record, const serve::Router& router) {
   Crash crash;
   const std::size_t count =
       std::min<std::size_t>(record.frame_count.load(std::memory_order_acquire), CrashRecord::kMaxFrames);
@@ -30,7 +55,8 @@ Crash crash_of(const CrashRecord& record) {
   crash.signal = record.signal;
   crash.code = record.code;
   crash.address = record.address;
-  crash.frames.assign(record.frames, record.frames + count);
+  for (const std::uint64_t frame : std::span(record.frames, count))
+    crash.frames.push_back(locate(record, frame, router));
   return crash;
 }
 
@@ -94,7 +120,7 @@ LastMoments last_moments(const Segment& segment, Holder dead, const serve::Route
   moments.was_ready = entry.state.load(std::memory_order_acquire) != WorkerState::kStarting;
   moments.lived_s = seconds_between(entry.started_ns.load(std::memory_order_relaxed), now_ns);
   moments.requests = entry.counters.requests.load(std::memory_order_relaxed);
-  moments.crash = crash_of(entry.crash);
+  moments.crash = crash_of(entry.crash, router);
   if (!moments.was_ready) moments.complaint = entry.complaint;
   moments.phase = flight.phase.load(std::memory_order_relaxed);
   if (moments.phase == FlightPhase::kWaiting) return moments;
@@ -146,7 +172,7 @@ void PostMortem::report(spdlog::level::level_enum level, const LastMoments& mome
   } else {
     std::string text;
     for (const std::string& frame : symbolizer_.describe(frames)) text += " " + frame;
-    spdlog::warn("{} crashed at (not looked up: too many crashes at a time){}", who, text);
+    spdlog::warn("{} crashed at (not looked up: too many crashes at a time){}", who, printable(text));
   }
 }
 

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "common/scoreboard.h"
+#include "master/module_symbols.h"
 #include "master/spawner.h"
 
 #define BACKWARD_HAS_DW 1
@@ -34,9 +35,20 @@ struct Result {
   char texts[CrashRecord::kMaxFrames][kTextBytes] = {};
 };
 
+using Key = std::pair<std::uint64_t, std::uint64_t>;
+
 // A return address may be the first one behind its function, when that never returns.
 std::uint64_t lookup_address(const Symbolizer::Backtrace& backtrace, std::size_t frame) {
-  return backtrace[frame] - (frame == 0 ? 0 : 1);
+  return backtrace[frame].address - (frame == 0 ? 0 : 1);
+}
+
+Key key_of(const Symbolizer::Backtrace& backtrace, std::size_t frame) {
+  const auto& image = backtrace[frame].image;
+  return {image ? image->number() : 0, lookup_address(backtrace, frame)};
+}
+
+bool can_be_looked_up(const Symbolizer::Frame& frame) {
+  return frame.object.empty() || frame.image != nullptr;
 }
 
 std::string place(const backward::ResolvedTrace::SourceLoc& source) {
@@ -56,7 +68,17 @@ std::string look_up(backward::TraceResolver& resolver, std::uint64_t address) {
   return text;
 }
 
+// While their descriptors are still there.
+std::map<std::uint64_t, ModuleSymbols> map_images(const Symbolizer::Backtrace& backtrace) {
+  std::map<std::uint64_t, ModuleSymbols> modules;
+  for (const Symbolizer::Frame& frame : backtrace) {
+    if (frame.image) modules.try_emplace(frame.image->number(), *frame.image);
+  }
+  return modules;
+}
+
 [[noreturn]] void run_lookup(const Symbolizer::Backtrace& backtrace, Result& result) {
+  auto modules = map_images(backtrace);
   // Before anything else, or the clients' connections would be open in here as well: a table of its own,
   // which the kernel does not even fill in.
   if (::close_range(3, ~0U, CLOSE_RANGE_UNSHARE) != 0) ::_exit(1);
@@ -69,14 +91,19 @@ std::string look_up(backward::TraceResolver& resolver, std::uint64_t address) {
   ::unsetenv("DEBUGINFOD_URLS");  // elfutils would ask servers for what is not here
   backward::TraceResolver resolver;
   for (std::size_t i = 0; i < std::min(backtrace.size(), CrashRecord::kMaxFrames); ++i) {
-    const std::string text = look_up(resolver, lookup_address(backtrace, i));
+    const Symbolizer::Frame& frame = backtrace[i];
+    if (!can_be_looked_up(frame)) continue;
+    const std::uint64_t address = lookup_address(backtrace, i);
+    const std::string text =
+        frame.image ? modules.at(frame.image->number()).look_up(address) : look_up(resolver, address);
     std::memcpy(result.texts[i], text.data(), std::min(text.size(), kTextBytes - 1));
   }
   ::_exit(0);
 }
 
 // What the dynamic linker knows, which takes no time: enough for addr2line(1).
-std::string roughly(std::uint64_t address) {
+std::string roughly(const Symbolizer::Frame& frame, std::uint64_t address) {
+  if (!frame.object.empty()) return fmt::format("{}+{:#x}", frame.object, address);
   Dl_info info{};
   if (::dladdr(std::bit_cast<void*>(address), &info) == 0 || info.dli_fname == nullptr) {
     return fmt::format("{:#x}", address);
@@ -94,7 +121,7 @@ Symbolizer::~Symbolizer() {
 
 bool Symbolizer::knows(const Backtrace& backtrace) const {
   for (std::size_t i = 0; i < backtrace.size(); ++i) {
-    if (!known_.contains(lookup_address(backtrace, i))) return false;
+    if (can_be_looked_up(backtrace[i]) && !known_.contains(key_of(backtrace, i))) return false;
   }
   return true;
 }
@@ -126,12 +153,18 @@ void Symbolizer::take_result() {
   if (known_.size() > kMaxKnown) known_.clear();
   const auto& result = *static_cast<const Result*>(result_.get_address());
   for (std::size_t i = 0; i < asked_.size(); ++i) {
-    const std::uint64_t address = lookup_address(asked_, i);
+    if (!can_be_looked_up(asked_[i])) continue;
     std::string text;
     if (i < CrashRecord::kMaxFrames) text.assign(result.texts[i], ::strnlen(result.texts[i], kTextBytes));
     // Not found out once, it will not be the next time either.
-    known_.insert_or_assign(address, text.empty() ? roughly(address) : text);
+    if (text.empty()) {
+      text = roughly(asked_[i], lookup_address(asked_, i));
+    } else if (!asked_[i].object.empty()) {
+      text.insert(0, asked_[i].object + ": ");
+    }
+    known_.insert_or_assign(key_of(asked_, i), std::move(text));
   }
+  asked_.clear();  // and with it the images
   result_ = {};
 }
 
@@ -140,15 +173,16 @@ void Symbolizer::stop() {
   ::kill(child_, SIGKILL);
   ::waitpid(child_, nullptr, 0);
   child_ = -1;
+  asked_.clear();
   result_ = {};
 }
 
 std::vector<std::string> Symbolizer::describe(const Backtrace& backtrace) const {
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < backtrace.size(); ++i) {
-    const std::uint64_t address = lookup_address(backtrace, i);
-    const auto found = known_.find(address);
-    texts.push_back(found == known_.end() ? roughly(address) : found->second);
+    const auto found = known_.find(key_of(backtrace, i));
+    const bool known = can_be_looked_up(backtrace[i]) && found != known_.end();
+    texts.push_back(known ? found->second : roughly(backtrace[i], lookup_address(backtrace, i)));
   }
   return texts;
 }

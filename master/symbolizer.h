@@ -5,9 +5,13 @@
 
 #include <boost/interprocess/mapped_region.hpp>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include "worker/app/module_image.h"
 
 namespace baton {
 
@@ -15,13 +19,24 @@ namespace baton {
 // 90 ms for the first in libc and about 1 ms for each further one (release build with -g): the master cannot
 // stand still for that. So a short-lived process does it, which shares no descriptor but 0 to 2, and what it
 // finds is remembered, because a crash seldom comes alone. An address means the same here as in every process
-// cloned from this one; what only such a process has loaded stays a number.
+// cloned from this one. What only such a process has loaded, at another address in each, is known by its
+// place in the file; of that files of modules are looked at, the generation's own copies.
 class Symbolizer {
  public:
   static constexpr std::uint64_t kIntervalNs = 1'000'000'000;  // between two lookups
 
+  struct Frame {
+    std::uint64_t address = 0;                      // in memory, or with `object` in its file
+    std::string object;                             // name of a shared object not loaded here; empty: none
+    std::shared_ptr<const app::ModuleImage> image;  // with `object`: when it is a module whose image there is
+
+    Frame(std::uint64_t in_memory) : address(in_memory) {}
+    Frame(std::uint64_t in_file, std::string name, std::shared_ptr<const app::ModuleImage> of)
+        : address(in_file), object(std::move(name)), image(std::move(of)) {}
+    bool operator==(const Frame&) const = default;
+  };
   // The first is where a signal struck, the others are return addresses.
-  using Backtrace = std::vector<std::uint64_t>;
+  using Backtrace = std::vector<Frame>;
 
   Symbolizer() = default;
   Symbolizer(const Symbolizer&) = delete;
@@ -39,14 +54,15 @@ class Symbolizer {
   // Ends it without a result, because this process is about to become another program.
   void stop();
 
-  // One text a frame, "baton::run_worker(...) at worker/worker.cpp:80"; where nothing better is known
-  // "baton+0x4c048" or "0x7f...".
+  // One text a frame, "baton::run_worker(...) at worker/worker.cpp:80" or "todo.so: create(...) at
+  // todo.cpp:42"; where nothing better is known "baton+0x4c048" or "0x7f...".
   [[nodiscard]] std::vector<std::string> describe(const Backtrace& backtrace) const;
 
  private:
   void take_result();
 
-  std::unordered_map<std::uint64_t, std::string> known_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string>
+      known_;  // ModuleImage::number() or 0, address
   pid_t child_ = -1;
   boost::interprocess::mapped_region result_;  // while a lookup is in progress
   Backtrace asked_;

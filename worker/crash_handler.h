@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <string_view>
+
 #include "common/scoreboard.h"
 
 namespace baton {
@@ -20,5 +22,9 @@ void use_crash_stack();
 // The thread whose doing a SIGABRT from outside asks for: the watchdog sends it to the process, and the event
 // thread only waits for the app thread. 0: the process has no other thread.
 void report_aborts_of(pid_t thread);
+
+// App thread: the module whose image has this descriptor is about to be loaded, or was, under a name that
+// ends in the number. Frames in it are told as those of `file`.
+void name_image(int image, std::string_view file);
 
 }  // namespace baton

@@ -1,5 +1,6 @@
 #include "master/symbolizer.h"
 
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/unique_fd.h"
+#include "tests/support/modules.h"
 #include "tests/support/wait.h"
 
 namespace baton {
@@ -38,6 +40,39 @@ TEST(Symbolizer, NamesFunctionsAndTheirPlaceInTheSource) {
     EXPECT_THAT(text, ContainsRegex("^baton::a_function_to_be_named\\(int\\) at "
                                     ".*tests/master/symbolizer_test.cpp:[0-9]+"));
   }
+}
+
+// Never loaded by the master, but by its workers: where in the file it is is all that there is to go by.
+TEST(Symbolizer, NamesFunctionsOfModules) {
+  const auto image = app::ModuleImage::read(test::module_file("crasher"));
+  const auto again = app::ModuleImage::read(test::module_file("crasher"));
+  EXPECT_NE(image->number(), again->number());
+  void* const loaded = ::dlopen(test::module_file("crasher").c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(loaded, nullptr) << ::dlerror();
+  Dl_info info{};
+  ASSERT_NE(::dladdr(::dlsym(loaded, "baton_module_entry"), &info), 0);
+  const std::uint64_t place =
+      reinterpret_cast<std::uint64_t>(info.dli_saddr) - reinterpret_cast<std::uint64_t>(info.dli_fbase);
+  ::dlclose(loaded);
+
+  Symbolizer symbolizer;
+  const Symbolizer::Backtrace backtrace{{place, "todo.so", image}, {place + 1, "todo.so", image}};
+  EXPECT_FALSE(symbolizer.knows(backtrace));
+  EXPECT_THAT(symbolizer.describe(backtrace).front(), StartsWith("todo.so+0x"));
+  ASSERT_TRUE(symbolizer.start(backtrace, monotonic_ns()));
+  ASSERT_TRUE(test::wait_until([&] { return !symbolizer.busy(); }));
+  ASSERT_TRUE(symbolizer.knows(backtrace));
+  EXPECT_FALSE(symbolizer.knows({{place, "todo.so", again}})) << "may be other code";
+  for (const std::string& text : symbolizer.describe(backtrace)) {
+    EXPECT_THAT(text, ContainsRegex("^todo.so: baton_module_entry at tests/modules/crasher.c:[0-9]+$"));
+  }
+}
+
+TEST(Symbolizer, OfAnObjectThatIsNotThereThePlaceIsTold) {
+  const Symbolizer symbolizer;
+  const Symbolizer::Backtrace backtrace{{0x1234, "old.so", nullptr}};
+  EXPECT_TRUE(symbolizer.knows(backtrace)) << "there is nothing to look up";
+  EXPECT_EQ(symbolizer.describe(backtrace).front(), "old.so+0x1234");
 }
 
 TEST(Symbolizer, WhatIsNoCodeStaysANumber) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "tests/support/crash_points.h"
+#include "tests/support/modules.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"
@@ -87,6 +88,22 @@ TEST_F(PostMortemTest, EachOfManyCrashesIsTold) {
   }
   EXPECT_TRUE(wait_until([&] { return count(server.log(), "crashed at ") == kCrashes; })) << server.log();
   EXPECT_EQ(count(server.log(), "killed by signal 11 (SIGSEGV)"), kCrashes);
+}
+
+// Each worker has loaded it at an address of its own, and the master not at all.
+TEST_F(PostMortemTest, ACrashInAModuleIsToldWithItsFunctions) {
+  const Server server(folder_,
+                      "[server]\nworkers = 3\n[[site]]\n" + module_route("/m/", module_file("crasher")));
+  Client client = server.connect();
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(client.get("/m/crash").status, 500);
+  ASSERT_TRUE(wait_until([&] { return count(server.log(), "crasher.so: write_to at ") == 6; }))
+      << server.log();
+  const std::string log = server.log();
+  EXPECT_THAT(log, ContainsRegex("crashed at #0  crasher.so: write_to at tests/modules/crasher.c:[0-9]+\n"));
+  EXPECT_THAT(log,
+              ContainsRegex("called by  #1  crasher.so: write_nowhere at tests/modules/crasher.c:[0-9]+\n"));
+  EXPECT_THAT(log, ContainsRegex("called by  #2  crasher.so: crash at tests/modules/crasher.c:[0-9]+\n"));
+  EXPECT_THAT(log, ContainsRegex("#[0-9]+ +baton::app::.* at worker/app/")) << "and the server's own";
 }
 
 TEST_F(PostMortemTest, NothingIsSaidOfARetirement) {

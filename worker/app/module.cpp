@@ -1,17 +1,13 @@
 #include "worker/app/module.h"
 
 #include <dlfcn.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
 #include "common/permits.h"
-#include "common/unique_fd.h"
+#include "worker/crash_handler.h"
 
 namespace baton::app {
 
@@ -76,12 +72,12 @@ void Module::fail_if_complained(const char* otherwise, int result) const {
   if (result != 0) throw error(otherwise);
 }
 
-// The loader knows a file by its inode, and each image has its own; by name it would find another
-// generation's.
-void* Module::open_image(int process) const {
-  const UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process, image_->fd(), 0)));
-  if (!fd) throw error(std::string("cannot read its image: ") + std::strerror(errno));
-  const std::string path = "/proc/thread-self/fd/" + std::to_string(fd.get());
+// The loader knows what it has loaded by the name that it was given, and by the inode. Each image has its own
+// of both: "self" is the event thread, in whose descriptor table the images are open, also for this thread,
+// which has left it. The crash handler reads the number from the name.
+void* Module::open_image() const {
+  const std::string path = "/proc/self/fd/" + std::to_string(image_->fd());
+  name_image(image_->fd(), image_->path());
   void* const handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     std::string why = ::dlerror();
@@ -98,8 +94,8 @@ void Module::check_version(const baton_module& module) const {
               ": compile it again with this server's <baton/module.h>");
 }
 
-void Module::load(const baton_host& host, int process) {
-  void* const handle = open_image(process);
+void Module::load(const baton_host& host) {
+  void* const handle = open_image();
   const auto entry = reinterpret_cast<const baton_module* (*)()>(::dlsym(handle, BATON_MODULE_ENTRY));
   if (entry == nullptr) throw error("is no module of baton: it does not export " BATON_MODULE_ENTRY "()");
   const baton_module* const module = entry();

@@ -32,6 +32,12 @@ struct Endpoint {
   std::uint32_t permit_set = 0;       // with a limit: number of it, see common/permits.h
   std::uint32_t retries = 0;
   std::optional<bool> idempotent;  // nothing: as the method says
+
+  // Whether it is run near the event thread (worker/app/app_thread.h): it is while its runs are short, all in
+  // all.
+  static constexpr std::uint64_t kShortNs = 200'000;
+  static constexpr std::uint32_t kKnownAsShort = 8;
+  mutable std::uint32_t short_runs = 0;  // one after the other; counts up to kKnownAsShort
 };
 
 // Everything here is for the app thread, but the const members, which are frozen once load() has returned.
@@ -43,9 +49,8 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  // Loads the code and has it say what it offers. `process`: a descriptor for the process that has the image
-  // open (pidfd_open(2)). Throws ModuleError.
-  void load(const baton_host& host, int process);
+  // Loads the code and has it say what it offers. Throws ModuleError.
+  void load(const baton_host& host);
   // What it wants to be called before the worker serves. Throws ModuleError.
   void start();
   // And after it has served.
@@ -68,7 +73,7 @@ class Module {
   [[nodiscard]] const std::string& config_folder() const { return config_folder_; }
 
  private:
-  void* open_image(int process) const;
+  void* open_image() const;
   void check_version(const baton_module& module) const;
   [[nodiscard]] ModuleError error(const std::string& why) const;
   void fail_if_complained(const char* otherwise, int result) const;

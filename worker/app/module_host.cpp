@@ -1,14 +1,13 @@
 #include "worker/app/module_host.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <exception>
 
+#include "common/clock.h"
 #include "common/printable.h"
 #include "worker/http/negotiate.h"
 
@@ -119,16 +118,12 @@ ModuleHost::~ModuleHost() {
   own_thread = nullptr;
 }
 
-// The image is open in the table that the app thread has left.
 void ModuleHost::load_all() {
   std::exception_ptr failure;
   thread_->run([&] {
     try {
-      const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
-      if (!process)
-        throw ModuleError(std::string("cannot load modules: pidfd_open: ") + std::strerror(errno));
       for (const auto& module : by_route_) {
-        if (module) module->load(functions_, process.get());
+        if (module) module->load(functions_);
       }
     } catch (const std::exception&) {
       failure = std::current_exception();
@@ -191,11 +186,16 @@ Response ModuleHost::run(const Endpoint& endpoint, const Call& call, http::Reply
   request.body = text(call.body);
 
   Response response(reply, sink, *thread_, http::prefers_json(call.request));
-  thread_->run([&] {
-    call_handler(endpoint, request, response);
-    thread_->stop_children();
-    response.finish();
-  });
+  const std::uint64_t start = monotonic_ns();
+  thread_->run(
+      [&] {
+        call_handler(endpoint, request, response);
+        thread_->stop_children();
+        response.finish();
+      },
+      endpoint.short_runs >= Endpoint::kKnownAsShort);
+  const bool was_short = monotonic_ns() - start < Endpoint::kShortNs;
+  endpoint.short_runs = was_short ? std::min(endpoint.short_runs + 1, Endpoint::kKnownAsShort) : 0;
   return response;
 }
 

@@ -51,7 +51,8 @@ std::shared_ptr<const ModuleImage> ModuleImage::read(const std::string& path) {
       ::fcntl(copy.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
     throw fail(std::strerror(errno));
   }
-  return std::shared_ptr<const ModuleImage>(new ModuleImage(path, std::move(copy)));
+  static std::uint64_t images_read = 0;
+  return std::shared_ptr<const ModuleImage>(new ModuleImage(path, std::move(copy), ++images_read));
 }
 
 }  // namespace baton::app

@@ -1,6 +1,7 @@
 // The code of a module, as it was when its generation began.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -18,12 +19,16 @@ class ModuleImage {
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] int fd() const { return fd_.get(); }  // a memfd
+  // Of all that this process has read, in this order: no other one ever has it.
+  [[nodiscard]] std::uint64_t number() const { return number_; }
 
  private:
-  ModuleImage(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+  ModuleImage(std::string path, UniqueFd fd, std::uint64_t number)
+      : path_(std::move(path)), fd_(std::move(fd)), number_(number) {}
 
   std::string path_;
   UniqueFd fd_;
+  std::uint64_t number_;
 };
 
 }  // namespace baton::app
