@@ -24,15 +24,19 @@ WORKER  := $(call sources,worker)
 MASTER  := $(call sources,master,! -name main.cpp)
 CTL     := $(call sources,ctl,! -name main.cpp)
 SUPPORT := $(call sources,tests/support)
-UNIT    := $(call sources,tests/common tests/worker tests/master tests/ctl)
+UNIT    := $(call sources,tests/common tests/worker tests/master tests/ctl tests/sdk)
 EPOLL   := $(call sources,tests/epoll)
 INTEGRATION := $(call sources,tests/integration)
 SURVIVAL := $(call sources,tests/survival)
 SURVIVE := $(call sources,tests/survive)
 FUZZERS := $(call sources,tests/fuzz)
+MODULES := $(call sources,tests/modules)
 ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp $(SUPPORT) $(UNIT) $(EPOLL) \
                $(INTEGRATION) $(SURVIVAL) $(SURVIVE)
+EXAMPLES := $(patsubst sdk/examples/%/baton.toml,%,$(wildcard sdk/examples/*/baton.toml))
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
+
+modules := $(patsubst %.cpp,$(BUILD)/%.so,$(MODULES)) $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/modules/*.c))
 
 # A second build of the server, with crash points (common/crash_point.h): only what has any is compiled again.
 POINTS  := $(BUILD)/points
@@ -46,20 +50,34 @@ TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests $(P
 .DELETE_ON_ERROR:
 
 .PHONY: build
-build: ## Build baton and batonctl into build/release (MODE=asan: with sanitizers)
-build: $(BIN)
+build: ## Build baton, batonctl and the examples into build/release (MODE=asan: with sanitizers)
+build: $(BIN) $(EXAMPLES:%=$(BUILD)/examples/%.so)
 
 $(BUILD)/%.o: %.cpp
 	@mkdir -p $(@D)
 	@echo "  CXX   $<"
 	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
-# Modules for tests, in plain C.
-MODULES := $(patsubst tests/modules/%.c,$(BUILD)/modules/%.so,$(wildcard tests/modules/*.c))
-$(BUILD)/modules/%.so: tests/modules/%.c sdk/baton/abi.h
+# A module sees nothing of the source tree but what is installed of it.
+$(BUILD)/sdk/examples/%.o: sdk/examples/%.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX   $<"
+	@$(CXX) -Isdk -MMD -MP $(CXXFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
+$(foreach e,$(EXAMPLES),$(eval $(BUILD)/examples/$(e).so: $(BUILD)/sdk/examples/$(e)/$(e).o))
+$(BUILD)/examples/todo.so: EXAMPLE_LDLIBS := -lsqlite3
+# A sanitizer would report what it does on purpose.
+$(BUILD)/sdk/examples/chaos/chaos.o: OPT.asan := -O1 -g -fno-omit-frame-pointer
+$(BUILD)/examples/%.so:
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CXX) $(LDFLAGS) -shared $^ $(EXAMPLE_LDLIBS) -o $@
+
+$(BUILD)/tests/sdk/%.o: CPPFLAGS += -Isdk
+# That the boundary is plain C.
+$(BUILD)/tests/sdk/%.o: tests/sdk/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	@$(CC) -Isdk -std=gnu11 $(OPT.$(MODE)) -Wall -Wextra $(WERROR) -fPIC -shared -fvisibility=hidden $< -o $@
+	@$(CC) -I. -MMD -MP -std=c99 -pedantic -Wall -Wextra -Werror $(OPT.$(MODE)) -c $< -o $@
 
 $(POINTS)/%.o: %.cpp
 	@mkdir -p $(@D)
@@ -80,12 +98,22 @@ $(POINTS)/baton: $(call points,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
 $(POINTS)/batonctl: $(BUILD)/batonctl
 	@mkdir -p $(@D)
 	@ln -f $< $@
-$(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON)) | $(MODULES)
+$(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON)) $(BUILD)/tests/sdk/abi_c99.o | $(modules)
 	$(link) $(MASTER_LDLIBS) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
-$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other $(MODULES)
+$(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other $(modules) $(EXAMPLES:%=$(BUILD)/examples/%.so)
 	$(link) $(TEST_LDLIBS)
+
+# Modules for the tests, which the servers load that they start. With a symbol left open, where that is what is tested.
+$(BUILD)/tests/modules/%.so: tests/modules/%.c sdk/baton/abi.h
+	@mkdir -p $(@D)
+	@echo "  CC    $< (module)"
+	@$(CC) -Isdk -std=gnu11 $(OPT.$(MODE)) -Wall -Wextra $(WERROR) -shared -fPIC -fvisibility=hidden $< -o $@
+$(BUILD)/tests/modules/%.so: tests/modules/%.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX   $< (module)"
+	@$(CXX) $(CPPFLAGS) -Isdk $(CXXFLAGS) -MF $(@:.so=.d) -shared -fPIC -fvisibility=hidden $< -o $@
 
 # What the tests of an upgrade upgrade to: another version, and one with another layout of the shared memory.
 $(BUILD)/variants/next.o: VARIANT := -DBATON_VERSION='"99.1.2"'
@@ -98,7 +126,7 @@ $(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER)
 	$(link) $(MASTER_LDLIBS)
 
 # Beside the server that they start.
-$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive $(MODULES)
+$(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive $(modules)
 	@mkdir -p $(@D)
 	$(link) $(TEST_LDLIBS)
 $(POINTS)/survive: $(call objects,$(SURVIVE) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl
@@ -108,11 +136,11 @@ $(POINTS)/survive: $(call objects,$(SURVIVE) $(SUPPORT) $(COMMON)) | $(POINTS)/b
 # -- what it takes ------------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types \
-                  libbackward-cpp-dev libdw-dev
-TEST_PACKAGES  := libgtest-dev libgmock-dev
+                  libbackward-cpp-dev libdw-dev libsqlite3-dev
+TEST_PACKAGES  := libgtest-dev libgmock-dev pkgconf
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES  := clang libclang-rt-14-dev
-BENCH_PACKAGES := nginx-light wrk
+BENCH_PACKAGES := nginx-light wrk libnginx-mod-http-lua php-fpm libcpp-httplib-dev
 PEER_PACKAGES  := python3 nginx-light apache2-bin haproxy gunicorn php-fpm
 
 # Installs those of the Debian packages $(1) that are missing; says what to install where it cannot.
@@ -172,10 +200,10 @@ check: test-deps
 	@tests/check.sh $(JOBS)
 
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS := -std=c++20 -I. -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ_FLAGS := -std=c++20 -I. -Isdk -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 fuzzers := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(FUZZERS))
 
-build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h common/*.cpp common/*.h tests/support/beast_*)
+build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h common/*.cpp common/*.h sdk/baton/*.h tests/support/beast_*)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	@clang++ $(FUZZ_FLAGS) -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL $< $(wildcard worker/http/*.cpp) worker/outbox.cpp $(COMMON) \
@@ -192,8 +220,10 @@ fuzz: test-deps
 bench: ## Compare with nginx in one run: requests/s, latency, CPU per request, memory per idle connection
 bench: deps
 	$(call need,$(BENCH_PACKAGES))
-	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/bench_idle
+	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/bench_idle $(BUILD)/bench_httplib
 	@tests/bench/run.sh $(BUILD)
+	@echo
+	@tests/bench/modules.sh $(BUILD)
 
 PEER_ROUNDS   ?= 3
 PEER_SERVICES := nginx haproxy php8.2-fpm
@@ -207,20 +237,32 @@ survive-peers: deps
 	$(call need,$(PEER_PACKAGES))
 	@for s in $$(cat build/peers-inactive); do if systemctl -q is-active $$s; then \
 	  echo "  STOP  $$s"; [ "$$(id -u)" = 0 ] && systemctl stop $$s || sudo systemctl stop $$s; fi; done
-	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/tests/modules/peer.so
 	@python3 tests/survival/peers.py $(BUILD) $(PEER_ROUNDS)
 
 $(BUILD)/bench_idle: $(BUILD)/tests/bench/idle.o
 	$(link)
+$(BUILD)/bench_httplib: $(BUILD)/tests/bench/httplib_hello.o
+	@echo "  LINK  $@"
+	@$(CXX) $(LDFLAGS) $^ -o $@ -lcpp-httplib
 
 # -- installing ---------------------------------------------------------------------------------------------------------
 
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 
+VERSION := $(shell sed -n 's/^.define BATON_VERSION "\(.*\)"/\1/p' common/version.cpp)
+
+# What modules are built with.
+.PHONY: install-sdk
+install-sdk:
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/baton sdk/baton/*.h
+	install -d $(DESTDIR)$(PREFIX)/share/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' sdk/baton.pc.in > $(DESTDIR)$(PREFIX)/share/pkgconfig/baton.pc
+
 .PHONY: install
 install: ## Install under PREFIX (/usr/local), the configuration under SYSCONFDIR (/etc); honours DESTDIR
-install: build
+install: build install-sdk
 	install -D -m 755 $(BUILD)/baton $(DESTDIR)$(PREFIX)/sbin/baton
 	install -D -m 755 $(BUILD)/batonctl $(DESTDIR)$(PREFIX)/bin/batonctl
 	install -D -m 644 docs/baton.8 $(DESTDIR)$(PREFIX)/share/man/man8/baton.8
@@ -239,4 +281,5 @@ clean: ## Remove build/
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)) $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)))
+-include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES) $(foreach e,$(EXAMPLES),sdk/examples/$(e)/$(e).cpp)) \
+          $(BUILD)/tests/sdk/abi_c99.o $(patsubst %.cpp,$(POINTS)/%.o,$(POINTED)) $(modules:.so=.o))

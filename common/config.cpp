@@ -82,6 +82,7 @@ ConfigResult load_config_text(std::string_view text, const std::string& file) {
     read_limits(root, context, config.limits);
     read_listen(root, context, config.listen);
     read_sites(root, context, config.sites);
+    read_dicts(root, context, config.dicts);
     root.finish();
   }
   ConfigResult result;

@@ -122,6 +122,16 @@ struct SiteConfig {
   std::vector<RouteConfig> routes;  // the longest matching path wins; no two match the same requests
 };
 
+// A dictionary that the handlers of all workers share (common/shared_dict.h).
+struct DictConfig {
+  static constexpr std::size_t kMost = 64;
+  static constexpr std::int64_t kMinBytes = 64 << 10;
+  static constexpr std::int64_t kMaxBytes = std::int64_t{4} << 30;
+
+  std::string name;         // [A-Za-z0-9._-]{1,63}, no two alike
+  std::uint64_t bytes = 0;  // of memory, kMinBytes..kMaxBytes
+};
+
 struct Config {
   std::string file;  // absolute path of the file
   ServerConfig server;
@@ -130,6 +140,7 @@ struct Config {
   LimitConfig limits;
   std::vector<ListenConfig> listen;  // at least one
   std::vector<SiteConfig> sites;     // at least one
+  std::vector<DictConfig> dicts;
 };
 
 struct ConfigError {

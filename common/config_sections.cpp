@@ -28,12 +28,14 @@ void assign_number(Target& target, const std::optional<Located<std::int64_t>>& s
   if (source) target = static_cast<Target>(source->value);
 }
 
-bool is_server_name(std::string_view name) {
+// A name that stands in messages, paths and columns as it is.
+void check_name(TableReader& reader, const Located<std::string>& name) {
   const auto allowed = [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
            c == '_' || c == '-';
   };
-  return !name.empty() && name.size() <= 63 && std::ranges::all_of(name, allowed);
+  if (!name.value.empty() && name.value.size() <= 63 && std::ranges::all_of(name.value, allowed)) return;
+  reader.fail(name.at, "'name' is '" + name.value + "'; expected 1 to 63 letters, digits, '.', '_' or '-'");
 }
 
 void read_workers(TableReader& reader, ServerConfig& server) {
@@ -114,10 +116,7 @@ void read_server(TableReader& root, const ConfigContext& context, ServerConfig& 
   if (table == nullptr) return;
   TableReader reader{*table, "[server]", context.errors};
   if (auto name = reader.string("name")) {
-    if (!is_server_name(name->value)) {
-      reader.fail(name->at,
-                  "'name' is '" + name->value + "'; expected 1 to 63 letters, digits, '.', '_' or '-'");
-    }
+    check_name(reader, *name);
     server.name = std::move(name->value);
   }
   read_workers(reader, server);
@@ -204,6 +203,31 @@ void read_listen(TableReader& root, const ConfigContext& context, std::vector<Li
     assign_number(entry.backlog, reader.integer("backlog", 1, 65'535));
     reader.finish();
     listen.push_back(std::move(entry));
+  }
+}
+
+void read_dicts(TableReader& root, const ConfigContext& context, std::vector<DictConfig>& dicts) {
+  std::map<std::string, std::uint32_t> lines;  // of the names so far
+  for (const TomlValue* table : root.tables("dict")) {
+    TableReader reader{*table, "[[dict]]", context.errors};
+    DictConfig dict;
+    if (const auto name = reader.required_string("name")) {
+      check_name(reader, *name);
+      dict.name = name->value;
+      const auto [first, added] = lines.emplace(dict.name, name->at.line);
+      if (!added) {
+        reader.fail(name->at, "there is already a dictionary '" + dict.name + "': line " +
+                                  std::to_string(first->second) + " has the same name");
+      }
+    }
+    if (reader.find("size") == nullptr) reader.fail(reader.at(), "[[dict]] has no 'size', which it needs");
+    assign(dict.bytes, reader.size("size", DictConfig::kMinBytes, DictConfig::kMaxBytes));
+    reader.finish();
+    dicts.push_back(std::move(dict));
+    if (dicts.size() == DictConfig::kMost + 1) {
+      reader.fail(reader.at(), "this is dictionary " + std::to_string(dicts.size()) + "; expected at most " +
+                                   std::to_string(DictConfig::kMost));
+    }
   }
 }
 

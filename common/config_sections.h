@@ -34,6 +34,7 @@ void read_timeouts(TableReader& root, const ConfigContext& context, TimeoutConfi
 void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& limits);
 void read_listen(TableReader& root, const ConfigContext& context, std::vector<ListenConfig>& listen);
 void read_sites(TableReader& root, const ConfigContext& context, std::vector<SiteConfig>& sites);
+void read_dicts(TableReader& root, const ConfigContext& context, std::vector<DictConfig>& dicts);
 
 // One [[site.route]] (config_route.cpp). The path is empty when the file's is missing or wrong.
 RouteConfig read_route(const TomlValue& route, const ConfigContext& context);

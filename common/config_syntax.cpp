@@ -82,8 +82,13 @@ std::optional<Duration> parse_duration(std::string_view text) {
 }
 
 std::optional<std::int64_t> parse_size(std::string_view text) {
-  constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> kUnits{
-      {{"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}}};
+  constexpr std::array<std::pair<std::string_view, std::int64_t>, 7> kUnits{{{"", 1},
+                                                                             {"K", 1 << 10},
+                                                                             {"M", 1 << 20},
+                                                                             {"G", 1 << 30},
+                                                                             {"KiB", 1 << 10},
+                                                                             {"MiB", 1 << 20},
+                                                                             {"GiB", 1 << 30}}};
   const auto parts = split_number(text);
   if (!parts) return std::nullopt;
   const auto* unit =

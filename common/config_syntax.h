@@ -14,7 +14,8 @@ namespace baton {
 // "500ms", "10s", "2m", "1h": digits and a unit. Nothing for anything else, or past what a Duration holds.
 std::optional<Duration> parse_duration(std::string_view text);
 
-// "512", "16K", "1M", "1G": digits and an optional unit of 1,024. Nothing for anything else or past 63 bits.
+// "512", "16K", "1M", "1G", or "KiB" and so on: digits and an optional unit of 1,024. Nothing for anything
+// else or past 63 bits.
 std::optional<std::int64_t> parse_size(std::string_view text);
 
 // What is wrong with the text and what was expected instead; nothing when it is good.

@@ -39,7 +39,11 @@ constexpr std::string_view kCrashPoints[] = {
     "after-mod",
     // A request is handled and answered.
     "handler-begun",
+    "permit-acquired",
     "handler-done",
+    "made-opened",
+    "made-stored",
+    "stored-appended",
     "stream-begun",
     "stream-sent",
     "response-composed",

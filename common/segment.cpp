@@ -23,7 +23,7 @@ namespace {
 constexpr char kMagic[8] = {'b', 'a', 't', 'o', 'n', 's', 'e', 'g'};
 
 struct Layout {
-  std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, permits, total;
+  std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, permits, dicts, total;
 };
 
 constexpr std::size_t aligned(std::size_t n) {
@@ -41,7 +41,8 @@ Layout layout_of(std::uint32_t slots, std::uint32_t workers) {
   at.logs = aligned(at.blocks + sizeof(FileBlock) * FileTable::kEntries);
   at.outboxes = aligned(at.logs + sizeof(LogBuffer) * workers);
   at.permits = aligned(at.outboxes + sizeof(OutboxRecord) * workers);
-  at.total = aligned(at.permits + sizeof(PermitSet) * kMaxPermitSets);
+  at.dicts = aligned(at.permits + sizeof(PermitSet) * kMaxPermitSets);
+  at.total = aligned(at.dicts + sizeof(DictEntry) * kDictEntries);
   return at;
 }
 
@@ -104,6 +105,7 @@ void Segment::locate() {
   log_buffers_ = part<LogBuffer>(base, at.logs, header_->worker_count);
   outboxes_ = part<OutboxRecord>(base, at.outboxes, header_->worker_count);
   permits_ = part<PermitSet>(base, at.permits, kMaxPermitSets);
+  dicts_ = part<DictEntry>(base, at.dicts, kDictEntries);
 }
 
 Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
@@ -227,7 +229,10 @@ std::uint64_t layout_fingerprint() {
       offsetof(FileEntry, etag), offsetof(FileEntry, path), sizeof(FileBlock), FileTable::kEntries,
       FileTable::kWays, sizeof(LogBuffer), offsetof(LogBuffer, bytes), sizeof(OutboxRecord),
       offsetof(OutboxRecord, spill_fd), offsetof(OutboxRecord, made_fd), sizeof(PermitSet), kMaxPermitSets,
-      offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory)};
+      offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory),
+      // Dictionaries.
+      sizeof(DictEntry), offsetof(DictEntry, bytes_total), offsetof(DictEntry, size),
+      offsetof(DictEntry, counters), sizeof(DictCounters), kDictEntries};
   Fnv1a hash;
   for (const std::size_t fact : facts) hash.add(std::uint64_t{fact});
   return hash.value();

@@ -9,6 +9,7 @@
 //              LogBuffer[]          access log lines not yet written, one buffer per scoreboard entry
 //              OutboxRecord[]       the response that is being sent, one per scoreboard entry
 //              PermitSet[]          which workers are in a handler that only some may be in at a time
+//              DictEntry[]          what is known of the shared dictionaries, which have memory of their own
 //
 // Created by the master before the first clone and inherited at one address by every worker; batonctl
 // attaches read-only. Fixed layout: no allocation after start, no pointers, only indices and descriptor
@@ -23,6 +24,7 @@
 #include <string_view>
 
 #include "common/connection_table.h"
+#include "common/dict_board.h"
 #include "common/file_table.h"
 #include "common/log_buffer.h"
 #include "common/outbox_record.h"
@@ -137,6 +139,7 @@ class Segment {
   [[nodiscard]] std::span<LogBuffer> log_buffers() const { return log_buffers_; }
   [[nodiscard]] std::span<OutboxRecord> outboxes() const { return outboxes_; }
   [[nodiscard]] std::span<PermitSet> permits() const { return permits_; }
+  [[nodiscard]] DictBoard dicts() const { return dicts_; }
   [[nodiscard]] std::span<std::byte> memory() const {
     return {static_cast<std::byte*>(region_.get_address()), region_.get_size()};
   }
@@ -160,6 +163,7 @@ class Segment {
   std::span<LogBuffer> log_buffers_;
   std::span<OutboxRecord> outboxes_;
   std::span<PermitSet> permits_;
+  DictBoard dicts_;
 };
 
 // One number for the sizes and places of all that the segment holds: two builds with the same one and the

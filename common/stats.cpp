@@ -153,6 +153,31 @@ void read_workers(const Segment& segment, Snapshot& snapshot) {
   }
 }
 
+void read_dicts(const Segment& segment, Snapshot& snapshot) {
+  const auto read = [](const DictCounters::Counter& counter) {
+    return counter.load(std::memory_order_relaxed);
+  };
+  for (const DictEntry& entry : segment.dicts()) {
+    if (entry.used.load(std::memory_order_acquire) == 0) continue;
+    const DictCounters& counters = entry.counters;
+    DictStats dict;
+    dict.name = text_of(entry.name);
+    dict.entries = read(counters.entries);
+    dict.bytes_used = read(counters.bytes_used);
+    dict.bytes_total = entry.bytes_total;
+    dict.hits = read(counters.hits);
+    dict.misses = read(counters.misses);
+    dict.evictions = read(counters.evictions);
+    dict.expired = read(counters.expired);
+    dict.repairs = read(counters.repairs);
+    dict.damages = read(counters.damages);
+    dict.lost = read(counters.lost);
+    snapshot.dicts.push_back(std::move(dict));
+  }
+  std::sort(snapshot.dicts.begin(), snapshot.dicts.end(),
+            [](const DictStats& a, const DictStats& b) { return a.name < b.name; });
+}
+
 std::string_view state_name(const Claim& claim, const Slot& slot) {
   if (claim.state == SlotState::kHeld) return "held";
   if (claim.state == SlotState::kArmedWrite) return "writing";
@@ -246,6 +271,7 @@ Snapshot take_snapshot(const Segment& segment, SnapshotDetail detail) {
   snapshot.taken_ns = monotonic_ns();
   snapshot.server = server_of(segment.header(), snapshot.taken_ns);
   read_workers(segment, snapshot);
+  read_dicts(segment, snapshot);
   read_connections(segment, detail, snapshot);
   return snapshot;
 }

@@ -107,11 +107,27 @@ struct Totals {
   std::uint32_t failing = 0;
 };
 
+// A shared dictionary. DictCounters has the meaning of each number.
+struct DictStats {
+  std::string name;
+  std::uint64_t entries = 0;
+  std::uint64_t bytes_used = 0;
+  std::uint64_t bytes_total = 0;
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;
+  std::uint64_t evictions = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t repairs = 0;
+  std::uint64_t damages = 0;
+  std::uint64_t lost = 0;
+};
+
 struct Snapshot {
   std::uint64_t taken_ns = 0;
   ServerStats server;
   Totals totals;
   std::vector<WorkerStats> workers;          // by generation, then ordinal
+  std::vector<DictStats> dicts;              // by name
   std::vector<ConnectionStats> connections;  // by descriptor; empty unless asked for
 };
 

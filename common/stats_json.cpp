@@ -104,6 +104,26 @@ Json worker_json(const WorkerStats& worker) {
           {"latency_us", latency_json(activity)}};
 }
 
+Json dict_json(const DictStats& dict) {
+  return {{"name", dict.name},
+          {"entries", dict.entries},
+          {"bytes_used", dict.bytes_used},
+          {"bytes_total", dict.bytes_total},
+          {"hits", dict.hits},
+          {"misses", dict.misses},
+          {"evictions", dict.evictions},
+          {"expired", dict.expired},
+          {"repairs", dict.repairs},
+          {"damages", dict.damages},
+          {"lost", dict.lost}};
+}
+
+Json dicts_json(const Snapshot& snapshot) {
+  Json dicts = Json::array();
+  for (const DictStats& dict : snapshot.dicts) dicts.push_back(dict_json(dict));
+  return dicts;
+}
+
 Json connection_json(const ConnectionStats& connection) {
   return {{"fd", connection.fd},
           {"peer", connection.peer},
@@ -122,7 +142,8 @@ Json connection_json(const ConnectionStats& connection) {
 Json stats_json(const Snapshot& snapshot) {
   return {{"server", server_json(snapshot.server)},
           {"totals", totals_json(snapshot.totals)},
-          {"workers", workers_json(snapshot)}};
+          {"workers", workers_json(snapshot)},
+          {"dicts", dicts_json(snapshot)}};
 }
 
 Json workers_json(const Snapshot& snapshot) {

@@ -153,12 +153,50 @@ std::string worker_totals(const Snapshot& now, const Snapshot* before, const Dis
   return table.render(display);
 }
 
+// What was counted since `before`; all of it when there was none, or the dictionary is another one.
+DictStats dict_since(const DictStats& now, const Snapshot* before) {
+  if (before == nullptr) return now;
+  const auto same = std::find_if(before->dicts.begin(), before->dicts.end(),
+                                 [&now](const DictStats& earlier) { return earlier.name == now.name; });
+  if (same == before->dicts.end() || same->hits > now.hits || same->misses > now.misses) return now;
+  DictStats done = now;
+  done.hits -= same->hits;
+  done.misses -= same->misses;
+  done.evictions -= std::min(same->evictions, done.evictions);
+  done.expired -= std::min(same->expired, done.expired);
+  return done;
+}
+
+// Nothing where there are none.
+std::string dict_totals(const Snapshot& now, const Snapshot* before, const Display& display) {
+  if (now.dicts.empty()) return "";
+  const Interval interval{{}, seconds_between(now, before)};
+  const char* const per = interval.seconds > 0 ? "/s" : "";
+  Table table({{"ENTRIES", Align::kRight},
+               {"USED", Align::kRight},
+               {"OF", Align::kRight},
+               {fmt::format("HITS{}", per), Align::kRight},
+               {fmt::format("MISSES{}", per), Align::kRight},
+               {fmt::format("EVICTED{}", per), Align::kRight},
+               {fmt::format("EXPIRED{}", per), Align::kRight},
+               {"REPAIRS", Align::kRight},
+               {"DICTIONARY"}});
+  for (const DictStats& dict : now.dicts) {
+    const DictStats done = dict_since(dict, interval.seconds > 0 ? before : nullptr);
+    table.add_row({format_count(dict.entries), format_bytes(dict.bytes_used), format_bytes(dict.bytes_total),
+                   interval.count(done.hits), interval.count(done.misses), interval.count(done.evictions),
+                   interval.count(done.expired), format_count(dict.repairs + dict.damages),
+                   printable(dict.name)});
+  }
+  return '\n' + table.render(display);
+}
+
 }  // namespace
 
 std::string stats_view(const Snapshot& now, const Snapshot* before, const Display& display) {
   return server_lines(now.server, display) + '\n' +
          totals_lines(now.totals, total_interval(now, before), now.server.max_connections) + '\n' +
-         worker_totals(now, before, display);
+         worker_totals(now, before, display) + dict_totals(now, before, display);
 }
 
 std::string workers_view(const Snapshot& now, const Snapshot* before, const Display& display) {

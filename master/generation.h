@@ -9,6 +9,7 @@
 
 #include "common/config.h"
 #include "common/connection_table.h"
+#include "common/open_dict.h"
 #include "common/unique_fd.h"
 #include "master/log_files.h"
 #include "master/restart_policy.h"
@@ -48,6 +49,7 @@ struct Generation {
   Config config;  // the router points into it: neither is moved
   serve::Router router;
   std::shared_ptr<AccessLogFile> access_log;
+  DictSet dicts;  // that its workers may open; set before the first of them is started
   std::vector<WorkerProcess> workers;
   bool orphaned = false;
 

@@ -98,6 +98,8 @@ Master::Master(Config config, std::string file, std::string program, std::option
   } else {
     current_ = std::make_unique<Generation>(1, first_config_,
                                             std::make_shared<AccessLogFile>(first_config_.log.access));
+    dictionaries_.remove_leftovers();
+    current_->dicts = dictionaries_.prepare(first_config_.dicts);
     listeners_.prepare(first_config_.file, first_config_.listen);
   }
 
@@ -217,6 +219,7 @@ void Master::on_tick() {
   const std::uint64_t now = monotonic_ns();
   sweeper_.sweep(tick_of(now), current_->config.timeouts, stage_ == Stage::kDraining);
   watch_workers(now);
+  dictionaries_.watch(now);
   restart_due_workers(now);
   if (probe_) look_at_probe();
   if (pending_ && now >= give_up_ns_) abort_reload("the new workers did not become ready in time");
@@ -285,8 +288,8 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   entry.flight.files_in_motion.store(1, std::memory_order_relaxed);
   Spawned spawned = spawn_worker([&] {
     const WorkerContext context{
-        segment_,     generation.config, generation.router, epoll_,
-        worker.index, generation.number, ready_.get(),      generation.access_log->fd()};
+        segment_,          generation.config, generation.router,           epoll_,          worker.index,
+        generation.number, ready_.get(),      generation.access_log->fd(), generation.dicts};
     entry.pid.store(::getpid(), std::memory_order_relaxed);
     spdlog::set_level(spdlog::level::from_str(generation.config.log.level));
     run_worker(context);

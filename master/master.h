@@ -27,6 +27,7 @@
 #include "common/epoll_set.h"
 #include "common/segment.h"
 #include "common/unique_fd.h"
+#include "master/dictionaries.h"
 #include "master/exit_status.h"
 #include "master/generation.h"
 #include "master/listeners.h"
@@ -130,6 +131,7 @@ class Master {
     Segment& segment;
     ~NameRemover() { segment.unlink(); }
   } name_remover_{segment_};
+  Dictionaries dictionaries_{segment_};
   ErrorLogFile error_log_;
   PidFile pid_file_;
   UniqueFd epoll_fd_;  // the set that the workers share

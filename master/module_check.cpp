@@ -10,13 +10,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <deque>
 #include <exception>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include "common/dict_object.h"
 #include "common/log.h"
+#include "common/open_dict.h"
 #include "common/unique_fd.h"
 #include "common/units.h"
 #include "worker/app/module_host.h"
@@ -34,6 +40,23 @@ Config only(const Config& config, const RouteConfig& route) {
   return reduced;
 }
 
+// Dictionaries like those of the configuration, for this process alone and of modest size. `entries` outlive
+// them.
+DictSet make_dicts(const Config& config, std::deque<DictEntry>& entries) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 20;
+  DictSet dicts;
+  for (const DictConfig& dict : config.dicts) {
+    const std::string object = dict_object_name("baton-check-" + std::to_string(::getpid()), dict.name);
+    boost::interprocess::mapped_region memory =
+        create_dict(object, dict.name, std::min(dict.bytes, kMostBytes));
+    remove_dict(object);
+    DictEntry& entry = entries.emplace_back();
+    std::strncpy(entry.name, dict.name.c_str(), sizeof entry.name - 1);
+    dicts.push_back(std::make_shared<OpenDict>(std::move(memory), entry));
+  }
+  return dicts;
+}
+
 [[noreturn]] void run_check(const Config& config, int report) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit no_core{0, 0};
@@ -44,7 +67,9 @@ Config only(const Config& config, const RouteConfig& route) {
   try {
     const serve::Router router(config);
     if (::geteuid() == 0 && !take_identity(config.server, router)) ::_exit(1);
-    const app::ModuleHost host(config, router);
+    std::deque<DictEntry> entries;
+    const DictSet dicts = make_dicts(config, entries);
+    const app::ModuleHost host(config, router, dicts);
     ::_exit(0);
   } catch (const std::exception& error) {
     [[maybe_unused]] const ssize_t ignored = ::write(report, error.what(), std::strlen(error.what()));

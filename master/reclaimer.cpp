@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -32,15 +33,20 @@ int integer_option(int fd, int name) {
   return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
 }
 
-// memfds of the workers' making; the kernel shows their names behind the link.
-bool is_workers_memory(int fd) {
+// Files without a name, of the workers' making: on disk, or memfds, whose names the kernel shows behind the
+// link.
+bool is_workers_memory(int fd, int flags) {
+  if ((flags & O_TMPFILE) == O_TMPFILE) return true;
   char link[32];
   std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  char target[32];
+  char target[64];
   const ssize_t length = ::readlink(link, target, sizeof target);
-  return length > 0 &&
-         (std::string_view(target, static_cast<std::size_t>(length)).starts_with("/memfd:baton-head") ||
-          std::string_view(target, static_cast<std::size_t>(length)).starts_with("/memfd:baton-response"));
+  if (length <= 0) return false;
+  const std::string_view name(target, static_cast<std::size_t>(length));
+  constexpr std::array<std::string_view, 4> kNames{
+      "/memfd:baton-head (deleted)", "/memfd:baton-body (deleted)", "/memfd:baton-made (deleted)",
+      "/memfd:baton-response (deleted)"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
 }  // namespace
@@ -122,11 +128,11 @@ bool Reclaimer::identify(int fd, Suspect& suspect) const {
            integer_option(fd, SO_TYPE) == SOCK_STREAM;
   }
   if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) return false;
-  if (is_workers_memory(fd)) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags >= 0 && is_workers_memory(fd, flags)) {
     suspect.kind = Kind::kMemory;
     return true;
   }
-  const int flags = ::fcntl(fd, F_GETFL);
   return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
 }
 

@@ -47,6 +47,7 @@ void Master::start_reload() {
         same_log ? current_->access_log : std::make_shared<AccessLogFile>(loaded.config->log.access);
     pending_ =
         std::make_unique<Generation>(current_->number + 1, std::move(*loaded.config), std::move(access_log));
+    pending_->dicts = dictionaries_.prepare(pending_->config.dicts);
     listeners_.prepare(pending_->config.file, pending_->config.listen);
   } catch (const std::runtime_error& error) {
     pending_.reset();
@@ -88,6 +89,7 @@ void Master::commit_reload() {
   std::string message = "generation " + std::to_string(current_->number) + " serves with " +
                         std::to_string(current_->workers.size()) + " workers on";
   for (const Listener& listener : listeners_.all()) message += " " + listener.bound.to_string();
+  message += dictionaries_.remarks(current_->config.dicts);
   report_reload(trouble.empty(), message + trouble);
 }
 
@@ -112,6 +114,7 @@ void Master::report_reload(bool ok, const std::string& message) {
 void Master::forget_retired() {
   std::erase_if(retiring_, [](const auto& generation) { return !generation->any_running(); });
   if (retiring_.empty()) listeners_.close_removed();
+  dictionaries_.forget_unused();
 }
 
 }  // namespace baton

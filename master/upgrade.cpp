@@ -208,8 +208,11 @@ void Master::adopt(const UpgradeState& state) {
       log = std::make_shared<AccessLogFile>(generation.access_log, UniqueFd(generation.access_log_fd));
     return log;
   };
-  for (const UpgradeState::Generation& generation : state.generations)
+  dictionaries_.take_over();
+  for (const UpgradeState::Generation& generation : state.generations) {
     retiring_.push_back(std::make_unique<Generation>(generation, log_of(generation)));
+    retiring_.back()->dicts = dictionaries_.all();  // any of them may be what its workers use
+  }
   for (WorkerEntry& entry : segment_.scoreboard()) {  // tried again by nobody
     if (entry.state.load(std::memory_order_relaxed) == WorkerState::kFailing)
       entry.state.store(WorkerState::kEmpty, std::memory_order_relaxed);
@@ -219,6 +222,7 @@ void Master::adopt(const UpgradeState& state) {
                         ? before.access_log
                         : std::make_shared<AccessLogFile>(first_config_.log.access);
   current_ = std::make_unique<Generation>(before.number + 1, first_config_, std::move(access_log));
+  current_->dicts = dictionaries_.prepare_possible(first_config_.dicts);
   reload_again_ = state.reload_asked;
   listeners_.adopt(state.listeners);
   try {
@@ -246,7 +250,8 @@ void Master::finish_upgrade() {
   for (const auto& generation : retiring_) generation->signal_all(SIGTERM);
   const std::string message = "upgraded from " + before.version + " to " + kVersion + " in " +
                               std::to_string(taken_ms) + " ms; " + std::to_string(header.connections.load()) +
-                              " connections went on" + trouble;
+                              " connections went on" + dictionaries_.remarks(current_->config.dicts) +
+                              trouble;
   spdlog::info("{}", message);
   publish(header.upgrade, trouble.empty(), message);
   if (stop_asked_) return drain();

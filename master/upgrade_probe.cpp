@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/segment.h"
 #include "common/version.h"
+#include "master/dictionaries.h"
 #include "master/generation.h"
 #include "master/module_check.h"
 #include "master/upgrade_state.h"
@@ -91,6 +92,7 @@ Json rehearse(const Config& config, const std::string& config_file) {
                              " is above the " + std::to_string(capacity) +
                              " that the server was started with: restart it to raise the limit");
   }
+  Dictionaries::rehearse(segment, config.dicts);
   check_all_modules(config);
   const UniqueFd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // the lowest number not in use
   if (!take_identity(config.server, generation.router))

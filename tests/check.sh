@@ -16,6 +16,7 @@ forbid common 'worker|master|ctl|tests'
 forbid worker 'master|ctl|tests'
 forbid master 'ctl|tests'
 forbid ctl 'worker|master|tests'
+forbid sdk 'common|worker|master|ctl|tests|sdk'
 
 echo "  CHECK crash points are in .cpp files only, which are compiled twice"
 if git grep -n 'include "common/crash_point.h"' -- '*.h' ':!tests'; then fail "these would differ between the builds"; fi

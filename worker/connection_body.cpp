@@ -130,7 +130,9 @@ ConnectionHandler::Next ConnectionHandler::read_body() {
                                    ticks_of(context_.config.timeouts.body), tick_));
     return Next::kRead;
   }
+  const int error = errno;
   if (result == BodyResult::kBroken || inbox_.peek(fd_, *slot_) == PeekResult::kBroken) return Next::kClose;
+  errno = error;
   return refuse_body(result, 0);
 }
 

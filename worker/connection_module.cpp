@@ -29,6 +29,7 @@ void ConnectionHandler::run_handler(serve::Exchange& exchange) {
     reply_.header("Retry-After", kRetryAfter);
     return;
   }
+  crash_point("permit-acquired");
   const std::uint32_t usual_limit = flight_.limit_ms.load(std::memory_order_relaxed);
   const std::uint32_t usual_retries = flight_.retries.load(std::memory_order_relaxed);
   flight_.limit_ms.store(endpoint.limit_ms, std::memory_order_relaxed);
@@ -76,13 +77,16 @@ int ConnectionHandler::open_file(const std::string& path) {
 }
 
 bool ConnectionHandler::store(std::string_view bytes) {
-  return outbox_.store(bytes, spool_place_);
+  return outbox_.store(bytes);
 }
 
 bool ConnectionHandler::stream(std::string_view bytes) {
   if (!stream_.begun) begin_stream();
   append_chunk(bytes);
-  return send_stream();
+  // What the handler writes from here on is lost, so the response must not look complete to a client that
+  // only stood still.
+  if (!stream_.failed) stream_.failed = !send_stream();
+  return !stream_.failed;
 }
 
 // From here on the response is on its way: it can neither be made again nor be taken back.
@@ -102,8 +106,7 @@ void ConnectionHandler::begin_stream() {
   slot_->phase = Phase::kStreaming;
   crash_point("stream-begun");
   if (const std::uint64_t stored = outbox_.stored_bytes(); stored > 0) {
-    const off_t length = static_cast<off_t>(stored);
-    if (begin_chunk(stored)) outbox_.append_file(outbox_.stored_fd(), 0, length);
+    if (begin_chunk(stored)) outbox_.append_stored();
     end_chunk();
   }
 }
@@ -140,6 +143,11 @@ bool ConnectionHandler::send_stream() {
   bump(counters_.bytes_out, sent);
   outbox_.last().streamed += sent;
   if (result == SendResult::kBroken) return false;
+  if (!outbox_.parkable()) {
+    spdlog::error("no room for what a client does not take of a response, in memory or in {}",
+                  spool_place_.folder);
+    return false;
+  }
   const std::uint64_t now = monotonic_ns();
   if (result == SendResult::kDone || sent > 0 || stream_.blocked_ns == 0) stream_.blocked_ns = now;
   const auto patience = std::chrono::duration_cast<std::chrono::nanoseconds>(context_.config.timeouts.send);

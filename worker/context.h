@@ -3,6 +3,7 @@
 
 #include "common/config.h"
 #include "common/epoll_set.h"
+#include "common/open_dict.h"
 #include "common/segment.h"
 #include "worker/serve/router.h"
 
@@ -17,6 +18,7 @@ struct WorkerContext {
   std::uint32_t generation;
   int ready_fd;       // eventfd: written once the worker can take events
   int access_log_fd;  // -1: off
+  std::span<const std::shared_ptr<OpenDict>> dicts = {};
 
   [[nodiscard]] WorkerEntry& entry() const { return segment.scoreboard()[index]; }
   [[nodiscard]] Counters& counters() const { return entry().counters; }

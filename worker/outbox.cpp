@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -83,14 +84,20 @@ bool copy_bytes(const Rest& rest, const OutboxRecord::Piece& piece, off_t offset
   return true;
 }
 
-bool park_script(const Rest& rest, Slot& slot) {
+// The one file that the script names: what was spilled, which may be large, unless there is another.
+int file_of(const Rest& rest) {
   const int spill = rest.record.spill_fd.load(std::memory_order_relaxed);
-  const auto in_file = [spill](const OutboxRecord::Piece& piece) {
-    return piece.fd >= 0 && piece.fd != spill;
-  };
-  const auto file = std::find_if(rest.pieces.begin(), rest.pieces.end(), in_file);
-  UniqueFd body(file == rest.pieces.end() ? -1 : ::fcntl(file->fd, F_DUPFD_CLOEXEC, 0));
-  if (file != rest.pieces.end() && !body) return false;
+  int file = -1;
+  for (const OutboxRecord::Piece& piece : rest.pieces) {
+    if (piece.fd >= 0 && (file < 0 || file == spill)) file = piece.fd;
+  }
+  return file;
+}
+
+bool park_script(const Rest& rest, Slot& slot) {
+  const int file = file_of(rest);
+  UniqueFd body(file < 0 ? -1 : ::fcntl(file, F_DUPFD_CLOEXEC, 0));
+  if (file >= 0 && !body) return false;
   UniqueFd script(::memfd_create("baton-response", MFD_CLOEXEC));
   if (!script) return false;
   crash_point("park-script");
@@ -102,7 +109,7 @@ bool park_script(const Rest& rest, Slot& slot) {
   off_t skip = rest.skip;
   ScriptPiece first;
   for (const OutboxRecord::Piece& piece : rest.pieces) {
-    ScriptPiece entry{in_file(piece), piece.offset + skip, piece.length - skip};
+    ScriptPiece entry{file >= 0 && piece.fd == file, piece.offset + skip, piece.length - skip};
     if (entry.in_file == 0) {
       if (!copy_bytes(rest, piece, entry.offset, entry.length, script.get(), bytes_at)) return false;
       entry.offset = bytes_at;
@@ -161,7 +168,13 @@ SendResult send_range(int socket, int source, Slot& slot, std::uint64_t& sent, o
 
 }  // namespace
 
-Outbox::Outbox(OutboxRecord& record) : record_(record) {
+const SpoolPlace& Outbox::in_memory() {
+  static const std::string folder;
+  static const SpoolPlace place{folder, std::numeric_limits<std::uint64_t>::max()};
+  return place;
+}
+
+Outbox::Outbox(OutboxRecord& record, const SpoolPlace& place) : record_(record), place_(place) {
   record_.spill_fd.store(-1, std::memory_order_relaxed);  // of whoever had this entry before
   record_.made_fd.store(-1, std::memory_order_relaxed);
   clear();
@@ -188,20 +201,47 @@ void Outbox::drop(std::atomic<std::int32_t>& file) {
   ::close(fd);
 }
 
-bool Outbox::store(std::string_view bytes, const SpoolPlace& place) {
-  const int fd = stored_fd();
-  const bool moves = fd >= 0 && stored_ <= place.memory_bytes && stored_ + bytes.size() > place.memory_bytes;
-  if (fd < 0 || moves) {
-    const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
-    if (!motion) return false;
-    UniqueFd fresh = open_spool("baton-made", stored_ + bytes.size(), place);
-    if (!fresh || (moves && !copy_file(fd, fresh.get(), static_cast<off_t>(stored_)))) return false;
-    record_.made_fd.store(fresh.release(), std::memory_order_relaxed);
-    if (moves) ::close(fd);
+// Opens the file, which holds `held` bytes, or moves it to where one with `more` belongs. False, with errno:
+// no room or no descriptor; nothing has changed then.
+bool Outbox::fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_t held, std::uint64_t more,
+                 const SpoolPlace& place) {
+  const int fd = file.load(std::memory_order_relaxed);
+  const bool moves = fd >= 0 && held <= place.memory_bytes && held + more > place.memory_bytes;
+  if (fd >= 0 && !moves) return true;
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  if (!motion) return false;
+  UniqueFd fresh = open_spool(name, held + more, place);
+  if (!fresh || (moves && !copy_file(fd, fresh.get(), static_cast<off_t>(held)))) return false;
+  for (OutboxRecord::Piece& piece : std::span(record_.pieces, record_.piece_count)) {
+    if (moves && piece.fd == fd) piece.fd = fresh.get();
   }
+  crash_point("made-opened");
+  file.store(fresh.release(), std::memory_order_relaxed);
+  crash_point("made-stored");
+  if (moves) ::close(fd);
+  return true;
+}
+
+bool Outbox::store(std::string_view bytes) {
+  if (!fit(record_.made_fd, "baton-made", stored_, bytes.size(), place_)) return false;
   if (!write_all(stored_fd(), bytes.data(), bytes.size(), static_cast<off_t>(stored_))) return false;
   stored_ += bytes.size();
   return true;
+}
+
+void Outbox::append_stored() {
+  const auto length = static_cast<off_t>(stored_);
+  if (length == 0) return;
+  const int fd = stored_fd();
+  if (record_.spill_fd.load(std::memory_order_relaxed) < 0) {
+    // Named twice for a moment, never not at all.
+    record_.spill_fd.store(fd, std::memory_order_relaxed);
+    crash_point("stored-appended");
+    record_.made_fd.store(-1, std::memory_order_relaxed);
+    spilled_ = length;
+    stored_ = 0;
+  }
+  add_piece(fd, 0, length);
 }
 
 void Outbox::discard_stored() {
@@ -215,7 +255,8 @@ std::uint64_t Outbox::forget_sent() {
   std::copy(pieces + next_, pieces + record_.piece_count, pieces);
   record_.piece_count -= next_;
   if (record_.piece_count == 0) {
-    record_.memory_bytes = 0;
+    record_.memory_bytes = record_.incomplete = 0;
+    overflow_.clear();
     // Emptied, not written over: sendfile(2) has handed on its very pages, and they may still be on their
     // way.
     const int spilled = record_.spill_fd.load(std::memory_order_relaxed);
@@ -268,14 +309,12 @@ void Outbox::append(std::string_view bytes) {
 
 bool Outbox::spill(std::string_view bytes) {
   if (!overflow_.empty()) return false;  // what follows it must not overtake it, and has no place either
-  int fd = record_.spill_fd.load(std::memory_order_relaxed);
-  if (fd < 0) {
-    const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
-    if (!motion) return false;
-    fd = ::memfd_create("baton-response", MFD_CLOEXEC);
-    if (fd < 0) return false;
-    record_.spill_fd.store(fd, std::memory_order_relaxed);
-  }
+  const auto held = static_cast<std::uint64_t>(spilled_);
+  // Without a place on disk it stays in memory, rather than not be sent at all.
+  if (!fit(record_.spill_fd, "baton-response", held, bytes.size(), place_) &&
+      !fit(record_.spill_fd, "baton-response", held, bytes.size(), in_memory()))
+    return false;
+  const int fd = record_.spill_fd.load(std::memory_order_relaxed);
   if (!write_all(fd, bytes.data(), bytes.size(), spilled_)) return false;
   OutboxRecord::Piece* const last =
       record_.piece_count > next_ ? &record_.pieces[record_.piece_count - 1] : nullptr;

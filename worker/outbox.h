@@ -25,11 +25,12 @@ enum class SendResult : std::uint8_t {
 constexpr off_t kSendBudget = 1 << 20;
 
 // Gathers a response, or those of a pipelined batch, in the worker's OutboxRecord: there it outlives the
-// worker. Bytes beyond what the record holds go to a memfd. Reused from request to request.
+// worker. Bytes beyond what the record holds go to a file: in memory while they are few, see SpoolPlace.
+// Reused from request to request.
 class Outbox {
  public:
-  // `record` is this worker's own and outlives it.
-  explicit Outbox(OutboxRecord& record);
+  // `record` is this worker's own and outlives it, as `place` does: where the files are. Without: in memory.
+  explicit Outbox(OutboxRecord& record, const SpoolPlace& place = in_memory());
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
@@ -41,8 +42,11 @@ class Outbox {
 
   // Sets a part of a body aside, in a file of its own which append_file() can name then: for one that is not
   // to be held in memory, and whose length is not known yet. False: no room, or no descriptor.
-  [[nodiscard]] bool store(std::string_view bytes, const SpoolPlace& place);
+  [[nodiscard]] bool store(std::string_view bytes);
   void discard_stored();
+  // Adds all of it to the response. What is appended from here on and does not fit in memory goes behind it,
+  // so that there is one file to be parked.
+  void append_stored();
   [[nodiscard]] int stored_fd() const { return record_.made_fd.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t stored_bytes() const { return stored_; }
 
@@ -59,6 +63,9 @@ class Outbox {
   // itself advances it.
   SendResult send(int socket, Slot& slot);
 
+  // Whether all of it is where it can outlive the worker: it could be parked.
+  [[nodiscard]] bool parkable() const { return record_.incomplete == 0; }
+
   // Moves what is left into the slot: see park_rest(). False: no descriptor or memory for it.
   [[nodiscard]] bool park(Slot& slot) const;
 
@@ -66,11 +73,15 @@ class Outbox {
   SendResult send_memory(int socket, const OutboxRecord::Piece& piece, bool more);
   SendResult send_file(int socket, const OutboxRecord::Piece& piece, Slot& slot, off_t& budget);
   SendResult send_pieces(int socket, Slot& slot);
+  static const SpoolPlace& in_memory();
+  bool fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_t held, std::uint64_t more,
+           const SpoolPlace& place);
   bool spill(std::string_view bytes);
   void add_piece(int fd, off_t offset, off_t length);
   void drop(std::atomic<std::int32_t>& file);
 
   OutboxRecord& record_;
+  const SpoolPlace& place_;
   std::string overflow_;    // what neither the record nor a memfd could take: sent, but lost with this worker
   std::uint32_t next_ = 0;  // piece
   off_t done_ = 0;          // of it

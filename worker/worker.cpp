@@ -112,8 +112,10 @@ std::unique_ptr<app::ModuleHost> start_modules(const WorkerContext& context) {
     if (context.router.has_modules()) {
       const std::span<std::byte> memory = context.segment.memory();
       guarded = app::Protection::guard(memory.data(), memory.size());
+      for (const auto& dict : context.dicts)
+        guarded = app::Protection::guard(dict->memory().data(), dict->memory().size()) && guarded;
     }
-    auto modules = std::make_unique<app::ModuleHost>(context.config, context.router);
+    auto modules = std::make_unique<app::ModuleHost>(context.config, context.router, context.dicts);
     report_aborts_of(modules->app_thread());
     modules->start();
     const bool first = entry.ordinal.load(std::memory_order_relaxed) == 0 &&

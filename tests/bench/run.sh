@@ -4,6 +4,7 @@
 # reuseport. Listens on loopback only. $1: the folder of the binaries.
 set -euo pipefail
 build=$1
+source "$(dirname "$0")/lib.sh"
 rounds=${ROUNDS:-5} seconds=${SECONDS_EACH:-4} idle=${IDLE:-10000}
 baton_port=18181 nginx_port=18182
 folder=$(mktemp -d)
@@ -50,18 +51,11 @@ CONF
 pids+=("$baton_pid")
 nginx -e "$folder/nginx.err" -c "$folder/nginx.conf" & nginx_pid=$!
 pids+=("$nginx_pid")
-for port in $baton_port $nginx_port; do
-  for _ in $(seq 200); do (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null && break; sleep 0.05; done
-done
+await_port $baton_port
+await_port $nginx_port
 
-family() { echo "$1"; cat "/proc/$1/task/$1/children" | tr ' ' '\n'; }  # a master and its workers
-cpu_ticks() { local sum=0 pid; for pid in $(family "$1"); do
-  sum=$((sum + $(sed 's/.*) //' "/proc/$pid/stat" | awk '{print $12 + $13}'))); done; echo $sum; }
 memory_kb() { local sum=0 pid; for pid in $(family "$1"); do
   sum=$((sum + $(awk '/^Pss:/ {print $2}' "/proc/$pid/smaps_rollup"))); done; echo $sum; }
-median() { sort -n | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
-tick_us=$((1000000 / $(getconf CLK_TCK)))
-
 # measure SERVER PORT PID PATH WRK-OPTIONS...: appends "requests/s p50 p99 cpu-us-per-request" to $folder/SERVER.rows
 measure() {
   local server=$1 port=$2 pid=$3 path=$4
@@ -76,7 +70,7 @@ measure() {
 }
 column() { awk -v n="$2" '{print $n}' "$folder/$1.rows" | median; }
 
-echo "$(date -u +%F), $(nproc) cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), Linux $(uname -r), $(nginx -v 2>&1 | sed 's/.*: //')"
+echo "$(date -u +%F), $(machine), $(nginx -v 2>&1 | sed 's/.*: //')"
 echo "medians of $rounds rounds of $seconds s each, in turns; load: wrk on the same machine"
 echo
 echo "| case | server | requests/s | p50 us | p99 us | server CPU us/request |"

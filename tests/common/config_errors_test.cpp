@@ -77,7 +77,7 @@ TEST_F(ConfigErrorsTest, UnknownKeysNameTheNearest) {
       {top("[server]\nwokers = 2"), "2:1", "unknown key 'wokers' in [server]; did you mean 'workers'?"},
       {top("[sever]\nworkers = 2"), "1:2", "unknown key 'sever' in the file; did you mean 'server'?"},
       {top("colour = 2"), "1:1",
-       "unknown key 'colour' in the file; known keys: server, log, timeouts, limits, listen, site"},
+       "unknown key 'colour' in the file; known keys: server, log, timeouts, limits, listen, site, dict"},
       {top("[log]\n  \"acess\" = 2"), "2:3", "unknown key 'acess' in [log]; did you mean 'access'?"},
       {top("[timeouts]\nheaders = \"1s\""), "2:1", "did you mean 'header'?"},
       {top("[limits]\nheader_byte = 1"), "2:1", "did you mean 'header_bytes'?"},
@@ -131,7 +131,8 @@ TEST_F(ConfigErrorsTest, DurationsAndSizes) {
                            "9999999999999999999s", "9223372036854775807h"}) {
     mistakes.push_back({top("[timeouts]\nbody = \"" + std::string{text} + "\""), "2:8", bad_duration});
   }
-  for (const char* text : {"", "K", "16k", "16KB", "1.5M", "-1K", "16 K", "9223372036854775807G"}) {
+  for (const char* text :
+       {"", "K", "16k", "16KB", "16kiB", "1iB", "1.5M", "-1K", "16 K", "9223372036854775807G"}) {
     mistakes.push_back({top("[limits]\nbody_bytes = \"" + std::string{text} + "\""), "2:14", bad_size});
   }
   mistakes.insert(
@@ -185,6 +186,32 @@ TEST_F(ConfigErrorsTest, Listen) {
       {listen("address = \"unix:x\"\n[[listen]]\naddress = \"unix:./site/../x\""), "5:11",
        "line 3 has the same address"},
   });
+}
+
+TEST_F(ConfigErrorsTest, Dicts) {
+  const std::string name = "[[dict]]\nname = \"a\"\n";
+  expect_each_alone({
+      {top("dict = 1"), "1:8", "'dict' in the file is an integer; expected an array of tables"},
+      {top("[dict]\nname = \"a\""), "1:1", "'dict' in the file is a table; expected an array of tables"},
+      {top("[[dict]]\nsize = \"1M\""), "1:1", "[[dict]] has no 'name', which it needs"},
+      {top(name), "1:1", "[[dict]] has no 'size', which it needs"},
+      {top(name + "sise = 1\nsize = \"1M\""), "3:1", "unknown key 'sise' in [[dict]]; did you mean 'size'?"},
+      {top("[[dict]]\nname = \"a/b\"\nsize = \"1M\""), "2:8",
+       "'name' is 'a/b'; expected 1 to 63 letters, digits, '.', '_' or '-'"},
+      {top("[[dict]]\nname = \"\"\nsize = \"1M\""), "2:8", "expected 1 to 63"},
+      {top("[[dict]]\nname = \"" + std::string(64, 'n') + "\"\nsize = \"1M\""), "2:8", "expected 1 to 63"},
+      {top("[[dict]]\nname = 1\nsize = \"1M\""), "2:8", "'name' in [[dict]] is an integer"},
+      {top(name + "size = \"16MB\""), "3:8", "'size' is '16MB'; expected bytes"},
+      {top(name + "size = \"63KiB\""), "3:8", "'size' is 64512 bytes; expected from 65536 to 4294967296"},
+      {top(name + "size = 4294967297"), "3:8", "expected from 65536 to 4294967296"},
+      {top(name + "size = \"1M\"\n" + name + "size = \"2M\""), "5:8",
+       "there is already a dictionary 'a': line 2 has the same name"},
+  });
+  std::string many;
+  for (int i = 0; i < 64; ++i) many += "[[dict]]\nname = \"d" + std::to_string(i) + "\"\nsize = 65536\n";
+  EXPECT_EQ(good(top(many)).dicts.size(), 64U);
+  expect_each_alone(
+      {{top(many + name + "size = \"1M\""), "193:1", "this is dictionary 65; expected at most 64"}});
 }
 
 TEST_F(ConfigErrorsTest, Sites) {

@@ -163,6 +163,10 @@ limits.zzzzzzzz = 1
 [[listen]]
 address = "*:0"
 zzzzzzzz = 1
+[[dict]]
+name = "a"
+size = "1M"
+zzzzzzzz = 1
 [[site]]
 zzzzzzzz = 1
 [[site.route]]
@@ -176,7 +180,7 @@ redirect = { to = "/", zzzzzzzz = 1 }
 path = "/c"
 respond = { zzzzzzzz = 1 }
 )");
-  ASSERT_EQ(result.errors.size(), 11U);
+  ASSERT_EQ(result.errors.size(), 12U);
   for (const ConfigError& error : result.errors) {
     const std::string label = "known keys: ";
     const std::size_t list = error.message.find(label);

@@ -99,6 +99,12 @@ address = "[::1]:0"
 backlog = 65535
 [[listen]]
 address = "unix:./site/../x.sock"
+[[dict]]
+name = "sessions"
+size = "16MiB"
+[[dict]]
+name = "rate.limits-2_x"
+size = 65536
 [[site]]
 )");
   EXPECT_EQ(config.server.name, "front.1");
@@ -121,6 +127,11 @@ address = "unix:./site/../x.sock"
   EXPECT_EQ(config.limits.requests_per_worker, 9'223'372'036'854'775'807ULL);
   EXPECT_EQ(config.limits.worker_memory, 256ULL << 20);
   EXPECT_EQ(config.limits.retries, 0U);
+  ASSERT_EQ(config.dicts.size(), 2U);
+  EXPECT_EQ(config.dicts[0].name, "sessions");
+  EXPECT_EQ(config.dicts[0].bytes, 16U << 20);
+  EXPECT_EQ(config.dicts[1].name, "rate.limits-2_x");
+  EXPECT_EQ(config.dicts[1].bytes, 65'536U);
   ASSERT_EQ(config.listen.size(), 2U);
   EXPECT_EQ(config.listen[0].backlog, 65'535);
   EXPECT_EQ(config.listen[1].text, "unix:./site/../x.sock");

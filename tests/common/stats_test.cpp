@@ -414,7 +414,7 @@ TEST(Activity, SinceIsTheDifferenceAndNeverNegative) {
 TEST_F(StatsTest, StatsDocumentHasTheAgreedKeys) {
   start_worker(0, 0);
   const Json stats = stats_json(take_snapshot(segment_));
-  EXPECT_THAT(keys_of(stats), ElementsAre("server", "totals", "workers"));
+  EXPECT_THAT(keys_of(stats), ElementsAre("server", "totals", "workers", "dicts"));
   EXPECT_THAT(keys_of(stats["server"]),
               ElementsAre("name", "master_pid", "version", "generation", "uptime_s", "state", "config_file",
                           "listen", "max_connections", "last_reload"));
@@ -438,6 +438,35 @@ TEST_F(StatsTest, StatsDocumentHasTheAgreedKeys) {
   EXPECT_EQ(stats["workers"][0]["phase"], "waiting");
   EXPECT_TRUE(stats["workers"][0]["next_try_s"].is_null());
   EXPECT_TRUE(stats["workers"][0]["last_death"].is_null());
+}
+
+TEST_F(StatsTest, DictionariesComeByName) {
+  const auto add = [this](std::size_t index, const char* name) -> DictEntry& {
+    DictEntry& entry = segment_.dicts()[index];
+    std::strcpy(entry.name, name);
+    entry.bytes_total = 4096;
+    entry.used = 1;
+    return entry;
+  };
+  add(0, "sessions").counters.entries = 7;
+  add(1, "gone").used = 0;
+  DictEntry& limits = add(3, "limits");
+  limits.counters.entries = 1;
+  limits.counters.bytes_used = 2;
+  limits.counters.hits = 3;
+  limits.counters.misses = 4;
+  limits.counters.evictions = 5;
+  limits.counters.expired = 6;
+  limits.counters.repairs = 7;
+  limits.counters.damages = 8;
+  limits.counters.lost = 9;
+  const Json dicts = stats_json(take_snapshot(segment_))["dicts"];
+  ASSERT_EQ(dicts.size(), 2U);
+  EXPECT_EQ(dump(dicts[0]),
+            R"({"name":"limits","entries":1,"bytes_used":2,"bytes_total":4096,"hits":3,"misses":4,)"
+            R"("evictions":5,"expired":6,"repairs":7,"damages":8,"lost":9})");
+  EXPECT_EQ(dicts[1]["name"], "sessions");
+  EXPECT_EQ(dicts[1]["entries"], 7);
 }
 
 // It is no process: there is no pid to signal, and it is not one of the workers there are.

@@ -92,8 +92,27 @@ TEST(StatsView, ShowsTheFirstLineOfTheLastReload) {
               HasSubstr("last reload  failed: baton.toml:3:1: no such key\n"));
 }
 
+TEST(StatsView, ShowsDictionariesWhereThereAre) {
+  Snapshot now = busy_server();
+  EXPECT_THAT(stats_view(now, nullptr, {}), Not(HasSubstr("DICTIONARY")));
+  now.dicts.push_back({"sessions", 1'234, 1 << 20, 16 << 20, 5'000, 70, 3, 2, 1, 0, 0});
+  const std::string all = stats_view(now, nullptr, {});
+  EXPECT_THAT(all, testing::ContainsRegex("ENTRIES +USED +OF +HITS +MISSES +EVICTED +EXPIRED +REPAIRS +DIC"));
+  EXPECT_THAT(all, testing::ContainsRegex("1,234 +1.0M +16M +5,000 +70 +3 +2 +1 +sessions\n"));
+
+  const Snapshot before = now;
+  now.taken_ns += 2'000'000'000;
+  now.dicts[0].hits += 100;
+  now.dicts[0].evictions += 10;
+  const std::string rates = stats_view(now, &before, {});
+  EXPECT_THAT(rates, HasSubstr("EVICTED/s"));
+  EXPECT_THAT(rates, testing::ContainsRegex("1,234 +1.0M +16M +50.0 +0 +5.0 +0 +1 +sessions\n"));
+}
+
 TEST(Views, FitAHundredColumnsEvenWithLargeNumbers) {
-  const Snapshot snapshot = busy_server();
+  Snapshot snapshot = busy_server();
+  snapshot.dicts.push_back({std::string(63, 'n'), 99'999'999, 1 << 30, 1 << 30, 9'999'999'999, 9'999'999'999,
+                            9'999'999, 9'999'999, 1'000, 0, 0});
   EXPECT_LE(widest_line(stats_view(snapshot, nullptr, {})), 100U);
   EXPECT_LE(widest_line(workers_view(snapshot, nullptr, {})), 100U);
   EXPECT_LE(widest_line(connections_view(snapshot, nullptr, {})), 100U);

@@ -9,8 +9,9 @@ namespace {
 
 TEST(ModuleImages, EachRouteHasItsOwnModule) {
   const TempDir folder;
-  const Server server(folder, "[[site]]\n" + module_route("/a/", "crasher") +
-                                  module_route("/b/", "faulty_setup") + module_route("/c/", "crasher"));
+  const Server server(folder, "[[site]]\n" + module_route("/a/", module_file("crasher")) +
+                                  module_route("/b/", module_file("faulty_setup")) +
+                                  module_route("/c/", module_file("crasher")));
   Client client = server.connect();
   EXPECT_EQ(client.get("/a/").body, "crasher");
   EXPECT_EQ(client.get("/b/").body, "faulty_setup");

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <thread>
 
 #include "tests/support/bulk.h"
 #include "tests/support/observe.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"
 
@@ -63,18 +63,6 @@ TEST(WorkerDeath, AKilledWorkerIsReplacedAndNoConnectionNotices) {
   EXPECT_EQ(stats(server)["totals"]["requests"], 5) << "what the dead counted still counts";
   EXPECT_THAT(server.log(), HasSubstr("killed by signal 9 (SIGKILL)"));
 }
-
-// A sanitizer would catch the signal and make an exit of it.
-class SanitizersLeave {
- public:
-  SanitizersLeave() { ::setenv("ASAN_OPTIONS", (before_ + ":handle_segv=0").c_str(), 1); }
-  SanitizersLeave(const SanitizersLeave&) = delete;
-  SanitizersLeave& operator=(const SanitizersLeave&) = delete;
-  ~SanitizersLeave() { ::setenv("ASAN_OPTIONS", before_.c_str(), 1); }
-
- private:
-  std::string before_ = ::getenv("ASAN_OPTIONS") != nullptr ? ::getenv("ASAN_OPTIONS") : "";
-};
 
 TEST(WorkerDeath, ACrashIsLoggedWithItsSignal) {
   TempDir folder;

@@ -34,17 +34,22 @@ class ModuleCheckTest : public testing::Test {
 };
 
 TEST_F(ModuleCheckTest, GoodOnesAreGood) {
-  EXPECT_THAT(check(test::module_route("/a/", "crasher") + test::module_route("/b/", "faulty_setup")),
+  EXPECT_THAT(check(test::module_route("/a/", test::module_file("crasher")) +
+                    test::module_route("/b/", test::module_file("faulty_setup"))),
               IsEmpty());
 }
 
 TEST_F(ModuleCheckTest, WhatAWorkerDoesWhenItStartsIsNotDone) {
-  EXPECT_THAT(check(test::module_route("/", "faulty_setup", "config = { do = \"start\" }")), IsEmpty());
+  EXPECT_THAT(
+      check(test::module_route("/", test::module_file("faulty_setup"), "config = { do = \"start\" }")),
+      IsEmpty());
 }
 
 TEST_F(ModuleCheckTest, EachBadOneIsToldWithItsReason) {
-  const auto errors = check(test::module_route("/a/", "faulty_setup", "config = { do = \"fail\" }") +
-                            test::module_route("/b/", "crasher") + test::module_route("/c/", "future_abi"));
+  const auto errors =
+      check(test::module_route("/a/", test::module_file("faulty_setup"), "config = { do = \"fail\" }") +
+            test::module_route("/b/", test::module_file("crasher")) +
+            test::module_route("/c/", test::module_file("future_abi")));
   ASSERT_THAT(errors, SizeIs(2));
   EXPECT_THAT(
       errors[0].to_string(),
@@ -55,19 +60,22 @@ TEST_F(ModuleCheckTest, EachBadOneIsToldWithItsReason) {
 }
 
 TEST_F(ModuleCheckTest, OneThatCrashesEndsNobodyElse) {
-  EXPECT_THAT(only_error(test::module_route("/", "faulty_setup", "config = { do = \"crash\" }")),
-              ContainsRegex("the module .*faulty_setup.so: the process that loads it and sets it up"));
+  EXPECT_THAT(
+      only_error(test::module_route("/", test::module_file("faulty_setup"), "config = { do = \"crash\" }")),
+      ContainsRegex("the module .*faulty_setup.so: the process that loads it and sets it up"));
 }
 
 TEST_F(ModuleCheckTest, OneThatEndsTheProcessIsNoSuccess) {
-  EXPECT_THAT(only_error(test::module_route("/", "faulty_setup", "config = { do = \"exit\" }")),
-              HasSubstr("ends with status 3"));
+  EXPECT_THAT(
+      only_error(test::module_route("/", test::module_file("faulty_setup"), "config = { do = \"exit\" }")),
+      HasSubstr("ends with status 3"));
 }
 
 TEST_F(ModuleCheckTest, OneThatHangsIsGivenUp) {
-  EXPECT_THAT(only_error(test::module_route("/", "faulty_setup", "config = { do = \"hang\" }"),
-                         std::chrono::milliseconds(200)),
-              HasSubstr("takes more than"));
+  EXPECT_THAT(
+      only_error(test::module_route("/", test::module_file("faulty_setup"), "config = { do = \"hang\" }"),
+                 std::chrono::milliseconds(200)),
+      HasSubstr("takes more than"));
 }
 
 }  // namespace

@@ -1,23 +1,32 @@
-// The modules that tests have the server load: each is a file of tests/modules.
+// The test modules (tests/modules/), as a configuration names them, and what they leave behind.
 #pragma once
 
-#include <filesystem>
+#include <cstdint>
 #include <string>
+#include <vector>
+
+#include "tests/support/client.h"
+#include "tests/support/temp_dir.h"
 
 namespace baton::test {
 
-// The absolute path of tests/modules/NAME.c, compiled.
-inline std::string module_file(const std::string& name) {
-  std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  if (folder.filename() == "points") folder = folder.parent_path();
-  return (folder / "modules" / (name + ".so")).string();
-}
+// The path of tests/modules/NAME.cpp, compiled.
+std::string module_file(const std::string& name);
 
-// What stands in the configuration for a route with it. `more`: further options of the module.
-inline std::string module_route(const std::string& path, const std::string& name,
-                                const std::string& more = "") {
-  return "[[site.route]]\npath = \"" + path + "\"\nmodule = { file = \"" + module_file(name) + "\"" +
-         (more.empty() ? "" : ", " + more) + " }\n";
-}
+// A route of the configuration: `options` such as "max_body = 5", "config = { a = 1 }".
+std::string module_route(const std::string& path, const std::string& file, const std::string& options = "");
+
+// How often the module has counted `name`.
+std::uint64_t counted(const TempDir& folder, const std::string& name);
+
+// The body of a response whose head has been received, read chunk by chunk. Throws std::runtime_error where
+// the framing is not exact or the connection ends. With `sizes`, the size of each chunk is appended.
+std::string read_chunked(Client& client, std::vector<std::size_t>* sizes = nullptr);
+
+// The head of a response whose body is left to be read.
+std::string read_head(Client& client);
+
+// What the handlers of tests/modules/good.cpp write.
+std::string written(std::size_t bytes);
 
 }  // namespace baton::test

@@ -14,6 +14,7 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "common/dict_object.h"
 #include "tests/support/wait.h"
 
 namespace baton::test {
@@ -107,7 +108,10 @@ Server::Server(const TempDir& folder, const std::string& config, const std::stri
 
 Server::~Server() {
   int status = 0;
-  if (segment_) segment_->unlink();  // a master that a test has killed could not
+  if (segment_) {  // a master that a test has killed could not
+    segment_->unlink();
+    remove_dicts_of(segment_->name());
+  }
   if (pid_ > 0) ::kill(pid_, SIGINT);
   if (pid_ > 0 && !wait_until([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) {
     ::kill(pid_, SIGKILL);

@@ -240,7 +240,6 @@ class Server:
     reload: int
     recycles: bool = False
     upgrade: Callable[[Running, Folder], bool] | None = None
-    handlers: bool = True
     behind: bool = False  # another server has the clients: all its workers are killed, and not those that hold a client
     leaves_segment: bool = False  # in shared memory, when it is killed; its next start replaces it, a stop removes it
 
@@ -265,6 +264,7 @@ def program(*names: str) -> str:
 def start_baton(build: str):
     def start(folder: Folder, _: int, recycle: bool) -> Running:
         port = free_port()
+        module = os.path.abspath(f"{build}/tests/modules/peer.so")
         config = folder.write("baton.toml", f"""
 [server]
 workers = 2
@@ -278,7 +278,10 @@ path = "/"
 static = {{ root = "files" }}
 [[site.route]]
 path = "/upload"
-respond = {{ body = "{UPLOAD}\\n" }}
+module = {{ file = "{module}", config = {{ folder = "{folder.path}" }} }}
+[[site.route]]
+path = "/slow"
+module = {{ file = "{module}", config = {{ folder = "{folder.path}" }}, timeout = "60s" }}
 """)
         return Running(port, run(folder, f"{build}/baton", "-c", config))
 
@@ -438,8 +441,7 @@ def servers(build: str) -> list[Server]:
     haproxy_version = lambda: output(program("haproxy"), "-v").split()[2]
     php_version = lambda: output(program("php-fpm8.2", "php-fpm"), "-v").split()[1]
     return [
-        Server("baton", lambda: "this tree", start_baton(build), signal.SIGHUP, True, upgrade_baton(build), handlers=False,
-               leaves_segment=True),
+        Server("baton", lambda: "this tree", start_baton(build), signal.SIGHUP, True, upgrade_baton(build), leaves_segment=True),
         Server("nginx", nginx_version, start_nginx, signal.SIGHUP, upgrade=upgrade_nginx),
         Server("Apache prefork", lambda: output(program("apache2"), "-v").split("/")[1].split()[0], start_apache, signal.SIGUSR1, True),
         Server("HAProxy -W", haproxy_version, start_haproxy(), signal.SIGUSR2),
@@ -750,8 +752,7 @@ def observe(server: Server, event: str, big_file: pathlib.Path, big: bytes) -> d
         running = server.start(folder, backend.server_port, event == "workers recycled")
 
         wait_for(server, running, folder)
-        states = {name: state(running.port, folder, big) for name, state in STATES.items()
-                  if server.handlers or "handler" not in name}
+        states = {name: state(running.port, folder, big) for name, state in STATES.items()}
         clients = [next(state) for state in states.values()]
         newcomers = Newcomers(running.port)
         time.sleep(0.3)  # until the servers have read what was sent

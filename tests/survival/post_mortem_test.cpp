@@ -92,7 +92,8 @@ TEST_F(PostMortemTest, EachOfManyCrashesIsTold) {
 
 // Each worker has loaded it at an address of its own, and the master not at all.
 TEST_F(PostMortemTest, ACrashInAModuleIsToldWithItsFunctions) {
-  const Server server(folder_, "[server]\nworkers = 3\n[[site]]\n" + module_route("/m/", "crasher"));
+  const Server server(folder_,
+                      "[server]\nworkers = 3\n[[site]]\n" + module_route("/m/", module_file("crasher")));
   Client client = server.connect();
   for (int i = 0; i < 6; ++i) EXPECT_EQ(client.get("/m/crash").status, 500);
   ASSERT_TRUE(wait_until([&] { return count(server.log(), "crasher.so: write_to at ") == 6; }))

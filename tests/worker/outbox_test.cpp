@@ -7,6 +7,7 @@
 
 #include <array>
 #include <memory>
+#include <string>
 
 #include "common/unique_fd.h"
 #include "tests/support/temp_dir.h"
@@ -60,6 +61,198 @@ TEST_F(ParkedScript, GoesOnExactlyWhereAWorkerDiedBetweenTwoPieces) {
     slot_.body_offset = -2;  // on to the piece with index 1
     EXPECT_EQ(resume(), "234,tail") << stores;
   }
+}
+
+// -- a response that is sent before it is complete, to a client that takes it slowly
+
+class Streamed : public testing::Test {
+ protected:
+  Streamed() {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
+    ours_ = UniqueFd(ends[0]);
+    theirs_ = UniqueFd(ends[1]);
+  }
+  ~Streamed() override {
+    outbox_.clear();
+    drop_parked(slot_);
+  }
+
+  void append(std::string_view bytes) {
+    outbox_.append(bytes);
+    due_ += bytes;
+  }
+  SendResult send() {
+    const SendResult result = outbox_.send(ours_.get(), slot_);
+    sent_ += outbox_.forget_sent();
+    return result;
+  }
+  void receive() {
+    char bytes[64 * 1024];
+    ssize_t n = 0;
+    while ((n = ::recv(theirs_.get(), bytes, sizeof bytes, 0)) > 0)
+      received_.append(bytes, static_cast<std::size_t>(n));
+  }
+  // Bytes that differ from place to place, and from part to part.
+  std::string part(std::size_t bytes) {
+    std::string text(bytes, '\0');
+    for (char& c : text) c = static_cast<char>(++written_ % 251);
+    return text;
+  }
+  void fill_socket() {
+    while (send() == SendResult::kDone) append(part(50'000));
+  }
+  [[nodiscard]] bool on_disk() const { return ::fcntl(record_->spill_fd.load(), F_GET_SEALS) < 0; }
+
+  test::TempDir folder_;
+  std::string path_ = folder_.path().string();
+  SpoolPlace place_{path_, 1'000'000};
+  UniqueFd ours_, theirs_;
+  std::unique_ptr<OutboxRecord> record_ = std::make_unique<OutboxRecord>();
+  Outbox outbox_{*record_, place_};
+  Slot slot_;
+  std::uint64_t written_ = 0;
+  std::uint64_t sent_ = 0;
+  std::string due_, received_;
+};
+
+TEST_F(Streamed, ManySmallPartsWhileNothingIsTaken) {
+  fill_socket();
+  for (int i = 0; i < 20'000; ++i) {
+    append(part(7));
+    EXPECT_EQ(send(), SendResult::kBlocked);
+    ASSERT_LT(record_->piece_count, 4U);
+  }
+  EXPECT_EQ(outbox_.total(), due_.size() - sent_);
+  while (send() != SendResult::kDone) receive();
+  receive();
+  EXPECT_TRUE(received_ == due_);
+  EXPECT_EQ(sent_, due_.size());
+  EXPECT_EQ(record_->piece_count, 0U);
+}
+
+TEST_F(Streamed, InTurns) {
+  for (int i = 0; i < 3'000; ++i) {
+    append(part(1 + written_ % 3'000));
+    send();
+    if (i % 7 == 0) receive();
+  }
+  while (send() != SendResult::kDone) receive();
+  receive();
+  EXPECT_TRUE(received_ == due_);
+}
+
+TEST_F(Streamed, ALargeBacklogIsOnDisk) {
+  fill_socket();
+  append(part(600'000));
+  EXPECT_FALSE(on_disk());
+  send();
+  append(part(600'000));
+  EXPECT_TRUE(on_disk());
+  append(part(3'000'000));
+  EXPECT_TRUE(outbox_.parkable());
+  while (send() != SendResult::kDone) receive();
+  receive();
+  EXPECT_TRUE(received_ == due_);
+}
+
+TEST_F(Streamed, WhatIsLeftIsParked) {
+  fill_socket();
+  for (int i = 0; i < 40; ++i) {
+    append(part(100'000));
+    send();
+  }
+  ASSERT_TRUE(outbox_.park(slot_));
+  outbox_.clear();
+  std::uint64_t rest = 0;
+  while (resume_parked(ours_.get(), slot_, rest) != SendResult::kDone) receive();
+  receive();
+  EXPECT_TRUE(received_ == due_);
+  EXPECT_EQ(sent_ + rest, due_.size());
+}
+
+TEST_F(Streamed, WithoutAPlaceOnDiskItStaysInMemory) {
+  const std::string missing = path_ + "/missing";
+  const SpoolPlace nowhere{missing, 0};
+  Outbox outbox(*record_, nowhere);
+  outbox.append(part(5'000'000));
+  EXPECT_TRUE(outbox.parkable());
+  EXPECT_FALSE(on_disk());
+  outbox.clear();
+}
+
+TEST_F(Streamed, WhatIsParkedIsNotCopied) {
+  append(part(1'000));
+  append(part(5'000'000));
+  ASSERT_EQ(record_->piece_count, 2U);
+  ASSERT_TRUE(outbox_.park(slot_));
+  EXPECT_GE(slot_.script_fd, 0);
+  EXPECT_LT(::lseek(slot_.script_fd, 0, SEEK_END), 10'000);
+  outbox_.clear();
+  std::uint64_t rest = 0;
+  while (resume_parked(ours_.get(), slot_, rest) != SendResult::kDone) receive();
+  receive();
+  EXPECT_TRUE(received_ == due_);
+}
+
+// -- a body that is set aside
+
+TEST_F(Streamed, AStoredBodyMovesToDiskAndIsSentFromThere) {
+  for (int i = 0; i < 30; ++i) {
+    due_ += part(100'000);
+    ASSERT_TRUE(outbox_.store(std::string_view(due_).substr(due_.size() - 100'000)));
+    EXPECT_EQ(::fcntl(outbox_.stored_fd(), F_GET_SEALS) < 0, due_.size() > place_.memory_bytes);
+  }
+  EXPECT_EQ(outbox_.stored_bytes(), due_.size());
+  outbox_.append_file(outbox_.stored_fd(), 0, static_cast<off_t>(outbox_.stored_bytes()));
+  ASSERT_EQ(outbox_.send(ours_.get(), slot_), SendResult::kBlocked);
+  ASSERT_TRUE(outbox_.park(slot_));
+  outbox_.clear();
+  EXPECT_EQ(outbox_.stored_fd(), -1);
+  std::uint64_t rest = 0;
+  while (resume_parked(ours_.get(), slot_, rest) != SendResult::kDone) receive();
+  receive();
+  EXPECT_TRUE(received_ == due_);
+}
+
+TEST_F(Streamed, WhatFollowsAStoredBodyGoesBehindIt) {
+  append("head");
+  due_ += part(2'000'000);
+  ASSERT_TRUE(outbox_.store(std::string_view(due_).substr(4)));
+  outbox_.append_stored();
+  EXPECT_EQ(outbox_.stored_bytes(), 0U);
+  for (int i = 0; i < 50; ++i) {
+    append(part(70'000));
+    send();
+    ASSERT_LT(record_->piece_count, 5U);
+  }
+  ASSERT_TRUE(outbox_.park(slot_));
+  EXPECT_TRUE(slot_.script_fd < 0 || ::lseek(slot_.script_fd, 0, SEEK_END) < 100'000);
+  outbox_.clear();
+  std::uint64_t rest = 0;
+  while (resume_parked(ours_.get(), slot_, rest) != SendResult::kDone) receive();
+  receive();
+  EXPECT_TRUE(received_ == due_);
+}
+
+TEST_F(Streamed, AStoredBodyThatIsDiscarded) {
+  ASSERT_TRUE(outbox_.store(part(2'000'000)));
+  const int fd = outbox_.stored_fd();
+  outbox_.discard_stored();
+  EXPECT_EQ(outbox_.stored_bytes(), 0U);
+  EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
+  ASSERT_TRUE(outbox_.store("short"));
+  EXPECT_GE(::fcntl(outbox_.stored_fd(), F_GET_SEALS), 0) << "in memory again";
+}
+
+TEST_F(Streamed, NoRoomForAStoredBodyIsTold) {
+  const std::string missing = path_ + "/missing";
+  const SpoolPlace nowhere{missing, 1'000};
+  Outbox outbox(*record_, nowhere);
+  EXPECT_TRUE(outbox.store(part(1'000)));
+  EXPECT_FALSE(outbox.store(part(1)));
+  EXPECT_EQ(outbox.stored_bytes(), 1'000U);
+  outbox.clear();
 }
 
 }  // namespace

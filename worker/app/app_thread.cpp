@@ -1,6 +1,8 @@
 #include "worker/app/app_thread.h"
 
 #include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -21,6 +23,7 @@ namespace baton::app {
 namespace {
 
 thread_local const AppThread* own_thread = nullptr;
+cpu_set_t worker_cpus;
 
 // A page that a forked process finds zeroed: MADV_WIPEONFORK, madvise(2).
 const volatile std::uint32_t* make_home_mark() {
@@ -42,6 +45,9 @@ struct MustNotEnd {
 }  // namespace
 
 AppThread::AppThread() : home_(make_home_mark()) {
+  if (::sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
+  worker_cpus = allowed_;
+  ::pthread_atfork(nullptr, nullptr, [] { ::sched_setaffinity(0, sizeof worker_cpus, &worker_cpus); });
   try {
     thread_ = std::thread([this] { main(); });
   } catch (const std::system_error& error) {
@@ -82,12 +88,36 @@ void AppThread::stop_children() const {
 void AppThread::hand_over(Work work) {
   work_ = work;
   give_turn(kApp);
-  await_turn(kEvents);
+  await_events();
   while (asking_) {
     asking_ = false;
     request_();
     give_turn(kApp);
-    await_turn(kEvents);
+    await_events();
+  }
+}
+
+void AppThread::move_near() {
+  const int here = ::sched_getcpu();
+  if (here == cpu_ || here < 0 || here >= CPU_SETSIZE) return;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(here, &one);
+  if (::sched_setaffinity(id(), sizeof one, &one) == 0) cpu_ = here;
+}
+
+void AppThread::set_free() {
+  if (cpu_ == kAnyCpu) return;
+  ::sched_setaffinity(id(), sizeof allowed_, &allowed_);
+  cpu_ = kAnyCpu;
+}
+
+void AppThread::await_events() {
+  constexpr timespec kNear{0, kNearMs * 1'000'000L};
+  for (std::uint32_t seen = 0; (seen = turn_.load(std::memory_order_acquire)) != kEvents;) {
+    const timespec* const patience = cpu_ == kAnyCpu ? nullptr : &kNear;
+    const long result = ::syscall(SYS_futex, &turn_, FUTEX_WAIT_PRIVATE, seen, patience, nullptr, 0);
+    if (result != 0 && errno == ETIMEDOUT) set_free();
   }
 }
 

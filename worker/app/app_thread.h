@@ -1,6 +1,7 @@
 // The thread of a worker that runs the code of modules, with a descriptor table of its own.
 #pragma once
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -37,8 +38,14 @@ class AppThread {
   AppThread& operator=(const AppThread&) = delete;
 
   // Event thread: has the app thread do `fn()`, and serves its calls until it is done.
+  //
+  // `near`: on this CPU, because it takes less time than waking another CPU would; it is set free again if it
+  // does take longer (kNearMs). Measured for an empty function on two idle CPUs: 4 us there and back instead
+  // of 30, and 4 us of processor time instead of 25. Threads that it makes inherit the CPU, which is why it
+  // is for what is known to be short; forked children do not.
   template <typename Fn>
-  void run(Fn&& fn) {
+  void run(Fn&& fn, bool near = false) {
+    near ? move_near() : set_free();
     hand_over(Work(fn));
   }
 
@@ -61,6 +68,11 @@ class AppThread {
   [[nodiscard]] pid_t id() const { return id_.load(std::memory_order_relaxed); }
 
  private:
+  static constexpr int kNearMs = 1;
+
+  void move_near();
+  void set_free();
+
   enum Turn : std::uint32_t { kEvents, kApp };
 
   void main();
@@ -68,6 +80,7 @@ class AppThread {
   void ask(Work work);
   void give_turn(Turn to);
   void await_turn(Turn mine);
+  void await_events();
 
   std::atomic<std::uint32_t> turn_{kEvents};
   Work work_;            // for the app thread
@@ -78,6 +91,9 @@ class AppThread {
   const volatile std::uint32_t* home_;
   std::atomic<pid_t> id_{0};
   int leave_error_ = 0;
+  cpu_set_t allowed_;  // CPUs of the worker
+  int cpu_ = kAnyCpu;  // that the app thread is held to
+  static constexpr int kAnyCpu = -1;
   std::thread thread_;
 };
 

@@ -32,6 +32,12 @@ struct Endpoint {
   std::uint32_t permit_set = 0;       // with a limit: number of it, see common/permits.h
   std::uint32_t retries = 0;
   std::optional<bool> idempotent;  // nothing: as the method says
+
+  // Whether it is run near the event thread (worker/app/app_thread.h): it is while its runs are short, all in
+  // all.
+  static constexpr std::uint64_t kShortNs = 200'000;
+  static constexpr std::uint32_t kKnownAsShort = 8;
+  mutable std::uint32_t short_runs = 0;  // one after the other; counts up to kKnownAsShort
 };
 
 // Everything here is for the app thread, but the const members, which are frozen once load() has returned.

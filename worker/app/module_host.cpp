@@ -3,9 +3,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <exception>
 
+#include "common/clock.h"
 #include "common/printable.h"
 #include "worker/http/negotiate.h"
 
@@ -90,13 +92,14 @@ void call_handler(const Endpoint& endpoint, const baton_request& request, Respon
 
 }  // namespace
 
-ModuleHost::ModuleHost(const Config& config, const serve::Router& router) : functions_{} {
+ModuleHost::ModuleHost(const Config& config, const serve::Router& router, OpenDicts dicts) : functions_{} {
   functions_.struct_size = sizeof functions_;
   functions_.abi_major = BATON_ABI_MAJOR;
   functions_.abi_minor = BATON_ABI_MINOR;
   add_functions_of_setup(functions_);
   functions_.log = log;
   add_functions_of_response(functions_);
+  add_functions_of_dicts(functions_, dicts);
   bool any = false;
   router.for_each_route([&](const serve::Route& route) {
     if (by_route_.size() <= route.number) by_route_.resize(route.number + 1);
@@ -106,8 +109,8 @@ ModuleHost::ModuleHost(const Config& config, const serve::Router& router) : func
     any = true;
   });
   if (!any) return;
-  thread_ = std::make_unique<AppThread>();
-  own_thread = thread_.get();
+  thread_ = std::make_unique<AppThread>().release();
+  own_thread = thread_;
   load_all();
 }
 
@@ -183,11 +186,16 @@ Response ModuleHost::run(const Endpoint& endpoint, const Call& call, http::Reply
   request.body = text(call.body);
 
   Response response(reply, sink, *thread_, http::prefers_json(call.request));
-  thread_->run([&] {
-    call_handler(endpoint, request, response);
-    thread_->stop_children();
-    response.finish();
-  });
+  const std::uint64_t start = monotonic_ns();
+  thread_->run(
+      [&] {
+        call_handler(endpoint, request, response);
+        thread_->stop_children();
+        response.finish();
+      },
+      endpoint.short_runs >= Endpoint::kKnownAsShort);
+  const bool was_short = monotonic_ns() - start < Endpoint::kShortNs;
+  endpoint.short_runs = was_short ? std::min(endpoint.short_runs + 1, Endpoint::kKnownAsShort) : 0;
   return response;
 }
 

@@ -10,6 +10,7 @@
 #include "common/address.h"
 #include "common/config.h"
 #include "worker/app/app_thread.h"
+#include "worker/app/host_dicts.h"
 #include "worker/app/module.h"
 #include "worker/app/response.h"
 #include "worker/http/request.h"
@@ -32,7 +33,7 @@ class ModuleHost {
  public:
   // Makes the app thread where a route has a module, loads the modules, and has them set up. Throws
   // ModuleError or std::runtime_error: this configuration cannot be served.
-  ModuleHost(const Config& config, const serve::Router& router);
+  ModuleHost(const Config& config, const serve::Router& router, OpenDicts dicts = {});
   ModuleHost(const ModuleHost&) = delete;
   ModuleHost& operator=(const ModuleHost&) = delete;
   ~ModuleHost();
@@ -56,7 +57,7 @@ class ModuleHost {
   std::vector<std::unique_ptr<Module>> by_route_;  // by Route::number; most are null
   std::uint32_t permit_sets_ = 0;
   baton_host functions_;
-  std::unique_ptr<AppThread> thread_;
+  AppThread* thread_ = nullptr;  // as long as the process, also when the constructor throws
   std::vector<baton_pair> headers_;
 };
 

@@ -1,6 +1,7 @@
 #include "worker/app/route_table.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 namespace baton::app {
@@ -33,6 +34,14 @@ bool offered(http::Method method) {
          method != http::Method::kTrace;
 }
 
+std::string allow(std::uint32_t methods) {
+  std::string text;
+  for (std::size_t i = 0; i < std::size(kMethodNames); ++i) {
+    if ((methods >> i & 1U) != 0) text.append(kMethodNames[i]).append(", ");
+  }
+  return text + "OPTIONS";
+}
+
 }  // namespace
 
 // The branch that is being tried. What a dead end has captured is overwritten by the next try.
@@ -40,8 +49,8 @@ struct RouteTable::Walk {
   http::Method method;
   std::array<std::string_view, kMaxParams> values;
   std::size_t depth = 0;
-  const Targets* other_methods = nullptr;  // the first full match without a handler for the method
-  std::size_t value_count = 0;             // of the match
+  std::uint32_t offered = 0;    // by whatever matches the path, as bits; without the method's own
+  std::size_t value_count = 0;  // of the match
 };
 
 bool RouteTable::Targets::empty() const {
@@ -56,12 +65,12 @@ const RouteTable::Target* RouteTable::Targets::find(http::Method method) const {
   return any ? &*any : nullptr;
 }
 
-std::string RouteTable::Targets::allow() const {
-  std::string text;
+std::uint32_t RouteTable::Targets::offered_methods() const {
+  std::uint32_t bits = 0;
   for (std::size_t i = 0; i < kMethods; ++i) {
-    if (find(static_cast<http::Method>(i)) != nullptr) text.append(kMethodNames[i]).append(", ");
+    if (find(static_cast<http::Method>(i)) != nullptr) bits |= 1U << i;
   }
-  return text + "OPTIONS";
+  return bits;
 }
 
 std::string RouteTable::add(Methods method, std::string_view pattern, Handler handler) {
@@ -113,7 +122,7 @@ const RouteTable::Targets* RouteTable::descend(const Node& node, std::string_vie
   const auto matches = [&walk](const Targets& targets) {
     if (targets.empty()) return false;
     if (targets.find(walk.method) != nullptr) return true;
-    if (walk.other_methods == nullptr) walk.other_methods = &targets;
+    walk.offered |= targets.offered_methods();
     return false;
   };
   const Segment segment = first_segment(rest);
@@ -147,8 +156,8 @@ void RouteTable::find(http::Method method, std::string_view path, Match& match) 
   Walk walk{method, {}};
   const Targets* const targets = descend(root_, path, walk);
   if (targets == nullptr) {
-    match.path_found = walk.other_methods != nullptr;
-    if (match.path_found) match.allow = walk.other_methods->allow();
+    match.path_found = walk.offered != 0;
+    if (match.path_found) match.allow = allow(walk.offered);
     return;
   }
   const Target& target = *targets->find(method);

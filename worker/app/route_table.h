@@ -22,8 +22,9 @@ struct Param {
 };
 
 // A tree of path segments. Where several patterns match, the more literal one wins, segment by segment from
-// the left: "/users/me" before "/users/:id" before "/users/*rest". Finding costs the segments of the path,
-// and a branch more for each level that has both a literal and a parameter.
+// the left: "/users/me" before "/users/:id" before "/users/*rest". Finding looks at each node of the tree
+// once at most, whatever the path: it costs the segments of the path, and of the patterns those that it could
+// be.
 class RouteTable {
  public:
   using Handler = std::uint32_t;  // a number of the caller's
@@ -58,7 +59,7 @@ class RouteTable {
     std::optional<Target> any;
     [[nodiscard]] bool empty() const;
     [[nodiscard]] const Target* find(http::Method method) const;
-    [[nodiscard]] std::string allow() const;
+    [[nodiscard]] std::uint32_t offered_methods() const;  // 1 << http::Method
   };
   struct Node {
     std::map<std::string, std::unique_ptr<Node>, std::less<>> literals;

@@ -125,6 +125,23 @@ std::string workers_html(const std::vector<WorkerStats>& workers) {
   return html + "</tbody></table></div>\n";
 }
 
+std::string dicts_html(const std::vector<DictStats>& dicts) {
+  if (dicts.empty()) return "";
+  std::string html =
+      "<h2>Dictionaries</h2>\n<div class=\"scroll\"><table>\n"
+      "<thead><tr><th class=\"text\">name</th><th>entries</th><th>used</th><th>of</th><th>hits</th>"
+      "<th>misses</th><th>evicted</th><th>expired</th><th>repairs</th></tr></thead>\n<tbody>\n";
+  for (const DictStats& dict : dicts) {
+    html += fmt::format(
+        "<tr><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
+        "<td>{}</td><td>{}</td></tr>\n",
+        escape_html(printable(dict.name)), format_count(dict.entries), format_bytes(dict.bytes_used),
+        format_bytes(dict.bytes_total), format_count(dict.hits), format_count(dict.misses),
+        format_count(dict.evictions), format_count(dict.expired), format_count(dict.repairs + dict.damages));
+  }
+  return html + "</tbody></table></div>\n";
+}
+
 }  // namespace
 
 std::string status_json(const Segment& segment) {
@@ -138,10 +155,11 @@ std::string status_html(const Segment& segment) {
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       "<title>{} status</title>\n"
       "<noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript>\n"
-      "<style>{}</style>\n</head>\n<body>\n<main>\n{}{}{}</main>\n<p id=\"note\" role=\"status\"></p>\n"
+      "<style>{}</style>\n</head>\n<body>\n<main>\n{}{}{}{}</main>\n<p id=\"note\" role=\"status\"></p>\n"
       "<script>{}</script>\n</body>\n</html>\n",
       escape_html(snapshot.server.name), kStyle, server_html(snapshot.server),
-      totals_html(snapshot.totals, snapshot.server.max_connections), workers_html(snapshot.workers), kScript);
+      totals_html(snapshot.totals, snapshot.server.max_connections), workers_html(snapshot.workers),
+      dicts_html(snapshot.dicts), kScript);
 }
 
 }  // namespace baton::serve

@@ -59,6 +59,17 @@ TEST_F(StatusPageTest, PageShowsServerTotalsAndWorkers) {
   EXPECT_THAT(page, HasSubstr("width=device-width"));
 }
 
+TEST_F(StatusPageTest, PageShowsDictionariesWhereThereAre) {
+  EXPECT_THAT(status_html(segment_), Not(HasSubstr("Dictionaries")));
+  DictEntry& entry = segment_.dicts()[0];
+  std::strcpy(entry.name, "sessions");
+  entry.counters.entries = 4'321;
+  entry.used = 1;
+  const std::string page = status_html(segment_);
+  EXPECT_THAT(page, HasSubstr("<td class=\"text\">sessions</td><td>4,321</td>"));
+  EXPECT_EQ(nlohmann::json::parse(status_json(segment_)).at("dicts").at(0).at("name"), "sessions");
+}
+
 TEST_F(StatusPageTest, PageEscapesWhateverCameFromOutside) {
   serve("GET /<script>alert('x')</script>&\"\xff\x1b HTTP/1.1");
   std::strcpy(segment_.header().config_file, "/etc/<b>.toml");

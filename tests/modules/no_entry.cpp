@@ -1,0 +1,4 @@
+// A shared object that is no module.
+extern "C" int something_else() {
+  return 1;
+}

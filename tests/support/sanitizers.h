@@ -1,0 +1,24 @@
+// For tests whose servers crash on purpose.
+#pragma once
+
+#include <cstdlib>
+#include <string>
+
+namespace baton::test {
+
+// While this lives, sanitizers in the servers that are started leave signals and exits alone: a crash is a
+// crash, and not an exit with a report.
+class SanitizersLeave {
+ public:
+  SanitizersLeave() {
+    ::setenv("ASAN_OPTIONS", (before_ + ":handle_segv=0:handle_sigbus=0:detect_leaks=0").c_str(), 1);
+  }
+  SanitizersLeave(const SanitizersLeave&) = delete;
+  SanitizersLeave& operator=(const SanitizersLeave&) = delete;
+  ~SanitizersLeave() { ::setenv("ASAN_OPTIONS", before_.c_str(), 1); }
+
+ private:
+  std::string before_ = ::getenv("ASAN_OPTIONS") != nullptr ? ::getenv("ASAN_OPTIONS") : "";
+};
+
+}  // namespace baton::test
