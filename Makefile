@@ -51,7 +51,13 @@ TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests $(P
 
 .PHONY: build
 build: ## Build baton, batonctl and the examples into build/release (MODE=asan: with sanitizers)
-build: $(BIN) $(EXAMPLES:%=$(BUILD)/examples/%.so)
+build: $(BIN) $(EXAMPLES:%=$(BUILD)/examples/%.so) demo
+
+# The module of the demo site, of whichever mode was built last: conf/baton.toml names it.
+.PHONY: demo
+demo: $(BUILD)/examples/chaos.so
+	@mkdir -p build/demo
+	@ln -sfn ../$(MODE)/examples/chaos.so build/demo/chaos.so
 
 $(BUILD)/%.o: %.cpp
 	@mkdir -p $(@D)
@@ -98,7 +104,7 @@ $(POINTS)/baton: $(call points,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
 $(POINTS)/batonctl: $(BUILD)/batonctl
 	@mkdir -p $(@D)
 	@ln -f $< $@
-$(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON)) $(BUILD)/tests/sdk/abi_c99.o | $(modules)
+$(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON)) $(BUILD)/tests/sdk/abi_c99.o | $(modules) demo
 	$(link) $(MASTER_LDLIBS) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
@@ -268,7 +274,9 @@ install: build install-sdk
 	install -D -m 644 docs/baton.8 $(DESTDIR)$(PREFIX)/share/man/man8/baton.8
 	install -D -m 644 docs/batonctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/batonctl.1
 	@# An administrator's configuration is never overwritten.
-	[ -e $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml ] || install -D -m 644 conf/baton.toml $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml
+	install -D -m 644 $(BUILD)/examples/chaos.so $(DESTDIR)$(PREFIX)/lib/baton/chaos.so
+	install -d $(DESTDIR)$(SYSCONFDIR)/baton
+	[ -e $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml ] || sed 's|"../build/demo/|"$(PREFIX)/lib/baton/|' conf/baton.toml > $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml
 	[ -e $(DESTDIR)$(SYSCONFDIR)/baton/site ] || cp -r conf/site $(DESTDIR)$(SYSCONFDIR)/baton/site
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/sbin/|$(PREFIX)/sbin/|; s|/usr/bin/|$(PREFIX)/bin/|' conf/baton.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/baton.service

@@ -10,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "common/config.h"
 #include "common/crash_point.h"
@@ -18,6 +19,7 @@
 #include "master/exit_status.h"
 #include "master/log_files.h"
 #include "master/master.h"
+#include "master/module_check.h"
 #include "master/program.h"
 #include "master/upgrade_probe.h"
 #include "master/upgrade_state.h"
@@ -41,6 +43,9 @@ void occupy_standard_descriptors() {
 }
 
 int check_only(const baton::Config& config) {
+  const std::vector<baton::ConfigError> errors = baton::check_modules(config);
+  for (const baton::ConfigError& error : errors) std::fprintf(stderr, "%s\n", error.to_string().c_str());
+  if (!errors.empty()) return baton::ExitStatus::kCannotStart;
   std::size_t routes = 0;
   for (const auto& site : config.sites) routes += site.routes.size();
   std::printf("%s: the configuration is good: %zu listeners, %zu sites, %zu routes, %u workers\n",

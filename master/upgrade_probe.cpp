@@ -19,6 +19,7 @@
 #include "common/version.h"
 #include "master/dictionaries.h"
 #include "master/generation.h"
+#include "master/module_check.h"
 #include "master/upgrade_state.h"
 #include "worker/worker.h"
 
@@ -64,6 +65,13 @@ ProbeReport report_of(const std::string& line) {
   return report;
 }
 
+void check_all_modules(const Config& config) {
+  std::string problems;
+  for (const ConfigError& error : check_modules(config))
+    problems += (problems.empty() ? "" : "\n") + error.to_string();
+  if (!problems.empty()) throw std::runtime_error(problems);
+}
+
 // Everything that a start does and that can fail, but for binding; throws std::runtime_error.
 Json rehearse(const Config& config, const std::string& config_file) {
   const Generation generation(1, config, std::make_shared<AccessLogFile>(config.log.access));
@@ -85,6 +93,7 @@ Json rehearse(const Config& config, const std::string& config_file) {
                              " that the server was started with: restart it to raise the limit");
   }
   Dictionaries::rehearse(segment, config.dicts);
+  check_all_modules(config);
   const UniqueFd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // the lowest number not in use
   if (!take_identity(config.server, generation.router))
     throw std::runtime_error("workers cannot start with it");

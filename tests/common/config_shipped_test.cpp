@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -88,7 +89,7 @@ TEST(ShippedConfig, LoadsAndServesTheDemo) {
   ASSERT_EQ(config.sites.size(), 1U);
   std::vector<std::string> paths;
   for (const RouteConfig& route : config.sites[0].routes) paths.push_back(route.path);
-  EXPECT_THAT(paths, ElementsAre("/", "/files/", "/status", "/hello", "/old/"));
+  EXPECT_THAT(paths, ElementsAre("/", "/files/", "/chaos/", "/status", "/hello", "/old/"));
   EXPECT_TRUE(
       std::filesystem::exists(std::get<StaticConfig>(config.sites[0].routes[0].action).root + "/index.html"));
   EXPECT_TRUE(std::get<StaticConfig>(config.sites[0].routes[1].action).listing);
@@ -97,7 +98,10 @@ TEST(ShippedConfig, LoadsAndServesTheDemo) {
 TEST_F(ConfigTest, TheShippedFileTellsTheTrueDefaults) {
   std::filesystem::create_directories(path("site/files"));
   std::ofstream(path("app.so")) << "code";
-  const Config config = good(uncommented());
+  std::string text = uncommented();
+  const std::string built = std::filesystem::absolute("build/demo").string();
+  text.replace(text.find("../build/demo"), std::strlen("../build/demo"), built);
+  const Config config = good(text);
   const Config defaults;
 
   EXPECT_EQ(config.server.name, defaults.server.name);

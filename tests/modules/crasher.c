@@ -9,11 +9,11 @@ static baton_text text(const char* string) {
   return result;
 }
 
-__attribute__((noinline)) static void write_to(volatile int* place) {
+__attribute__((noipa)) static void write_to(volatile int* place) {
   *place = 42;
 }
 
-__attribute__((noinline)) static void write_nowhere(void) {
+__attribute__((noipa)) static void write_nowhere(void) {
   write_to(0);
   __asm__ volatile(""); /* or the call would be a jump, and this function not on the stack */
 }

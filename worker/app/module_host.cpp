@@ -109,8 +109,8 @@ ModuleHost::ModuleHost(const Config& config, const serve::Router& router, OpenDi
     any = true;
   });
   if (!any) return;
-  thread_ = std::make_unique<AppThread>();
-  own_thread = thread_.get();
+  thread_ = std::make_unique<AppThread>().release();
+  own_thread = thread_;
   load_all();
 }
 

@@ -57,7 +57,7 @@ class ModuleHost {
   std::vector<std::unique_ptr<Module>> by_route_;  // by Route::number; most are null
   std::uint32_t permit_sets_ = 0;
   baton_host functions_;
-  std::unique_ptr<AppThread> thread_;
+  AppThread* thread_ = nullptr;  // as long as the process, also when the constructor throws
   std::vector<baton_pair> headers_;
 };
 

@@ -3,6 +3,7 @@
 // Routes that end their worker say `.retries = 0`, so that one request ends one worker. Without that, a GET
 // is begun once again in another worker before it is given up.
 #include <baton/module.h>
+#include <endian.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -73,6 +74,17 @@ bool cpu_has_protection_keys() {
   const int key = pkey_alloc(0, 0);
   if (key >= 0) pkey_free(key);
   return key >= 0;
+}
+
+// The number at every fourth byte is a multiple of the place, modulo 2^32, low byte first: who reads it sees
+// each byte that is wrong, missing or twice there.
+void write_pattern(Response& r, std::uint32_t mebibytes) {
+  constexpr std::uint32_t kNumbers = 1 << 16;
+  std::vector<std::uint32_t> numbers(kNumbers);
+  for (std::uint32_t i = 0; i < mebibytes * 4; ++i) {
+    for (std::uint32_t k = 0; k < kNumbers; ++k) numbers[k] = htole32((i * kNumbers + k) * 2654435761U);
+    r.write({reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof numbers[0]});
+  }
 }
 
 std::vector<std::unique_ptr<std::vector<char>>> leaked;
@@ -156,5 +168,17 @@ BATON_MODULE(m) {
       write_to_null();
     }).detach();
     r.text("soon\n");
+  });
+
+  // For the welcome page of the demo site: a large body, byte by byte predictable, and a reload. The route is
+  // to be open to those alone who may have that (conf/baton.toml).
+  m.get("/download", [](const Request& q, Response& r) {
+    r.header("Content-Type", "application/octet-stream").header("Cache-Control", "no-store");
+    write_pattern(r, static_cast<std::uint32_t>(std::clamp(q.query<int>("mib").value_or(64), 1, 1024)));
+  });
+  m.post("/reload", [](auto&, Response& r) {
+    if (kill(getppid(), SIGHUP) != 0)
+      throw baton::HttpError(501, "the workers run as another user than the master, and may not signal it");
+    r.status(202).text("the master has been asked to reload\n");
   });
 }

@@ -1,0 +1,136 @@
+#include "master/module_check.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/dict_object.h"
+#include "common/log.h"
+#include "common/open_dict.h"
+#include "common/unique_fd.h"
+#include "common/units.h"
+#include "worker/app/module_host.h"
+#include "worker/serve/router.h"
+#include "worker/worker.h"
+
+namespace baton {
+
+namespace {
+
+// A configuration with this route alone, whose module is then the one to blame.
+Config only(const Config& config, const RouteConfig& route) {
+  Config reduced = config;
+  reduced.sites = {SiteConfig{{}, {route}}};
+  return reduced;
+}
+
+// Dictionaries like those of the configuration, for this process alone and of modest size. `entries` outlive
+// them.
+DictSet make_dicts(const Config& config, std::deque<DictEntry>& entries) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 20;
+  DictSet dicts;
+  for (const DictConfig& dict : config.dicts) {
+    const std::string object = dict_object_name("baton-check-" + std::to_string(::getpid()), dict.name);
+    boost::interprocess::mapped_region memory =
+        create_dict(object, dict.name, std::min(dict.bytes, kMostBytes));
+    remove_dict(object);
+    DictEntry& entry = entries.emplace_back();
+    std::strncpy(entry.name, dict.name.c_str(), sizeof entry.name - 1);
+    dicts.push_back(std::make_shared<OpenDict>(std::move(memory), entry));
+  }
+  return dicts;
+}
+
+[[noreturn]] void run_check(const Config& config, int report) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  ::dup2(STDERR_FILENO, STDOUT_FILENO);  // the caller's output may be read by a program
+  install_logger(STDERR_FILENO, "warn");
+  set_log_identity("check");
+  try {
+    const serve::Router router(config);
+    if (::geteuid() == 0 && !take_identity(config.server, router)) ::_exit(1);
+    std::deque<DictEntry> entries;
+    const DictSet dicts = make_dicts(config, entries);
+    const app::ModuleHost host(config, router, dicts);
+    ::_exit(0);
+  } catch (const std::exception& error) {
+    [[maybe_unused]] const ssize_t ignored = ::write(report, error.what(), std::strlen(error.what()));
+    ::_exit(1);
+  }
+}
+
+// Empty: it ended well.
+std::string how_it_ended(int status, const std::string& said) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
+  if (!said.empty()) return said;
+  const std::string how =
+      WIFSIGNALED(status)
+          ? fmt::format("is killed by signal {} (SIG{})", WTERMSIG(status), ::sigabbrev_np(WTERMSIG(status)))
+          : fmt::format("ends with status {}", WEXITSTATUS(status));
+  return "the process that loads it and sets it up " + how;
+}
+
+// What is wrong with the module of the one route; empty: nothing.
+std::string check(const Config& config, std::chrono::milliseconds patience) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return std::string("pipe: ") + std::strerror(errno);
+  const UniqueFd output(ends[0]);
+  UniqueFd input(ends[1]);
+  const pid_t pid = ::fork();
+  if (pid == 0) run_check(config, input.get());
+  if (pid < 0) return std::string("fork: ") + std::strerror(errno);
+  input.reset();
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  pollfd end{process.get(), POLLIN, 0};
+  const bool ended = ::poll(&end, 1, static_cast<int>(patience.count())) > 0;
+  if (!ended) ::kill(pid, SIGKILL);
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  if (!ended) {
+    const double seconds = static_cast<double>(patience.count()) / 1000;
+    return "loading it and setting it up takes more than " + format_duration(seconds);
+  }
+  char said[4096];
+  // It has ended: what it had to say is in the pipe. A child of the module's may have the pipe open still.
+  pollfd readable{output.get(), POLLIN, 0};
+  const ssize_t n = ::poll(&readable, 1, 0) > 0 ? ::read(output.get(), said, sizeof said) : 0;
+  return how_it_ended(status, std::string(said, n > 0 ? static_cast<std::size_t>(n) : 0));
+}
+
+}  // namespace
+
+std::vector<ConfigError> check_modules(const Config& config, std::chrono::milliseconds patience) {
+  std::vector<ConfigError> errors;
+  for (const SiteConfig& site : config.sites) {
+    for (const RouteConfig& route : site.routes) {
+      const auto* module = std::get_if<ModuleConfig>(&route.action);
+      if (module == nullptr) continue;
+      const std::string why = check(only(config, route), patience);
+      if (why.empty()) continue;
+      const bool named = why.find(module->file) != std::string::npos;
+      const std::string about = named ? "" : "the module " + module->file + ": ";
+      errors.push_back({config.file, 0, 0, fmt::format("route {}: {}{}", route.path, about, why)});
+    }
+  }
+  return errors;
+}
+
+}  // namespace baton
