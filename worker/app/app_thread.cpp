@@ -49,9 +49,10 @@ AppThread::AppThread() : home_(make_home_mark()) {
   }
   // Its descriptor table is a private one when this has returned.
   run([] {});
-  if (leave_error_ != 0)
-    throw std::runtime_error(std::string("cannot give modules a descriptor table of their own: ") +
-                             std::strerror(leave_error_));
+  if (leave_error_ == 0) return;
+  thread_.join();
+  throw std::runtime_error(std::string("cannot give modules a descriptor table of their own: ") +
+                           std::strerror(leave_error_));
 }
 
 void AppThread::main() {
@@ -60,6 +61,10 @@ void AppThread::main() {
   ::prctl(PR_SET_NAME, "baton: app");
   if (::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 2U /* CLOSE_RANGE_UNSHARE */) != 0)
     leave_error_ = errno;
+  if (leave_error_ != 0) {
+    await_turn(kApp);
+    return give_turn(kEvents);
+  }
   use_crash_stack();
   Protection::deny();
   const MustNotEnd must_not_end;

@@ -109,7 +109,7 @@ ModuleHost::ModuleHost(const Config& config, const serve::Router& router) : func
     any = true;
   });
   if (!any) return;
-  thread_ = std::make_unique<AppThread>();
+  thread_.reset(std::make_unique<AppThread>().release());
   own_thread = thread_.get();
   load_all();
 }

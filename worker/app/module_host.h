@@ -51,12 +51,17 @@ class ModuleHost {
   [[nodiscard]] pid_t app_thread() const { return thread_ ? thread_->id() : 0; }
 
  private:
+  // It waits for work until the process ends, also of a worker that cannot start and is about to say why.
+  struct Abandon {
+    void operator()(AppThread*) const {}
+  };
+
   void load_all();
 
   std::vector<std::unique_ptr<Module>> by_route_;  // by Route::number; most are null
   std::uint32_t permit_sets_ = 0;
   baton_host functions_;
-  std::unique_ptr<AppThread> thread_;
+  std::unique_ptr<AppThread, Abandon> thread_;
   std::vector<baton_pair> headers_;
 };
 
