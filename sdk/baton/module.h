@@ -312,6 +312,7 @@ constexpr baton_module description{sizeof(baton_module), BATON_ABI_MAJOR, BATON_
 // Defines what baton looks for in the module. Once in a module, outside of any namespace, with the body
 // behind it; `name` is the Module&. The suffixes of <chrono> and of sizes (16_KiB, 10_MiB, 1_GiB) can be used
 // from here on.
+// NOLINTBEGIN(bugprone-macro-parentheses): `name` is a name
 #define BATON_MODULE(name)                                    \
   using namespace ::baton::literals;                          \
   static void baton_module_body(::baton::Module& name);       \
@@ -319,3 +320,4 @@ constexpr baton_module description{sizeof(baton_module), BATON_ABI_MAJOR, BATON_
     return &::baton::detail::description<&baton_module_body>; \
   }                                                           \
   static void baton_module_body([[maybe_unused]] ::baton::Module& name)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,9 @@ BATON_MODULE(m) {
 }
 )";
 
+constexpr const char* kBuildInC =
+    "gcc -std=c99 -O2 -g -shared -fPIC -fvisibility=hidden $(pkg-config --cflags baton) hello.c -o hello.so";
+
 // Runs a line of shell outside of the source tree; what it wrote.
 std::string shell(const std::string& line) {
   // The make that runs the tests has flags and jobs for its own children.
@@ -30,29 +34,86 @@ std::string shell(const std::string& line) {
   return finished.out;
 }
 
-TEST(SdkInstalled, AModuleIsBuiltWithPkgConfig) {
-  const TempDir folder;
-  const std::string prefix = (folder.path() / "usr").string();
-  const std::string tree = std::filesystem::current_path().string();
-  shell("make -s -C '" + tree + "' install-sdk PREFIX='" + prefix + "'");
+// What `make install` would give those who write modules, and a shell that knows where it is.
+class SdkInstalled : public testing::Test {
+ protected:
+  SdkInstalled() {
+    const std::string tree = std::filesystem::current_path().string();
+    shell("make -s -C '" + tree + "' install-sdk PREFIX='" + prefix_ + "'");
+    std::filesystem::create_directory(folder_.path() / "work");
+  }
 
-  const std::string source = folder.write("work/made.cpp", kModule);
-  const std::string there = "cd '" + folder.path().string() + "/work' && export PKG_CONFIG_PATH='" + prefix +
-                            "/share/pkgconfig' && ";
-  EXPECT_THAT(shell(there + "pkg-config --cflags baton"), testing::HasSubstr("-I" + prefix + "/include"));
-  shell(there + "pkg-config --atleast-version=0.1 baton");
-  shell(there +
-        "g++ -std=c++20 -fPIC -fvisibility=hidden -shared $(pkg-config --cflags baton) made.cpp -o made.so");
+  // In a folder without anything of the source tree.
+  std::string in_work(const std::string& line) const {
+    return shell("cd '" + (folder_.path() / "work").string() + "' && export PKG_CONFIG_PATH='" + prefix_ +
+                 "/share/pkgconfig' && " + line);
+  }
 
-  const std::unique_ptr<void, int (*)(void*)> library(
-      dlopen((folder.path() / "work/made.so").c_str(), RTLD_NOW | RTLD_LOCAL), dlclose);
-  ASSERT_NE(library, nullptr) << dlerror();
-  const auto entry =
-      reinterpret_cast<const baton_module* (*)(void)>(dlsym(library.get(), BATON_MODULE_ENTRY));
-  ASSERT_NE(entry, nullptr);
+  // Loads the module and sets it up.
+  void load(const std::string& name, FakeHost& host) {
+    library_.reset(dlopen((folder_.path() / "work" / name).c_str(), RTLD_NOW | RTLD_LOCAL));
+    ASSERT_NE(library_, nullptr) << dlerror();
+    const auto entry =
+        reinterpret_cast<const baton_module* (*)(void)>(dlsym(library_.get(), BATON_MODULE_ENTRY));
+    ASSERT_NE(entry, nullptr);
+    ASSERT_EQ(host.set_up(*entry()), 0);
+  }
+
+  struct Close {
+    void operator()(void* library) const { dlclose(library); }
+  };
+
+  TempDir folder_;
+  std::string prefix_ = (folder_.path() / "usr").string();
+  std::unique_ptr<void, Close> library_;
+};
+
+// The lines of docs/modules.md from the one that is `first` to the one before `last`, without their
+// indentation.
+std::string documented(const std::string& first, const std::string& last) {
+  std::ifstream file("docs/modules.md");
+  std::string text;
+  bool inside = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("    ")) line.erase(0, 4);
+    if (line == first) inside = true;
+    if (inside && line == last) return text;
+    if (inside) text += line + "\n";
+  }
+  ADD_FAILURE() << "docs/modules.md has no lines from '" << first << "' to '" << last << "'";
+  return {};
+}
+
+TEST_F(SdkInstalled, AModuleIsBuiltWithPkgConfig) {
+  EXPECT_THAT(in_work("pkg-config --cflags baton"), testing::HasSubstr("-I" + prefix_ + "/include"));
+  in_work("pkg-config --atleast-version=0.1 baton");
+  folder_.write("work/made.cpp", kModule);
+  in_work("g++ -std=c++20 -fPIC -shared $(pkg-config --cflags baton) made.cpp -o made.so");
   FakeHost host;
-  ASSERT_EQ(host.set_up(*entry()), 0);
+  load("made.so", host);
   EXPECT_EQ(host.call("/").body, R"({"made":"elsewhere"})");
+}
+
+TEST_F(SdkInstalled, TheDocumentedModuleIsOne) {
+  folder_.write("work/write.sh", documented("cat > app.cpp <<'END'", "cat > baton.toml <<'END'"));
+  in_work("sh -e write.sh");
+  in_work(
+      "g++ -std=c++20 -Wall -Wextra -Werror -fPIC -shared $(pkg-config --cflags baton) app.cpp -o app.so");
+  FakeHost host;
+  load("app.so", host);
+  FakeRequest request;
+  request.params = {{"name", "world"}};
+  EXPECT_THAT(host.call("/hello/:name", request).body, testing::StartsWith("Hello world from worker "));
+}
+
+TEST_F(SdkInstalled, TheDocumentedModuleInCIsOne) {
+  folder_.write("work/hello.c", documented("#include <baton/abi.h>", kBuildInC));
+  in_work(kBuildInC);
+  FakeHost host;
+  load("hello.so", host);
+  FakeRequest request;
+  request.path = "/a/b";
+  EXPECT_EQ(host.call("/*path", request).body, "/a/b");
 }
 
 }  // namespace
