@@ -13,6 +13,7 @@
 #include <stdexcept>
 
 #include "common/fnv.h"
+#include "common/reserve_memory.h"
 
 namespace baton {
 
@@ -115,10 +116,15 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
     bip::permissions permissions;
     permissions.set_permissions(0600);
     bip::shared_memory_object object(bip::create_only, name.c_str(), bip::read_write, permissions);
-    object.truncate(static_cast<bip::offset_t>(at.total));
+    try {
+      reserve_memory(object, at.total);
+    } catch (const std::runtime_error&) {
+      bip::shared_memory_object::remove(name.c_str());
+      throw;
+    }
     Segment segment(name, bip::mapped_region(object, bip::read_write));
     // A new object reads as zeroes, which is the initial state of every member but these; constructing them
-    // all would touch, and so allocate, each page.
+    // all would touch each page.
     SegmentHeader& header = *new (segment.header_) SegmentHeader{};
     header.layout_version = kLayoutVersion;
     header.total_bytes = at.total;
@@ -135,7 +141,7 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
     header.master_pid.store(::getpid());
     std::memcpy(header.magic, kMagic, sizeof kMagic);  // last: attach() believes nothing without it
     return segment;
-  } catch (const bip::interprocess_exception& error) {
+  } catch (const std::exception& error) {  // interprocess_exception is one
     throw std::runtime_error("cannot create the shared memory segment /dev/shm/" + name + " of " +
                              std::to_string(at.total >> 20) + " MiB: " + error.what());
   }

@@ -116,8 +116,9 @@ class Segment {
   // with.
   static std::string name_for(const std::string& config_file);
 
-  // Creates the segment, mode 0600, replacing one whose master is dead. Throws std::runtime_error with a
-  // message for people when another master runs with it or memory is short.
+  // Creates the segment, mode 0600, all of its memory set aside at once, replacing one whose master is dead.
+  // Throws std::runtime_error with a message for people when another master runs with it or memory is short;
+  // nothing is left behind then.
   static Segment create(const std::string& name, const SegmentSizes& sizes);
 
   // Maps an existing segment read-only. Throws std::runtime_error: no such instance, no permission, or

@@ -131,6 +131,8 @@ ConnectionHandler::Next ConnectionHandler::read_body() {
     return Next::kRead;
   }
   const int error = errno;
+  // It could not be opened because the table is not to be changed now: for a worker that may.
+  if (result == BodyResult::kNoRoom && DescriptorMotion::table_lost()) return Next::kRead;
   if (result == BodyResult::kBroken || inbox_.peek(fd_, *slot_) == PeekResult::kBroken) return Next::kClose;
   errno = error;
   return refuse_body(result, 0);

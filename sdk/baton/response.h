@@ -76,7 +76,7 @@ class Response {
   // 404, one that cannot be opened std::system_error. Give absolute paths (Config::path).
   void file(const std::string& path, std::string_view type = {}) {
     const int error = detail::host->send_file(response_, detail::text(path));
-    if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG) throw HttpError(404);
+    if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG || error == EISDIR) throw HttpError(404);
     if (error != 0) throw std::system_error(error, std::generic_category(), path);
     if (!type.empty()) header("Content-Type", type);
   }

@@ -133,7 +133,7 @@ TEST_F(ConfigTest, TheShippedFileTellsTheTrueDefaults) {
   EXPECT_EQ(config.listen[0].backlog, ListenConfig{}.backlog);
   ASSERT_EQ(config.sites.size(), 1U);
   EXPECT_THAT(config.sites[0].hosts, ElementsAre());
-  ASSERT_EQ(config.sites[0].routes.size(), 6U);
+  ASSERT_EQ(config.sites[0].routes.size(), 7U);
   EXPECT_EQ(config.sites[0].routes[0].allow.size(), 0U);
   EXPECT_EQ(config.sites[0].routes[0].deny.size(), 0U);
 
@@ -149,10 +149,10 @@ TEST_F(ConfigTest, TheShippedFileTellsTheTrueDefaults) {
   EXPECT_EQ(module.max_body, defaults.limits.body_bytes);
   EXPECT_EQ(module.max_concurrency, ModuleConfig{}.max_concurrency);
   EXPECT_EQ(module.retries, defaults.limits.retries);
-  const auto& respond = std::get<RespondConfig>(config.sites[0].routes[4].action);
+  const auto& respond = std::get<RespondConfig>(config.sites[0].routes[5].action);
   EXPECT_EQ(respond.status, RespondConfig{}.status);
   EXPECT_EQ(respond.type, RespondConfig{}.type);
-  EXPECT_EQ(std::get<RedirectConfig>(config.sites[0].routes[5].action).status, RedirectConfig{}.status);
+  EXPECT_EQ(std::get<RedirectConfig>(config.sites[0].routes[6].action).status, RedirectConfig{}.status);
 }
 
 // The loader lists the keys it knows when an unknown one is near none of them: each must be in the shipped

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -155,6 +156,34 @@ TEST(Segment, CreateReplacesWhatIsNotASegment) {
   ASSERT_TRUE(foreign);
   const Segment created = Segment::create(name.text(), kSmall);
   EXPECT_EQ(Segment::attach(name.text()).header().slot_count, kSmall.slots);
+}
+
+// What there is no room for is an error at the start, not SIGBUS in the middle of a request. The limit stands
+// for a full /dev/shm: to fill that would hurt others.
+TEST(Segment, CreateNeedsAllOfItsMemory) {
+  const SegmentName name;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{1 << 20, 1 << 20};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      const Segment segment = Segment::create(name.text(), kSmall);
+      ::_exit(1);
+    } catch (const std::runtime_error& error) {
+      const bool told = std::string(error.what()).find("MiB: File too large") != std::string::npos;
+      ::_exit(told && !open_object(name.text()) ? 0 : 2);
+    }
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+
+  const Segment segment = Segment::create(name.text(), kSmall);
+  struct stat whole {};
+  ASSERT_EQ(::fstat(open_object(name.text()).get(), &whole), 0);
+  EXPECT_GE(whole.st_blocks * 512, whole.st_size);
 }
 
 TEST(Segment, UnlinkRemovesTheNameAndKeepsTheMapping) {

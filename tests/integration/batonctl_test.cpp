@@ -74,7 +74,7 @@ TEST_F(Batonctl, TheJsonKeysAreAContract) {
   Client client = server_.connect();
   EXPECT_EQ(client.get("/").status, 200);
   const Json all = json("stats");
-  EXPECT_EQ(keys(all), (std::set<std::string>{"server", "totals", "workers"}));
+  EXPECT_EQ(keys(all), (std::set<std::string>{"dicts", "server", "totals", "workers"}));
   const std::set<std::string> server{"name",       "master_pid", "version",
                                      "generation", "uptime_s",   "last_reload"};
   EXPECT_THAT(server, IsSubsetOf(keys(all["server"])));

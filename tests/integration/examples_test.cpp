@@ -298,5 +298,62 @@ TEST_F(UploadExample, HasAPageForBrowsers) {
   EXPECT_THAT(page.body, StartsWith("<!doctype html>"));
 }
 
+class CounterExample : public testing::Test {
+ protected:
+  static json parsed(const Response& response) { return json::parse(response.body); }
+
+  TempDir folder_;
+  Server server_{folder_, example_config("counter", folder_)};
+  Client client_ = server_.connect();
+};
+
+TEST_F(CounterExample, CountsReadsAndForgets) {
+  EXPECT_EQ(client_.get("/apples").status, 404);
+  EXPECT_EQ(parsed(client_.ask("POST", "/apples"))["value"], 1);
+  EXPECT_EQ(parsed(client_.ask("POST", "/apples?by=41"))["value"], 42);
+  EXPECT_EQ(parsed(client_.get("/apples"))["value"], 42);
+  EXPECT_EQ(client_.ask("POST", "/apples?by=many").status, 400);
+  EXPECT_EQ(client_.ask("DELETE", "/apples").status, 204);
+  EXPECT_EQ(client_.ask("DELETE", "/apples").status, 404);
+  EXPECT_EQ(client_.ask("POST", "/" + std::string(65, 'x')).status, 422);
+}
+
+TEST_F(CounterExample, AllWorkersCountTogetherThroughDeathsAndAReload) {
+  constexpr int kClients = 4;
+  constexpr int kVisits = 200;
+  std::vector<std::jthread> threads;
+  std::atomic<int> answered{0};
+  for (int i = 0; i < kClients; ++i) {
+    threads.emplace_back([&] {
+      Client client = server_.connect();
+      for (int n = 0; n < kVisits; ++n) answered += client.get("/").status == 200 ? 1 : 0;
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(answered, kClients * kVisits);
+  const std::vector<pid_t> before = server_.workers();
+  for (const pid_t worker : before) ::kill(worker, SIGKILL);
+  EXPECT_TRUE(wait_until([&] { return gone(before) && server_.workers().size() == before.size(); }));
+  EXPECT_EQ(server_.ctl({"reload"}).status, 0);
+  const json visits = parsed(client_.get("/"));
+  EXPECT_EQ(visits["visits"], kClients * kVisits + 1);
+  EXPECT_THAT(before, testing::Not(testing::Contains(visits["worker"].get<pid_t>())));
+}
+
+TEST_F(CounterExample, ASessionIsACookie) {
+  const Response first = client_.get("/session");
+  EXPECT_EQ(parsed(first)["visits"], 1);
+  const std::string cookie = first.field("set-cookie");
+  EXPECT_THAT(cookie, testing::MatchesRegex("counter_session=[0-9a-f]{32}; Path=/; Max-Age=1800; HttpOnly; "
+                                            "SameSite=Lax"));
+  const std::string pair = cookie.substr(0, cookie.find(';'));
+  const Response second = client_.get("/session", "Cookie: other=1; " + pair + "\r\n");
+  EXPECT_EQ(parsed(second)["visits"], 2);
+  EXPECT_FALSE(second.has("set-cookie"));
+  const Response forged = client_.get("/session", "Cookie: counter_session=" + std::string(32, '0') + "\r\n");
+  EXPECT_EQ(parsed(forged)["visits"], 1);
+  EXPECT_TRUE(forged.has("set-cookie")) << "only what it gave out is a session";
+}
+
 }  // namespace
 }  // namespace baton::test

@@ -122,7 +122,7 @@ TEST(SdkResponse, Files) {
 
 TEST(SdkResponse, AFileThatIsNotThereIs404AndOneThatCannotBeOpenedAMistake) {
   ModuleUnderTest module([](Module& m) { m.get("/", [](auto&, auto& r) { r.file("/srv/a.png"); }); });
-  for (const int missing : {ENOENT, ENOTDIR, ENAMETOOLONG}) {
+  for (const int missing : {ENOENT, ENOTDIR, EISDIR, ENAMETOOLONG}) {
     module.host.open_error = missing;
     EXPECT_EQ(module.host.call("/").status, 404) << missing;
   }

@@ -29,9 +29,11 @@ std::set<int> named_descriptors(const Server& server) {
   return named;
 }
 
-// What only connections and the open-file table have, as /proc shows it.
-bool belongs_to_clients(const std::string& target, const std::string& root) {
-  return target.starts_with("socket:") || target.starts_with("/memfd:") || target.starts_with(root);
+// What only connections and the open-file table have, as /proc shows it. The images of modules are memfds as
+// well.
+bool belongs_to_clients(const std::string& target, const std::string& root, const std::string& spool) {
+  return target.starts_with("socket:") || target.starts_with("/memfd:baton-") || target.starts_with(root) ||
+         target.starts_with(spool);
 }
 
 }  // namespace
@@ -40,6 +42,7 @@ std::vector<std::string> unaccounted_descriptors(const Server& server) {
   const std::string config = server.config_file();
   // A root itself is kept open by its route; what is below it, by the table.
   const std::string root = config.substr(0, config.rfind('/')) + "/root/";
+  const std::string spool = config.substr(0, config.rfind('/')) + "/spool/";
   const std::filesystem::path open = "/proc/" + std::to_string(server.pid()) + "/fd";
   const std::set<int> named = named_descriptors(server);
   std::vector<std::string> found;
@@ -47,7 +50,7 @@ std::vector<std::string> unaccounted_descriptors(const Server& server) {
     std::error_code closed_meanwhile;
     const std::string target = std::filesystem::read_symlink(entry.path(), closed_meanwhile).string();
     const int fd = std::stoi(entry.path().filename());
-    if (!closed_meanwhile && belongs_to_clients(target, root) && !named.contains(fd))
+    if (!closed_meanwhile && belongs_to_clients(target, root, spool) && !named.contains(fd))
       found.push_back(std::to_string(fd) + " -> " + target);
   }
   return found;

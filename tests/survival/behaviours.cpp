@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 
 #include "tests/support/bulk.h"
+#include "tests/support/modules.h"
 #include "tests/support/multipart.h"
 #include "tests/support/observe.h"
 #include "tests/support/wait.h"
@@ -325,11 +327,111 @@ void refused(Visit& visit, const SurvivalSite&, const Arm& arm) {
   EXPECT_TRUE(visit.client().closed());
 }
 
+// -- those of a module
+
+constexpr std::size_t kUploaded = 300'000;  // more than SurvivalSite::config() lets a body have in memory
+
+std::string uploaded() {
+  return written(kUploaded);
+}
+
+bool is_uploaded(const Response& response) {
+  return response.status == 200 && response.body == uploaded();
+}
+
+void module(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("GET", "/module/limited/x");
+  visit.receive(
+      [](const Response& response) { return response.status == 200 && response.body == "through"; });
+  visit.go_on();
+}
+
+void module_put(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("PUT", "/module/echo", "Content-Length: " + std::to_string(kUploaded) + "\r\n");
+  visit.await_body();
+  visit.client().send(uploaded().substr(0, kUploaded / 3));
+  visit.await_body();
+  visit.client().send(uploaded().substr(kUploaded / 3));
+  visit.receive(is_uploaded);
+  visit.go_on();
+}
+
+void module_chunked(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("PUT", "/module/echo", "Transfer-Encoding: chunked\r\n");
+  visit.await_body();
+  std::string coded;
+  for (std::size_t at = 0; at < kUploaded; at += 30'000)
+    coded += "7530\r\n" + uploaded().substr(at, 30'000) + "\r\n";
+  visit.client().send(coded.substr(0, coded.size() / 2));
+  visit.await_body();
+  visit.client().send(coded.substr(coded.size() / 2) + "0\r\n\r\n");
+  visit.receive(is_uploaded);
+  visit.go_on();
+}
+
+void module_post(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("POST", "/module/echo", "Content-Length: 4\r\n");
+  visit.client().send("body");
+  visit.receive([](const Response& response) { return response.body == "body"; });
+  visit.go_on();
+}
+
+constexpr std::size_t kMade = 5'000'000;
+
+// Large, and generated: set aside in a file, then parked.
+void module_large(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("GET", "/module/write/5000000/50000");
+  visit.await_parked();
+  visit.receive(
+      [](const Response& response) { return response.status == 200 && response.body == written(kMade); });
+  visit.go_on();
+}
+
+void stream(Visit& visit, const Arm& arm, const std::string& path, const std::string& due) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  const std::string target = path + SurvivalSite::unique_query();
+  visit.client().send("GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  visit.await_parked();
+  const std::string head = read_head(visit.client());
+  EXPECT_EQ(head.substr(0, 12), "HTTP/1.1 200") << target;
+  EXPECT_TRUE(read_chunked(visit.client()) == due) << target;
+  visit.seen.targets.push_back(target);
+  visit.go_on();
+}
+
+void module_stream(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  stream(visit, arm, "/module/stream/5000000/50000", written(kMade));
+}
+
+// What was gathered before it began to stream is in a file.
+void module_late(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  stream(visit, arm, "/module/late-stream/5000000", written(kMade) + "end");
+}
+
 template <void (*kDo)(Visit&, const SurvivalSite&, const Arm&)>
 Seen run(const Server& server, const SurvivalSite& site, std::size_t listener, const Arm& arm) {
   // Accepting is part of what a new connection does; the others arm when theirs is there.
   if constexpr (kDo == fresh) arm();
-  Visit visit(server, listener, kDo == download || kDo == ranges || kDo == listing);
+  Visit visit(server, listener,
+              kDo == download || kDo == ranges || kDo == listing || kDo == module_large ||
+                  kDo == module_stream || kDo == module_late);
   note_end(visit, [&] { kDo(visit, site, arm); });
   return visit.seen;
 }
@@ -337,6 +439,8 @@ Seen run(const Server& server, const SurvivalSite& site, std::size_t listener, c
 }  // namespace
 
 SurvivalSite::SurvivalSite() {
+  std::filesystem::create_directory(folder_.path() / "spool");
+  folder_.write("open-x", "");
   write_pattern(folder_, "root/big", kBigBytes);
   write_pattern(folder_, "root/file", kFileBytes);
   write_pattern(folder_, "root/small", kSmallBytes);
@@ -345,11 +449,13 @@ SurvivalSite::SurvivalSite() {
 }
 
 std::string SurvivalSite::config() const {
-  return "[server]\nworkers = 2\n[log]\naccess = \"access.log\"\n"
+  return "[server]\nworkers = 2\nspool_dir = \"spool\"\n[limits]\nspool_memory = \"100K\"\n"
+         "[log]\naccess = \"access.log\"\n"
          "[[listen]]\naddress = \"127.0.0.1:0\"\n[[listen]]\naddress = \"unix:" +
          (folder_.path() / "socket").string() +
          "\"\n[[site]]\n[[site.route]]\npath = \"/hello\"\nrespond = { body = \"hello\" }\n"
-         "[[site.route]]\npath = \"/files/\"\nstatic = { root = \"root\", listing = true }\n";
+         "[[site.route]]\npath = \"/files/\"\nstatic = { root = \"root\", listing = true }\n" +
+         module_route("/module/", module_file("good"));
 }
 
 std::string SurvivalSite::fresh_file() const {
@@ -398,6 +504,20 @@ const std::vector<Behaviour>& behaviours() {
       {"closing-unix", 1, run<closing>},
       {"refused", 0, run<refused>},
       {"refused-unix", 1, run<refused>},
+      {"module", 0, run<module>},
+      {"module-unix", 1, run<module>},
+      {"module-put", 0, run<module_put>},
+      {"module-put-unix", 1, run<module_put>},
+      {"module-chunked", 0, run<module_chunked>},
+      {"module-chunked-unix", 1, run<module_chunked>},
+      {"module-post", 0, run<module_post>},
+      {"module-post-unix", 1, run<module_post>},
+      {"module-large", 0, run<module_large>},
+      {"module-large-unix", 1, run<module_large>},
+      {"module-stream", 0, run<module_stream>},
+      {"module-stream-unix", 1, run<module_stream>},
+      {"module-late", 0, run<module_late>},
+      {"module-late-unix", 1, run<module_late>},
   };
   return all;
 }

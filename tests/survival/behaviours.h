@@ -52,7 +52,9 @@ struct Behaviour {
 };
 
 // All of them, by name: "kept", "fresh", "together", "file", "uncached", "head", "pipelined", "halves",
-// "download", "ranges", "listing", "put", "chunked", "post", "closing", "refused", and each with "-unix".
+// "download", "ranges", "listing", "put", "chunked", "post", "closing", "refused", and of a module
+// "module", "module-put", "module-chunked", "module-post", "module-large", "module-stream", "module-late";
+// each also with "-unix".
 const std::vector<Behaviour>& behaviours();
 
 }  // namespace baton::test

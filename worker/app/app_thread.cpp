@@ -15,6 +15,7 @@
 #include <string>
 #include <system_error>
 
+#include "common/clock.h"
 #include "worker/app/protection.h"
 #include "worker/crash_handler.h"
 
@@ -44,7 +45,7 @@ struct MustNotEnd {
 
 }  // namespace
 
-AppThread::AppThread() : home_(make_home_mark()) {
+AppThread::AppThread() : home_(make_home_mark()), master_(::getppid()) {
   if (::sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
   worker_cpus = allowed_;
   ::pthread_atfork(nullptr, nullptr, [] { ::sched_setaffinity(0, sizeof worker_cpus, &worker_cpus); });
@@ -55,9 +56,10 @@ AppThread::AppThread() : home_(make_home_mark()) {
   }
   // Its descriptor table is a private one when this has returned.
   run([] {});
-  if (leave_error_ != 0)
-    throw std::runtime_error(std::string("cannot give modules a descriptor table of their own: ") +
-                             std::strerror(leave_error_));
+  if (leave_error_ == 0) return;
+  thread_.join();
+  throw std::runtime_error(std::string("cannot give modules a descriptor table of their own: ") +
+                           std::strerror(leave_error_));
 }
 
 void AppThread::main() {
@@ -66,6 +68,10 @@ void AppThread::main() {
   ::prctl(PR_SET_NAME, "baton: app");
   if (::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 2U /* CLOSE_RANGE_UNSHARE */) != 0)
     leave_error_ = errno;
+  if (leave_error_ != 0) {
+    await_turn(kApp);
+    return give_turn(kEvents);
+  }
   use_crash_stack();
   Protection::deny();
   const MustNotEnd must_not_end;
@@ -114,11 +120,22 @@ void AppThread::set_free() {
 
 void AppThread::await_events() {
   constexpr timespec kNear{0, kNearMs * 1'000'000L};
+  constexpr timespec kLook{0, kLookMs * 1'000'000L};
+  std::uint64_t since_ns = 0;
   for (std::uint32_t seen = 0; (seen = turn_.load(std::memory_order_acquire)) != kEvents;) {
-    const timespec* const patience = cpu_ == kAnyCpu ? nullptr : &kNear;
+    const timespec* const patience = cpu_ == kAnyCpu ? &kLook : &kNear;
     const long result = ::syscall(SYS_futex, &turn_, FUTEX_WAIT_PRIVATE, seen, patience, nullptr, 0);
-    if (result != 0 && errno == ETIMEDOUT) set_free();
+    if (result == 0 || errno != ETIMEDOUT) continue;
+    set_free();
+    if (since_ns == 0) since_ns = monotonic_ns();
+    look_for_master(since_ns);
   }
+}
+
+// Nobody else would ever end it: it would go on for as long as the machine.
+void AppThread::look_for_master(std::uint64_t since_ns) const {
+  if (::getppid() == master_ || limit_ms_ == 0) return;
+  if (monotonic_ns() - since_ns > std::uint64_t{limit_ms_} * 1'000'000U) ::_exit(1);
 }
 
 void AppThread::ask(Work work) {

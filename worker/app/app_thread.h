@@ -43,9 +43,13 @@ class AppThread {
   // does take longer (kNearMs). Measured for an empty function on two idle CPUs: 4 us there and back instead
   // of 30, and 4 us of processor time instead of 25. Threads that it makes inherit the CPU, which is why it
   // is for what is known to be short; forked children do not.
+  //
+  // `limit_ms`: how long it may take; 0: for ever. The master's watchdog enforces that, and only when there
+  // is no master any more this does, by ending the process.
   template <typename Fn>
-  void run(Fn&& fn, bool near = false) {
+  void run(Fn&& fn, bool near = false, std::uint32_t limit_ms = 0) {
     near ? move_near() : set_free();
+    limit_ms_ = limit_ms;
     hand_over(Work(fn));
   }
 
@@ -69,6 +73,9 @@ class AppThread {
 
  private:
   static constexpr int kNearMs = 1;
+  static constexpr int kLookMs = 500;  // how often it is asked whether there is a master
+
+  void look_for_master(std::uint64_t since_ns) const;
 
   void move_near();
   void set_free();
@@ -91,6 +98,8 @@ class AppThread {
   const volatile std::uint32_t* home_;
   std::atomic<pid_t> id_{0};
   int leave_error_ = 0;
+  pid_t master_;
+  std::uint32_t limit_ms_ = 0;
   cpu_set_t allowed_;  // CPUs of the worker
   int cpu_ = kAnyCpu;  // that the app thread is held to
   static constexpr int kAnyCpu = -1;

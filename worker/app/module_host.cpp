@@ -193,7 +193,7 @@ Response ModuleHost::run(const Endpoint& endpoint, const Call& call, http::Reply
         thread_->stop_children();
         response.finish();
       },
-      endpoint.short_runs >= Endpoint::kKnownAsShort);
+      endpoint.short_runs >= Endpoint::kKnownAsShort, endpoint.limit_ms);
   const bool was_short = monotonic_ns() - start < Endpoint::kShortNs;
   endpoint.short_runs = was_short ? std::min(endpoint.short_runs + 1, Endpoint::kKnownAsShort) : 0;
   return response;
