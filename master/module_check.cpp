@@ -18,6 +18,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "common/dict_object.h"
@@ -57,6 +58,16 @@ DictSet make_dicts(const Config& config, std::deque<DictEntry>& entries) {
   return dicts;
 }
 
+// First thing that the checking process says, and the only one if all is good: its exit status may be a
+// module's.
+constexpr char kGood = '+';
+constexpr char kBad = '-';
+
+void say(int report, char verdict, std::string_view why) {
+  const std::string text = verdict + std::string(why);
+  [[maybe_unused]] const ssize_t ignored = ::write(report, text.data(), text.size());
+}
+
 [[noreturn]] void run_check(const Config& config, int report) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit no_core{0, 0};
@@ -70,17 +81,18 @@ DictSet make_dicts(const Config& config, std::deque<DictEntry>& entries) {
     std::deque<DictEntry> entries;
     const DictSet dicts = make_dicts(config, entries);
     const app::ModuleHost host(config, router, dicts);
+    say(report, kGood, "");
     ::_exit(0);
   } catch (const std::exception& error) {
-    [[maybe_unused]] const ssize_t ignored = ::write(report, error.what(), std::strlen(error.what()));
+    say(report, kBad, error.what());
     ::_exit(1);
   }
 }
 
 // Empty: it ended well.
 std::string how_it_ended(int status, const std::string& said) {
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
-  if (!said.empty()) return said;
+  if (said.starts_with(kGood)) return "";
+  if (said.starts_with(kBad)) return said.substr(1);
   const std::string how =
       WIFSIGNALED(status)
           ? fmt::format("is killed by signal {} (SIG{})", WTERMSIG(status), ::sigabbrev_np(WTERMSIG(status)))
