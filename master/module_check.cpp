@@ -18,6 +18,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "common/dict_object.h"
@@ -32,6 +33,9 @@
 namespace baton {
 
 namespace {
+
+// Written by the process that has come to its end: exit(3) in a module may have the same status.
+constexpr std::string_view kGood = "good";
 
 // A configuration with this route alone, whose module is then the one to blame.
 Config only(const Config& config, const RouteConfig& route) {
@@ -57,6 +61,10 @@ DictSet make_dicts(const Config& config, std::deque<DictEntry>& entries) {
   return dicts;
 }
 
+void write_report(int fd, std::string_view text) {
+  [[maybe_unused]] const ssize_t ignored = ::write(fd, text.data(), text.size());
+}
+
 [[noreturn]] void run_check(const Config& config, int report) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit no_core{0, 0};
@@ -70,16 +78,17 @@ DictSet make_dicts(const Config& config, std::deque<DictEntry>& entries) {
     std::deque<DictEntry> entries;
     const DictSet dicts = make_dicts(config, entries);
     const app::ModuleHost host(config, router, dicts);
+    write_report(report, kGood);
     ::_exit(0);
   } catch (const std::exception& error) {
-    [[maybe_unused]] const ssize_t ignored = ::write(report, error.what(), std::strlen(error.what()));
+    write_report(report, error.what());
     ::_exit(1);
   }
 }
 
 // Empty: it ended well.
 std::string how_it_ended(int status, const std::string& said) {
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
+  if (said == kGood) return "";
   if (!said.empty()) return said;
   const std::string how =
       WIFSIGNALED(status)
