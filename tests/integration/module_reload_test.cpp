@@ -291,7 +291,7 @@ TEST_F(ModuleReload, AStartThatHangsIsGivenUp) {
   const Finished done =
       server.reload(config_of(module_file("faulty"), "config = { fault = \"start-hangs\" }"));
   EXPECT_EQ(done.status, 1);
-  EXPECT_THAT(done.err + done.out, HasSubstr("did not become ready in time"));
+  EXPECT_THAT(done.err + done.out, HasSubstr("did not become ready within 30s"));
   EXPECT_GE(counted(folder_, "hangs"), 1U);
   load.await_more();
 }
