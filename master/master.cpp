@@ -13,6 +13,7 @@
 #include <stdexcept>
 
 #include "common/log.h"
+#include "common/units.h"
 #include "common/version.h"
 #include "master/descriptor_table.h"
 #include "master/recovery.h"
@@ -222,7 +223,8 @@ void Master::on_tick() {
   dictionaries_.watch(now);
   restart_due_workers(now);
   if (probe_) look_at_probe();
-  if (pending_ && now >= give_up_ns_) abort_reload("the new workers did not become ready in time");
+  if (pending_ && now >= give_up_ns_)
+    abort_reload("the new workers did not become ready within " + format_duration(kStartTimeoutNs / 1e9));
   stop_if_due(now);
 }
 

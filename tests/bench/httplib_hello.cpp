@@ -1,4 +1,5 @@
-// Hello in cpp-httplib, to compare with: a thread pool of its usual size, one connection a thread at a time. $1: port.
+// Hello in cpp-httplib, to compare with: a thread pool of its usual size, one connection a thread at a time.
+// $1: port.
 #include <httplib.h>
 
 #include <cstdlib>

@@ -182,6 +182,15 @@ TEST_F(Dicts, OfAReloadThatFailsGoAgain) {
   EXPECT_TRUE(wait_until([&] { return objects() == std::set<std::string>{"sessions"}; }));
 }
 
+TEST_F(Dicts, OfAStartThatFailsGoAgain) {
+  const std::string file = folder_.write(
+      "baton.toml", config(dict("sessions", "64K") + "[[listen]]\naddress = \"203.0.113.1:1\"\n"));
+  const Finished start = run_program({baton_binary(), "-c", file});
+  EXPECT_EQ(start.status, 1);
+  EXPECT_THAT(start.err, HasSubstr("203.0.113.1:1"));
+  EXPECT_THAT(objects(), IsEmpty());
+}
+
 TEST_F(Dicts, OfADeadMasterAreRemovedByTheNext) {
   start(dict("sessions", "64K") + dict("other", "64K"));
   open("sessions").set("a", "1");
