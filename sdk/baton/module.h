@@ -173,8 +173,9 @@ class Module {
 
 namespace detail {
 
-// "std::out_of_range: map::at".
+// "std::out_of_range: map::at". That of a plain std::runtime_error is written for people.
 inline std::string describe(const std::exception& exception) {
+  if (typeid(exception) == typeid(std::runtime_error)) return exception.what();
   int status = 0;
   const std::unique_ptr<char, void (*)(void*)> name(
       abi::__cxa_demangle(typeid(exception).name(), nullptr, nullptr, &status), std::free);

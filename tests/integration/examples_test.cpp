@@ -165,6 +165,21 @@ TEST_F(TodoExample, TitlesAreDataInEveryLayer) {
   EXPECT_EQ(json::parse(client_.get("/todos").body)[0]["title"], title);
 }
 
+TEST_F(TodoExample, AConfigurationItCannotStartWithIsRefusedAndTheOldOneGoesOn) {
+  client_.ask("POST", "/todos", "", body("kept"));
+  std::string config = example_config("todo", folder_);
+  const std::string key = "db = ";
+  config.replace(config.find(key), key.size(), "bd = ");
+  Finished reload = server_.reload(config);
+  EXPECT_EQ(reload.status, 1);
+  EXPECT_THAT(reload.err, HasSubstr("todo.so: config has no \"db\", which is to be a string"));
+  config.replace(config.find("bd = "), key.size(), "db = \"/no/such/folder/todo.db\", x = ");
+  reload = server_.reload(config);
+  EXPECT_EQ(reload.status, 1);
+  EXPECT_THAT(reload.err, HasSubstr("/no/such/folder/todo.db: unable to open database file"));
+  EXPECT_EQ(json::parse(client_.get("/todos").body)[0]["title"], "kept");
+}
+
 // What was answered with 201 is there, whoever died meanwhile.
 TEST_F(TodoExample, ManyClientsWriteAtOnceWhileWorkersAreKilled) {
   constexpr int kClients = 6;
