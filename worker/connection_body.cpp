@@ -249,7 +249,12 @@ ConnectionHandler::Next ConnectionHandler::finish_body() {
   serve::Exchange exchange = begin_exchange();
   SpooledBody body;
   if (exchange.endpoint != nullptr && keeps_body()) {
-    const std::uint64_t length = slot_->chunked != 0 ? chunk_progress()->received : slot_->body_bytes;
+    std::uint64_t length = slot_->body_bytes;
+    if (slot_->chunked != 0) {
+      const ChunkProgress* const progress = chunk_progress();
+      if (progress == nullptr) return Next::kClose;
+      length = progress->received;
+    }
     if (!body.map(slot_->spool_fd, slot_->spool_bytes, length)) return refuse_body(BodyResult::kNoRoom, 0);
     exchange.body = body.bytes();
   }
