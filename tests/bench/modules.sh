@@ -144,7 +144,8 @@ blocked() { # ROW FAST SLOW
 }
 rm -f "$folder"/*.row
 for _ in $(seq "$rounds"); do
-  blocked shared "http://127.0.0.1:$chaos_port/good" "http://127.0.0.1:$chaos_port/slow?ms=20"
+  blocked shared "http://127.0.0.1:$chaos_port/respond" "http://127.0.0.1:$chaos_port/slow?ms=20"
+  blocked module "http://127.0.0.1:$chaos_port/good" "http://127.0.0.1:$chaos_port/slow?ms=20"
   blocked own "http://127.0.0.1:$lua_port/respond" "http://127.0.0.1:$lua_port/slow"
 done
 echo
@@ -152,8 +153,9 @@ echo "Two clients call a route that sleeps 20 ms, without a pause; 64 clients a 
 echo
 echo "| fast route, beside the blocked one | requests/s | p50 us | p99 us |"
 echo "| --- | ---: | ---: | ---: |"
-echo "| baton, modules (one epoll set) | $(column shared 1) | $(column shared 2) | $(column shared 3) |"
-echo "| nginx, Lua (a set per worker) | $(column own 1) | $(column own 2) | $(column own 3) |"
+echo "| baton, \`respond\` (one epoll set) | $(column shared 1) | $(column shared 2) | $(column shared 3) |"
+echo "| baton, a module | $(column module 1) | $(column module 2) | $(column module 3) |"
+echo "| nginx, \`return\` (a set per worker) | $(column own 1) | $(column own 2) | $(column own 3) |"
 
 # -- chaos ----------------------------------------------------------------------------------------------------------------
 
