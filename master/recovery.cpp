@@ -66,6 +66,9 @@ class Heir {
 };
 
 Outcome Heir::resolve() {
+  // Borrowed from the dead one, which nobody closes in its place: the reclaimer, who spares what a slot
+  // names, does.
+  if ((slot_.flags & SlotFlags::kOwnsBodyFd) == 0) slot_.body_fd = -1;
   // The deadline is the last that accepting sets: without one, the slot does not say yet who the peer is.
   if (slot_.deadline.load(std::memory_order_relaxed) == 0 && !fill_in_peer()) return give_up();
   if ((slot_.flags & SlotFlags::kUnixSocket) == 0) {
