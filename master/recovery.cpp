@@ -245,6 +245,10 @@ std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder d
   }
   segment.scoreboard()[dead].flight.pinned_file.store(0, std::memory_order_seq_cst);
   segment.files().abandon_all_of(dead);
+  // Else they would seem to be those of the worker that comes in its place, until that one has loaded its
+  // modules and begun: whatever looks for what the dead one has left, looks before.
+  segment.outboxes()[dead].spill_fd.store(-1, std::memory_order_seq_cst);
+  segment.outboxes()[dead].made_fd.store(-1, std::memory_order_seq_cst);
   for (PermitSet& permits : segment.permits()) permits.release(dead);
   if (access_log_fd >= 0) segment.log_buffers()[dead].flush(access_log_fd);
   kick(segment, epoll);

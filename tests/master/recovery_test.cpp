@@ -409,6 +409,18 @@ TEST_F(RecoveryTest, AConnectionThatWasNotWatchedYetIsWatched) {
   EXPECT_EQ(client_->receive().body, "x");
 }
 
+// Its successor names what it finds there as its own, until it has begun.
+TEST_F(RecoveryTest, WhatTheDeadHadMadeIsNobodysAnyMore) {
+  accepted();
+  held_by_the_dead();
+  OutboxRecord& record = segment_.outboxes()[kDead];
+  record.spill_fd = 17;
+  record.made_fd = 18;
+  die();
+  EXPECT_EQ(record.spill_fd, -1);
+  EXPECT_EQ(record.made_fd, -1);
+}
+
 // Dropped when its request was answered: the phase changes after it.
 TEST_F(RecoveryTest, AHalfDroppedSpoolIsForgotten) {
   begin_upload(kUpload);
