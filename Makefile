@@ -15,7 +15,7 @@ CPPFLAGS := -I. -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL -D_GNU_SOURCE -MMD -
 CXXFLAGS := -std=c++20 $(OPT.$(MODE)) $(WARNINGS) -pthread
 LDFLAGS  := $(OPT.$(MODE)) -pthread
 LDLIBS   := -lspdlog -lfmt -lrt
-MASTER_LDLIBS := -ldw
+SERVER_LDLIBS := -ldw -lboost_context
 TEST_LDLIBS := -lgmock -lgtest -lgtest_main
 
 sources = $(shell find $(1) -name '*.cpp' $(2) 2>/dev/null | sort)
@@ -96,16 +96,16 @@ define link
 endef
 
 $(BUILD)/baton: $(call objects,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
-	$(link) $(MASTER_LDLIBS)
+	$(link) $(SERVER_LDLIBS)
 $(BUILD)/batonctl: $(call objects,ctl/main.cpp $(CTL) $(COMMON))
 	$(link)
 $(POINTS)/baton: $(call points,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
-	$(link) $(MASTER_LDLIBS)
+	$(link) $(SERVER_LDLIBS)
 $(POINTS)/batonctl: $(BUILD)/batonctl
 	@mkdir -p $(@D)
 	@ln -f $< $@
 $(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL) $(COMMON)) $(BUILD)/tests/sdk/abi_c99.o | $(modules) demo
-	$(link) $(MASTER_LDLIBS) $(TEST_LDLIBS)
+	$(link) $(SERVER_LDLIBS) $(TEST_LDLIBS)
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
 $(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other $(modules) $(EXAMPLES:%=$(BUILD)/examples/%.so)
@@ -129,7 +129,7 @@ $(BUILD)/variants/%.o: common/version.cpp common/version.h
 	@echo "  CXX   $< ($*)"
 	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(VARIANT) -c $< -o $@
 $(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER) $(WORKER) $(filter-out common/version.cpp,$(COMMON)))
-	$(link) $(MASTER_LDLIBS)
+	$(link) $(SERVER_LDLIBS)
 
 # Beside the server that they start.
 $(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive $(modules)
@@ -141,7 +141,7 @@ $(POINTS)/survive: $(call objects,$(SURVIVE) $(SUPPORT) $(COMMON)) | $(POINTS)/b
 
 # -- what it takes ------------------------------------------------------------------------------------------------------
 
-BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types \
+BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libboost-context-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types \
                   libbackward-cpp-dev libdw-dev libsqlite3-dev
 TEST_PACKAGES  := libgtest-dev libgmock-dev pkgconf
 CHECK_PACKAGES := clang-format clang-tidy

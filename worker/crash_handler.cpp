@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "worker/app/protection.h"
+#include "worker/app/stand_in.h"
 
 namespace baton {
 
@@ -113,9 +114,10 @@ void record_crash(CrashRecord& record, const siginfo_t& info, std::uint64_t at) 
 
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   app::Protection::allow();  // a signal handler begins without any right to what is guarded
+  const bool standing_in = app::StandIn::interrupt();
   const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
   const bool sent = info->si_code <= 0 && info->si_pid != ::getpid();
-  if (signal == SIGABRT && sent && app_thread != 0 && self != app_thread) {
+  if (signal == SIGABRT && sent && app_thread != 0 && self != app_thread && !standing_in) {
     ::syscall(SYS_tgkill, ::getpid(), static_cast<pid_t>(app_thread), signal);
     return;
   }

@@ -3,7 +3,8 @@
 # $1: the folder of the binaries.
 #
 #   hello      a module, baton's own `respond`, PHP-FPM behind nginx, cpp-httplib: in turns, ROUNDS times for SECONDS_EACH
-#   blocked    p99 of a fast route while another one sleeps 20 ms at a time: baton, and nginx whose Lua handler blocks
+#   blocked    p99 of a fast route while another one sleeps 20 ms at a time: baton, and nginx whose Lua handler blocks. Each slow call is a
+#              new connection, so that which workers of nginx are blocked is not decided once and for all
 #   chaos      64 clients beside a hundred crashes a second, for CHAOS_SECONDS
 set -euo pipefail
 build=$1
@@ -137,7 +138,7 @@ start nginx -e "$folder/lua.err" -c "$folder/lua.conf"
 await_port $chaos_port
 await_port $lua_port
 blocked() { # ROW FAST SLOW
-  wrk -t1 -c2 -d$((seconds + 1))s "$3" > /dev/null & local slow=$!
+  wrk -t1 -c2 -d$((seconds + 1))s -H "Connection: close" "$3" > /dev/null & local slow=$!
   sleep 0.5
   PAUSE_MS=10 wrk -t2 -c64 -d"${seconds}s" -s tests/bench/paced.lua "$2" | awk '/^RESULT/ {printf "%.0f %d %d %d\n", $2 / $3, $4, $5, $6}' >> "$folder/$1.row"
   wait "$slow"
@@ -149,7 +150,7 @@ for _ in $(seq "$rounds"); do
   blocked own "http://127.0.0.1:$lua_port/respond" "http://127.0.0.1:$lua_port/slow"
 done
 echo
-echo "Two clients call a route that sleeps 20 ms, without a pause; 64 clients a fast one, each 10 ms after its last response. 4 workers."
+echo "Two clients call a route that sleeps 20 ms, without a pause, each time over a new connection; 64 clients a fast one, each 10 ms after its last response. 4 workers."
 echo
 echo "| fast route, beside the blocked one | requests/s | p50 us | p99 us |"
 echo "| --- | ---: | ---: | ---: |"

@@ -51,6 +51,40 @@ TEST_F(Deaths, AreBegunAgainOnceAndThenAnsweredOnALiveConnection) {
   }
 }
 
+// There they begin, and there they end: on the event thread (worker/app/stand_in.h).
+TEST_F(Deaths, BeforeTheFirstSystemCallCostNoMoreThanAfterIt) {
+  Client neighbour = server_.connect();
+  Client client = server_.connect();
+  for (int i = 0; i < 3; ++i) {
+    for (const std::string way : kWays) {
+      SCOPED_TRACE(way);
+      EXPECT_EQ(client.get("/quiet/no").body, "survived");
+      EXPECT_EQ(client.ask("POST", "/quiet/" + way).status, 500);
+      EXPECT_EQ(client.get("/plain").body, "plain");
+    }
+  }
+  EXPECT_EQ(client.get("/hang/quietly").status, 504);
+  EXPECT_EQ(neighbour.get("/plain").body, "plain");
+}
+
+// Nobody else would end it.
+TEST_F(Deaths, AHandlerThatHangsEndsWithItsTimeAlsoWhenTheMasterHasDied) {
+  for (const char* target : {"/hang", "/hang/quietly"}) {
+    SCOPED_TRACE(target);
+    const TempDir folder;
+    Server server(folder,
+                  "[server]\nworkers = 1\n[[site]]\n" + module_route("/", module_file("deadly")) + kRoutes);
+    const std::vector<pid_t> workers = server.workers();
+    Client client = server.connect();
+    client.send(std::string("POST ") + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    ASSERT_TRUE(wait_until(
+        [&] { return entry_of(server, workers.at(0)).flight.phase.load() == FlightPhase::kServing; }));
+    server.signal(SIGKILL);
+    server.wait();
+    EXPECT_TRUE(wait_until([&] { return gone(workers); }));
+  }
+}
+
 TEST_F(Deaths, WhatTheRouteSaysOfRepeatingGoesBeforeTheMethod) {
   Client client = server_.connect();
   expect_served(client, "POST", "/again/segv", 500, 4);

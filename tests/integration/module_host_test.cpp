@@ -7,6 +7,8 @@
 
 #include "tests/integration/shared_server.h"
 #include "tests/support/modules.h"
+#include "tests/support/observe.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/wait.h"
 
 namespace baton::test {
@@ -345,6 +347,34 @@ TEST(ModuleHost, TheDeathOfAWorkerGivesItsPermitBack) {
   Client client = server.connect();
   EXPECT_TRUE(wait_until([&] { return client.get("/limited/y").status == 200; }));
   for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(client.get("/limited/y").status, 200);
+}
+
+// How often the app threads have gone to sleep.
+std::uint64_t sleeps_of_app_threads(const Server& server) {
+  std::uint64_t sleeps = 0;
+  for (const pid_t worker : server.workers()) {
+    for (const auto& task :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(worker) + "/task")) {
+      const pid_t thread = std::stoi(task.path().filename());
+      if (status_field(thread, "Name") == "baton: app")
+        sleeps += std::stoul(status_field(thread, "voluntary_ctxt_switches"));
+    }
+  }
+  return sleeps;
+}
+
+// Fewer than a wake-up for each, that is: the threads look twice a second whether all is well.
+TEST(ModuleHost, HandlersThatMakeNoSystemCallWakeNoOtherThread) {
+  const TempDir folder;
+  const Server server(folder, "[server]\nworkers = 1\n[[site]]\n" + module_route("/", module_file("good")));
+  Client client = server.connect();
+  const auto woken_by = [&](const std::string& target) {
+    const std::uint64_t before = sleeps_of_app_threads(server);
+    for (int i = 0; i < 1'000; ++i) client.get(target);
+    return sleeps_of_app_threads(server) - before;
+  };
+  woken_by("/request");  // what they need of memory they take here
+  EXPECT_EQ(woken_by("/request") < 500, !kAddressSanitizer);
 }
 
 TEST(ModuleHost, StartedBeforeTheFirstRequestAndStoppedAfterTheLast) {

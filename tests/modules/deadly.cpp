@@ -43,6 +43,13 @@ void deadly(void*, const baton_request* q, baton_response* r) {
   host->set_body(r, text("survived"));
 }
 
+// Without a system call before it.
+void deadly_quietly(void*, const baton_request* q, baton_response* r) {
+  host->write(r, text("half"));
+  die(param(*q, "how"));
+  host->set_body(r, text("survived"));
+}
+
 void deadly_stream(void*, const baton_request* q, baton_response* r) {
   count("begun");
   host->write(r, text("half"));
@@ -54,6 +61,11 @@ void deadly_stream(void*, const baton_request* q, baton_response* r) {
 void hang(void*, const baton_request*, baton_response*) {
   count("begun");
   while (true) ::usleep(1000);
+}
+
+void hang_quietly(void*, const baton_request*, baton_response*) {
+  while (for_ever) {
+  }
 }
 
 void close_all(void*, const baton_request*, baton_response* r) {
@@ -101,6 +113,10 @@ int set_up(const baton_host* functions, baton_setup* setup) {
   baton_route slow = route("*", "/hang", hang);
   slow.timeout_ms = 200;
   add(setup, slow);
+  slow = route("*", "/hang/quietly", hang_quietly);
+  slow.timeout_ms = 200;
+  add(setup, slow);
+  add(setup, route("*", "/quiet/:how", deadly_quietly));
   add(setup, route("GET", "/close", close_all));
   add(setup, route("GET", "/fork", fork_once));
   add(setup, route("GET", "/fork-and-call", fork_and_call));

@@ -1,10 +1,16 @@
-// For tests whose servers crash on purpose.
+// For tests that have to know of sanitizers: of servers that crash on purpose, most of all.
 #pragma once
 
 #include <cstdlib>
 #include <string>
 
 namespace baton::test {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kAddressSanitizer = true;
+#else
+constexpr bool kAddressSanitizer = false;
+#endif
 
 // While this lives, sanitizers in the servers that are started leave signals and exits alone: a crash is a
 // crash, and not an exit with a report.

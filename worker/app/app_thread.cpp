@@ -56,7 +56,10 @@ AppThread::AppThread() : home_(make_home_mark()), master_(::getppid()) {
   }
   // Its descriptor table is a private one when this has returned.
   run([] {});
-  if (leave_error_ == 0) return;
+  if (leave_error_ == 0) {
+    can_stand_in_ = stand_in_.prepare();
+    return;
+  }
   thread_.join();
   throw std::runtime_error(std::string("cannot give modules a descriptor table of their own: ") +
                            std::strerror(leave_error_));
@@ -74,6 +77,7 @@ void AppThread::main() {
   }
   use_crash_stack();
   Protection::deny();
+  stand_in_.lend();
   const MustNotEnd must_not_end;
   while (true) {
     await_turn(kApp);
@@ -91,7 +95,19 @@ void AppThread::stop_children() const {
   if (*home_ != 1) ::_exit(0);
 }
 
-void AppThread::hand_over(Work work) {
+bool AppThread::stand_in(Work work, bool near) {
+  if (!can_stand_in_) {
+    hand_over(work, near);
+    return false;
+  }
+  if (stand_in_.run(work)) return true;
+  auto rest = [this] { stand_in_.go_on(); };
+  hand_over(Work(rest), near);
+  return false;
+}
+
+void AppThread::hand_over(Work work, bool near) {
+  near ? move_near() : set_free();
   work_ = work;
   give_turn(kApp);
   await_events();
@@ -134,8 +150,20 @@ void AppThread::await_events() {
 
 // Nobody else would ever end it: it would go on for as long as the machine.
 void AppThread::look_for_master(std::uint64_t since_ns) const {
-  if (::getppid() == master_ || limit_ms_ == 0) return;
-  if (monotonic_ns() - since_ns > std::uint64_t{limit_ms_} * 1'000'000U) ::_exit(1);
+  const std::uint32_t limit_ms = limit_ms_.load(std::memory_order_relaxed);
+  if (::getppid() == master_ || limit_ms == 0) return;
+  if (monotonic_ns() - since_ns > std::uint64_t{limit_ms} * 1'000'000U) ::_exit(1);
+}
+
+// App thread, with nothing else to do.
+void AppThread::watch_stand_in() {
+  const std::uint32_t turn = stand_in_.turns();
+  if (turn % 2 == 0) return;
+  if (turn != seen_turn_) {
+    seen_turn_ = turn;
+    seen_since_ns_ = monotonic_ns();
+  }
+  look_for_master(seen_since_ns_);
 }
 
 void AppThread::ask(Work work) {
@@ -152,8 +180,11 @@ void AppThread::give_turn(Turn to) {
 }
 
 void AppThread::await_turn(Turn mine) {
-  for (std::uint32_t seen = 0; (seen = turn_.load(std::memory_order_acquire)) != mine;)
-    ::syscall(SYS_futex, &turn_, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+  constexpr timespec kLook{0, kLookMs * 1'000'000L};
+  for (std::uint32_t seen = 0; (seen = turn_.load(std::memory_order_acquire)) != mine;) {
+    const long result = ::syscall(SYS_futex, &turn_, FUTEX_WAIT_PRIVATE, seen, &kLook, nullptr, 0);
+    if (result != 0 && errno == ETIMEDOUT) watch_stand_in();
+  }
 }
 
 }  // namespace baton::app

@@ -8,20 +8,10 @@
 #include <cstdint>
 #include <thread>
 
+#include "worker/app/stand_in.h"
+#include "worker/app/work.h"
+
 namespace baton::app {
-
-// Something to do, without owning it: like a reference to a function object that outlives the call.
-class Work {
- public:
-  Work() = default;
-  template <typename Fn>
-  explicit Work(Fn& fn) : object_(&fn), call_([](void* object) { (*static_cast<Fn*>(object))(); }) {}
-  void operator()() const { call_(object_); }
-
- private:
-  void* object_ = nullptr;
-  void (*call_)(void*) = nullptr;
-};
 
 // Two threads that take turns: while one works, the other waits, so that what they share needs no lock. The
 // event thread has the shared descriptor table and everything that is the server's; the app thread has the
@@ -48,16 +38,25 @@ class AppThread {
   // is no master any more this does, by ending the process.
   template <typename Fn>
   void run(Fn&& fn, bool near = false, std::uint32_t limit_ms = 0) {
-    near ? move_near() : set_free();
-    limit_ms_ = limit_ms;
-    hand_over(Work(fn));
+    limit_ms_.store(limit_ms, std::memory_order_relaxed);
+    auto work = [&] { stand_in_.with_modes(fn); };
+    hand_over(Work(work), near);
   }
 
-  // App thread, within run(): has the event thread do `fn()` and waits for it. Ends the process if it is a
-  // forked child.
+  // The same, on the event thread itself for as long as `fn()` makes no system call (worker/app/stand_in.h).
+  // Returns whether it made none.
+  template <typename Fn>
+  bool run_here(Fn&& fn, bool near, std::uint32_t limit_ms) {
+    limit_ms_.store(limit_ms, std::memory_order_relaxed);
+    auto work = [&] { stand_in_.with_modes(fn); };
+    return stand_in(Work(work), near);
+  }
+
+  // App thread, within run() or run_here(): has the event thread do `fn()` and waits for it. Ends the process
+  // if it is a forked child.
   template <typename Fn>
   void call_back(Fn&& fn) {
-    ask(Work(fn));
+    stand_in_.active() ? stand_in_.as_event_thread(Work(fn)) : ask(Work(fn));
   }
 
   // Any thread: whether the caller is the app thread of this very process: not another thread that a module
@@ -76,6 +75,7 @@ class AppThread {
   static constexpr int kLookMs = 500;  // how often it is asked whether there is a master
 
   void look_for_master(std::uint64_t since_ns) const;
+  void watch_stand_in();
 
   void move_near();
   void set_free();
@@ -83,7 +83,8 @@ class AppThread {
   enum Turn : std::uint32_t { kEvents, kApp };
 
   void main();
-  void hand_over(Work work);
+  void hand_over(Work work, bool near);
+  bool stand_in(Work work, bool near);
   void ask(Work work);
   void give_turn(Turn to);
   void await_turn(Turn mine);
@@ -99,7 +100,12 @@ class AppThread {
   std::atomic<pid_t> id_{0};
   int leave_error_ = 0;
   pid_t master_;
-  std::uint32_t limit_ms_ = 0;
+  std::atomic<std::uint32_t> limit_ms_{0};
+  StandIn stand_in_;
+  bool can_stand_in_ = false;
+  // App thread: which turn of the event thread's it has seen, and when first.
+  std::uint32_t seen_turn_ = 0;
+  std::uint64_t seen_since_ns_ = 0;
   cpu_set_t allowed_;  // CPUs of the worker
   int cpu_ = kAnyCpu;  // that the app thread is held to
   static constexpr int kAnyCpu = -1;

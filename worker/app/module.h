@@ -1,6 +1,7 @@
 // One loaded module, as one route of the configuration sees it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,6 +22,23 @@ struct ModuleError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Whether it is worth while to begin a handler on the event thread (worker/app/stand_in.h). It costs a signal
+// if the handler makes a system call after all, so it is not tried for a while then, and longer every time.
+class Quietness {
+ public:
+  // Counts.
+  bool expected() { return pause_left_ == 0 || --pause_left_ == 0; }
+  void was(bool quiet) {
+    pause_ = quiet ? std::max(pause_ / 2, 1U) : std::min(pause_ * 2, kLongestPause);
+    pause_left_ = quiet ? 0 : pause_;
+  }
+
+ private:
+  static constexpr std::uint32_t kLongestPause = 1'024;  // requests
+  std::uint32_t pause_ = 1;
+  std::uint32_t pause_left_ = 0;
+};
+
 // A handler, with what holds for its requests: said by itself, by its route in the configuration or by that
 // as a whole.
 struct Endpoint {
@@ -38,6 +56,7 @@ struct Endpoint {
   static constexpr std::uint64_t kShortNs = 200'000;
   static constexpr std::uint32_t kKnownAsShort = 8;
   mutable std::uint32_t short_runs = 0;  // one after the other; counts up to kKnownAsShort
+  mutable Quietness quietness;
 };
 
 // Everything here is for the app thread, but the const members, which are frozen once load() has returned.

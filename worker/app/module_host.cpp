@@ -187,13 +187,17 @@ Response ModuleHost::run(const Endpoint& endpoint, const Call& call, http::Reply
 
   Response response(reply, sink, *thread_, http::prefers_json(call.request));
   const std::uint64_t start = monotonic_ns();
-  thread_->run(
-      [&] {
-        call_handler(endpoint, request, response);
-        thread_->stop_children();
-        response.finish();
-      },
-      endpoint.short_runs >= Endpoint::kKnownAsShort, endpoint.limit_ms);
+  auto handle = [&] {
+    call_handler(endpoint, request, response);
+    thread_->stop_children();
+    response.finish();
+  };
+  const bool near = endpoint.short_runs >= Endpoint::kKnownAsShort;
+  if (endpoint.quietness.expected()) {
+    endpoint.quietness.was(thread_->run_here(handle, near, endpoint.limit_ms));
+  } else {
+    thread_->run(handle, near, endpoint.limit_ms);
+  }
   const bool was_short = monotonic_ns() - start < Endpoint::kShortNs;
   endpoint.short_runs = was_short ? std::min(endpoint.short_runs + 1, Endpoint::kKnownAsShort) : 0;
   return response;
