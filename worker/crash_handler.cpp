@@ -20,7 +20,6 @@ namespace baton {
 
 namespace {
 
-constexpr int kFatalSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
 constexpr int kOwnFrames = 8;  // of the handler, and the signal trampoline
 
 alignas(64) char handler_stack[std::size_t{64} * 1024];
@@ -114,7 +113,10 @@ void record_crash(CrashRecord& record, const siginfo_t& info, std::uint64_t at) 
 
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   app::Protection::allow();  // a signal handler begins without any right to what is guarded
-  const bool standing_in = app::StandIn::interrupt();
+  const char here =
+      0;  // which stack it is tells the event thread from the app thread, for which it stands in
+  const bool on_event_stack = &here >= std::begin(handler_stack) && &here < std::end(handler_stack);
+  const bool standing_in = on_event_stack && app::StandIn::interrupt();
   const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
   const bool sent = info->si_code <= 0 && info->si_pid != ::getpid();
   if (signal == SIGABRT && sent && app_thread != 0 && self != app_thread && !standing_in) {

@@ -1,6 +1,7 @@
 // What a worker still does when a fatal signal ends it: says where, for the master's post-mortem.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <string_view>
@@ -9,7 +10,9 @@
 
 namespace baton {
 
-// From now on SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS and SIGTRAP first write the signal and a
+inline constexpr int kFatalSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+
+// From now on these first write the signal and a
 // backtrace into `record`, then take the course that they had before: by default the process ends by that
 // same signal, with a core dump where those are enabled. The handler runs on a stack of its own, so that an
 // overflow of the usual one can be told as well; that stack is the calling thread's. Call it once, before

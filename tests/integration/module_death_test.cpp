@@ -15,8 +15,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr const char* kWays[] = {"segv",  "abort",    "exit",         "exit3",
-                                 "_exit", "overflow", "pthread_exit", "throw"};
+constexpr const char* kWays[] = {"segv",     "abort",        "exit",  "exit3", "_exit",
+                                 "overflow", "pthread_exit", "throw", "sys"};
 
 // Workers die here, so it is not SharedServer.
 class Deaths : public testing::Test {
@@ -65,6 +65,22 @@ TEST_F(Deaths, BeforeTheFirstSystemCallCostNoMoreThanAfterIt) {
   }
   EXPECT_EQ(client.get("/hang/quietly").status, 504);
   EXPECT_EQ(neighbour.get("/plain").body, "plain");
+}
+
+// With a handler of its own for SIGSEGV, which the server then has to leave alone.
+TEST_F(Deaths, AModuleMayRecoverFromItsOwnFaults) {
+  for (const std::string mask : {"empty", "full"}) {
+    const TempDir folder;
+    Server server(folder,
+                  "[server]\nworkers = 1\n[[site]]\n" + module_route("/", module_file("deadly")) + kRoutes);
+    Client client = server.connect();
+    for (int i = 0; i < 50; ++i) {
+      EXPECT_EQ(client.get("/recover/" + mask + "/" + (i % 5 == 0 ? "protected" : "writable")).body,
+                "recovered");
+      EXPECT_EQ(client.get("/quiet/no").body, "survived");
+    }
+    expect_no_worker_died(server);
+  }
 }
 
 // Nobody else would end it.

@@ -1,6 +1,7 @@
 // Handlers that end their worker, or try to.
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -33,6 +34,7 @@ void die(std::string_view how) {
   if (how == "overflow") overflow(&end);
   if (how == "pthread_exit") ::pthread_exit(nullptr);
   if (how == "throw") throw std::runtime_error("not caught");
+  if (how == "sys") ::kill(::getpid(), SIGSYS);
   if (how == "kill") ::kill(::getpid(), SIGKILL);
 }
 
@@ -61,6 +63,27 @@ void deadly_stream(void*, const baton_request* q, baton_response* r) {
 void hang(void*, const baton_request*, baton_response*) {
   count("begun");
   while (true) ::usleep(1000);
+}
+
+// Catches its own faults, as garbage collectors and virtual machines do.
+char* page = nullptr;
+
+void unprotect(int) {
+  ::mprotect(page, 4096, PROT_READ | PROT_WRITE);
+}
+
+void recover(void*, const baton_request* q, baton_response* r) {
+  if (page == nullptr) {
+    page =
+        static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    struct sigaction action {};
+    action.sa_handler = unprotect;
+    if (param(*q, "mask") == "full") ::sigfillset(&action.sa_mask);
+    ::sigaction(SIGSEGV, &action, nullptr);
+  }
+  if (param(*q, "how") == "protected") ::mprotect(page, 4096, PROT_READ);
+  *static_cast<volatile char*>(page) = 1;
+  host->set_body(r, text("recovered"));
 }
 
 void hang_quietly(void*, const baton_request*, baton_response*) {
@@ -117,6 +140,7 @@ int set_up(const baton_host* functions, baton_setup* setup) {
   slow.timeout_ms = 200;
   add(setup, slow);
   add(setup, route("*", "/quiet/:how", deadly_quietly));
+  add(setup, route("GET", "/recover/:mask/:how", recover));
   add(setup, route("GET", "/close", close_all));
   add(setup, route("GET", "/fork", fork_once));
   add(setup, route("GET", "/fork-and-call", fork_and_call));

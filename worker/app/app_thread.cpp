@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -38,10 +37,21 @@ const volatile std::uint32_t* make_home_mark() {
   return static_cast<const volatile std::uint32_t*>(page);
 }
 
-// A thread that a handler ends, with pthread_exit(3), would leave the worker waiting for ever.
-struct MustNotEnd {
-  ~MustNotEnd() { std::abort(); }
-};
+// As futex(2) says, but without errno: that is in the thread's storage, which the event thread may be using
+// (worker/app/stand_in.h). Returns 0 or a negative error.
+long wait_apart(const std::atomic<std::uint32_t>& word, std::uint32_t seen, const timespec& patience) {
+#if defined(__x86_64__)
+  register const timespec* fourth asm("r10") = &patience;
+  long result = SYS_futex;
+  asm volatile("syscall"
+               : "+a"(result)
+               : "D"(&word), "S"(FUTEX_WAIT_PRIVATE), "d"(seen), "r"(fourth)
+               : "rcx", "r11", "memory");
+  return result;
+#else
+  return ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, seen, &patience, nullptr, 0) == 0 ? 0 : -errno;
+#endif
+}
 
 }  // namespace
 
@@ -57,7 +67,7 @@ AppThread::AppThread() : home_(make_home_mark()), master_(::getppid()) {
   // Its descriptor table is a private one when this has returned.
   run([] {});
   if (leave_error_ == 0) {
-    can_stand_in_ = stand_in_.prepare();
+    stand_in_.prepare();
     return;
   }
   thread_.join();
@@ -78,11 +88,11 @@ void AppThread::main() {
   use_crash_stack();
   Protection::deny();
   stand_in_.lend();
-  const MustNotEnd must_not_end;
   while (true) {
     await_turn(kApp);
     work_();
     stop_children();
+    stand_in_.look_at_mask();
     give_turn(kEvents);
   }
 }
@@ -96,7 +106,7 @@ void AppThread::stop_children() const {
 }
 
 bool AppThread::stand_in(Work work, bool near) {
-  if (!can_stand_in_) {
+  if (!stand_in_.possible()) {
     hand_over(work, near);
     return false;
   }
@@ -182,8 +192,7 @@ void AppThread::give_turn(Turn to) {
 void AppThread::await_turn(Turn mine) {
   constexpr timespec kLook{0, kLookMs * 1'000'000L};
   for (std::uint32_t seen = 0; (seen = turn_.load(std::memory_order_acquire)) != mine;) {
-    const long result = ::syscall(SYS_futex, &turn_, FUTEX_WAIT_PRIVATE, seen, &kLook, nullptr, 0);
-    if (result != 0 && errno == ETIMEDOUT) watch_stand_in();
+    if (wait_apart(turn_, seen, kLook) == -ETIMEDOUT) watch_stand_in();
   }
 }
 

@@ -39,7 +39,7 @@ class AppThread {
   template <typename Fn>
   void run(Fn&& fn, bool near = false, std::uint32_t limit_ms = 0) {
     limit_ms_.store(limit_ms, std::memory_order_relaxed);
-    auto work = [&] { stand_in_.with_modes(fn); };
+    auto work = [&] { stand_in_.with_registers(fn); };
     hand_over(Work(work), near);
   }
 
@@ -48,7 +48,7 @@ class AppThread {
   template <typename Fn>
   bool run_here(Fn&& fn, bool near, std::uint32_t limit_ms) {
     limit_ms_.store(limit_ms, std::memory_order_relaxed);
-    auto work = [&] { stand_in_.with_modes(fn); };
+    auto work = [&] { stand_in_.with_registers(fn); };
     return stand_in(Work(work), near);
   }
 
@@ -102,7 +102,6 @@ class AppThread {
   pid_t master_;
   std::atomic<std::uint32_t> limit_ms_{0};
   StandIn stand_in_;
-  bool can_stand_in_ = false;
   // App thread: which turn of the event thread's it has seen, and when first.
   std::uint32_t seen_turn_ = 0;
   std::uint64_t seen_since_ns_ = 0;

@@ -8,10 +8,13 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <cstring>
+#include <iterator>
 #include <memory>
 #include <utility>
 
 #include "worker/app/protection.h"
+#include "worker/crash_handler.h"
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
 #define BATON_STANDS_IN 1
@@ -23,13 +26,13 @@ namespace baton::app {
 
 namespace {
 
+#if BATON_STANDS_IN
+
 // Read by the kernel at every system call of the event thread while dispatch is on.
 volatile char selector = SYSCALL_DISPATCH_FILTER_ALLOW;
 StandIn* stand_in = nullptr;
-
-#if BATON_STANDS_IN
-
 struct sigaction action_before;
+struct sigaction fatal_actions[std::size(kFatalSignals)];
 constexpr int kUserDispatch = 2;     // SYS_USER_DISPATCH, which glibc does not have yet
 constexpr int kSystemCallBytes = 2;  // the instruction: 0f 05
 // What the app thread needs of its stack while it waits, and to take up what was begun below.
@@ -46,6 +49,13 @@ bool set_dispatch(unsigned long mode, volatile char* allow) {
   return ::prctl(PR_SET_SYSCALL_USER_DISPATCH, mode, 0L, 0L, allow) == 0;
 }
 
+// That a return must agree with (CET), and that cannot be lent.
+bool has_shadow_stack() {
+  std::uint64_t top = 0;
+  asm volatile("rdsspq %0" : "+r"(top));
+  return top != 0;
+}
+
 // The stack is the app thread's.
 struct NothingToFree {
   void deallocate(boost::context::stack_context&) noexcept {}
@@ -58,42 +68,66 @@ struct NothingToFree {
 #if BATON_STANDS_IN
 
 void StandIn::lend() {
+  app_storage_ = __builtin_thread_pointer();
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_);
   pthread_attr_t attributes;
   void* begin = nullptr;
   std::size_t bytes = 0;
-  ::pthread_getattr_np(::pthread_self(), &attributes);
+  if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return;
   ::pthread_attr_getstack(&attributes, &begin, &bytes);
   ::pthread_attr_destroy(&attributes);
-  stack_begin_ = static_cast<char*>(begin);
-  stack_end_ = static_cast<char*>(__builtin_frame_address(0)) - kAppThreadBytes;
-  app_storage_ = __builtin_thread_pointer();
+  const auto room = static_cast<char*>(__builtin_frame_address(0)) - static_cast<char*>(begin);
+  if (room < static_cast<std::ptrdiff_t>(2 * kAppThreadBytes)) return;  // a small RLIMIT_STACK
+  stack_.size = static_cast<std::size_t>(room) - kAppThreadBytes;
+  stack_.sp = static_cast<char*>(begin) + stack_.size;
 }
 
-bool StandIn::prepare() {
-  if ((::getauxval(AT_HWCAP2) & kHasFsGsBase) == 0) return false;
-  if (stack_end_ < stack_begin_ + kAppThreadBytes) return false;  // a small RLIMIT_STACK
-  if (!set_dispatch(PR_SYS_DISPATCH_ON, &selector)) return false;
+void StandIn::prepare() {
+  if (stack_.sp == nullptr || has_shadow_stack() || (::getauxval(AT_HWCAP2) & kHasFsGsBase) == 0) return;
+  if (!set_dispatch(PR_SYS_DISPATCH_ON, &selector)) return;
   set_dispatch(PR_SYS_DISPATCH_OFF, nullptr);
   event_storage_ = __builtin_thread_pointer();
   stand_in = this;
   struct sigaction action {};
   action.sa_sigaction = on_system_call;
   // On the stack that it comes from, and without blocking anything: the event thread leaves the handler
-  // without returning from it.
+  // without returning from it, and SIGSYS, found blocked, would be the end of the process.
   action.sa_flags = SA_SIGINFO | SA_NODEFER;
-  return ::sigaction(SIGSYS, &action, &action_before) == 0;
+  ::sigaction(SIGSYS, &action, &action_before);
+  for (std::size_t i = 0; i < std::size(kFatalSignals); ++i)
+    ::sigaction(kFatalSignals[i], nullptr, &fatal_actions[i]);
+  available_ = true;
+}
+
+void StandIn::look_at_mask() {
+  if (!available_) return;
+  sigset_t now{};  // glibc fills in what the kernel knows of it only
+  sigset_t both{};
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &now);
+  ::sigandset(&both, &now, &mask_);
+  interruptible_ = std::memcmp(&both, &mask_, sizeof mask_) != 0;
+  looked_ = false;
+}
+
+bool StandIn::possible() {
+  if (!available_ || interruptible_) return false;
+  if (looked_) return true;
+  for (std::size_t i = 0; i < std::size(kFatalSignals); ++i) {
+    struct sigaction now {};
+    ::sigaction(kFatalSignals[i], nullptr, &now);
+    if (now.sa_sigaction != fatal_actions[i].sa_sigaction) return false;
+  }
+  return looked_ = true;
 }
 
 bool StandIn::run(Work work) {
-  boost::context::stack_context stack;
-  stack.sp = stack_end_;
-  stack.size = static_cast<std::size_t>(stack_end_ - stack_begin_);
-  work_ = boost::context::fiber(std::allocator_arg, boost::context::preallocated(stack.sp, stack.size, stack),
-                                NothingToFree{}, [this, work](boost::context::fiber&& caller) {
-                                  caller_ = std::move(caller);
-                                  work();
-                                  return std::move(caller_);
-                                });
+  work_ =
+      boost::context::fiber(std::allocator_arg, boost::context::preallocated(stack_.sp, stack_.size, stack_),
+                            NothingToFree{}, [this, work](boost::context::fiber&& caller) {
+                              caller_ = std::move(caller);
+                              work();
+                              return std::move(caller_);
+                            });
   set_dispatch(PR_SYS_DISPATCH_ON, &selector);
   turns_.fetch_add(1, std::memory_order_relaxed);
   enter();
@@ -110,7 +144,10 @@ void StandIn::go_on() {
 
 void StandIn::as_event_thread(Work work) {
   leave();
+  registers_.save();
+  Registers().load();
   work();
+  registers_.load();
   enter();
 }
 
@@ -126,39 +163,57 @@ void StandIn::leave() {
   Protection::allow();
 }
 
-void StandIn::ArithmeticModes::load() const {
-  asm volatile("ldmxcsr %0" : : "m"(sse_));
-  asm volatile("fldcw %0" : : "m"(x87_));
+void StandIn::Registers::load() const {
+  asm volatile("ldmxcsr %0" : : "m"(mxcsr_));
+  asm volatile("fldcw %0" : : "m"(x87_control_));
+  asm volatile("wrgsbase %0" : : "r"(gs_));
 }
 
-void StandIn::ArithmeticModes::save() {
-  asm volatile("stmxcsr %0" : "=m"(sse_));
-  asm volatile("fnstcw %0" : "=m"(x87_));
+void StandIn::Registers::save() {
+  asm volatile("stmxcsr %0" : "=m"(mxcsr_));
+  asm volatile("fnstcw %0" : "=m"(x87_control_));
+  asm volatile("rdgsbase %0" : "=r"(gs_));
 }
 
 void StandIn::on_system_call(int signal, siginfo_t* info, void* context) {
+  constexpr std::size_t kKernelMaskBytes = 8;
   if (info->si_code != kUserDispatch) {
-    // Somebody else's: sent again, it takes the course that it had before.
+    // Somebody else's. Sent again, it arrives when this handler has returned, and takes the course that it
+    // had before.
     interrupt();
+    const std::uint64_t only = std::uint64_t{1} << (SIGSYS - 1);
+    ::syscall(SYS_rt_sigprocmask, SIG_BLOCK, &only, nullptr, kKernelMaskBytes);
     ::sigaction(signal, &action_before, nullptr);
     ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::syscall(SYS_gettid), signal, info);
     return;
   }
+  Registers registers;
+  registers.save();
   // The event thread ends here, as run() returns; the app thread begins, in go_on().
   stand_in->caller_ = std::move(stand_in->caller_).resume();
+  registers.load();
   // To be returned from by another thread than it was made for: with that one's mask and alternate stack, to
   // the call that was refused.
   auto& frame = *static_cast<ucontext_t*>(context);
   ::sigaltstack(nullptr, &frame.uc_stack);
-  constexpr std::size_t kKernelMaskBytes = 8;
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, nullptr, &frame.uc_sigmask, kKernelMaskBytes);
   frame.uc_mcontext.gregs[REG_RIP] -= kSystemCallBytes;
+}
+
+bool StandIn::interrupt() {
+  if (stand_in == nullptr || !stand_in->active()) return false;
+  const void* const storage = __builtin_thread_pointer();
+  if (storage != stand_in->app_storage_ && storage != stand_in->event_storage_) return false;
+  selector = SYSCALL_DISPATCH_FILTER_ALLOW;
+  return true;
 }
 
 #else
 
 void StandIn::lend() {}
-bool StandIn::prepare() {
+void StandIn::prepare() {}
+void StandIn::look_at_mask() {}
+bool StandIn::possible() {
   return false;
 }
 bool StandIn::run(Work) {
@@ -166,14 +221,12 @@ bool StandIn::run(Work) {
 }
 void StandIn::go_on() {}
 void StandIn::as_event_thread(Work) {}
-void StandIn::ArithmeticModes::load() const {}
-void StandIn::ArithmeticModes::save() {}
+void StandIn::Registers::load() const {}
+void StandIn::Registers::save() {}
+bool StandIn::interrupt() {
+  return false;
+}
 
 #endif
-
-bool StandIn::interrupt() {
-  selector = SYSCALL_DISPATCH_FILTER_ALLOW;
-  return stand_in != nullptr && stand_in->active();
-}
 
 }  // namespace baton::app

@@ -21,12 +21,16 @@ namespace baton::app {
 //
 // Measured for the hello example with 64 connections: docs/benchmarks.md.
 //
-// What belongs to a thread is in its storage, but for a few things that the kernel and the CPU keep. Signal
-// mask, alternate stack and robust mutexes are the app thread's all the same: the first two need system
-// calls, and a mutex is locked in the name of the thread that the storage names. (SIGKILL reaches the event
-// thread, the first of its process, before the app thread can give them up.) The modes of floating-point
-// arithmetic are carried over. Restartable sequences of a module's own (rseq(2)) and its rights to protection
-// keys of its own are not: docs/modules.md says so.
+// What belongs to a thread is in its storage, but for what the kernel and the CPU keep. Locks are the app
+// thread's all the same: they are taken in the name of the thread that the storage names. (A robust mutex is
+// given up when the app thread dies. SIGKILL is sent to the event thread, the first of its process, before
+// it; that it also arrives first is likely, and no more.) Alternate stack and signal mask take a system call
+// to change. The registers that outlast a call are carried over. Not carried over are restartable sequences
+// of a module's own (rseq(2)), its rights to protection keys of its own, and what the scheduler, the memory
+// policy and the clocks keep of a thread: docs/modules.md.
+//
+// Where a module has made its thread one that can be interrupted, by a handler of its own for a signal like
+// SIGSEGV or by unblocking another signal, the event thread does not stand in.
 //
 // One per worker, between the two threads of an AppThread, which take turns. Needs x86-64 with FSGSBASE;
 // where that or the kernel's part is missing, and in a build with AddressSanitizer, which knows each thread
@@ -41,12 +45,18 @@ class StandIn {
   // what the event thread needs.
   void lend();
 
-  // Event thread, once, after that. Takes SIGSYS for the process; what is not for it goes to the handler
-  // before it. False: not available.
-  bool prepare();
+  // Event thread, once, after that and after the handlers of fatal signals have been installed. Takes SIGSYS
+  // for the process; what is not for it goes to the handler before it.
+  void prepare();
 
-  // Event thread. True: the work is done. False: it is about to make a system call, and the app thread has to
-  // call go_on().
+  // App thread, each time that it has done some work itself.
+  void look_at_mask();
+
+  // Event thread: whether it may stand in now.
+  [[nodiscard]] bool possible();
+
+  // Event thread, if it is possible. True: the work is done. False: it is about to make a system call, and
+  // the app thread has to call go_on().
   bool run(Work work);
 
   // App thread: does the rest of it.
@@ -55,45 +65,51 @@ class StandIn {
   // Within run(), from the work: does it as the event thread that this is.
   void as_event_thread(Work work);
 
-  // Odd while run() is at work; counts up with every begin and end. Any thread may read it.
+  // Odd while run() is at work; counts up with every begin and end. It says whether the event thread stands
+  // in, and nothing about the thread that asks.
   [[nodiscard]] std::uint32_t turns() const { return turns_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool active() const { return turns() % 2 != 0; }
 
-  // Within run(), or on the app thread: does `fn()` with the modes of floating-point arithmetic that the last
-  // one has left.
+  // Within run(), or on the app thread: does `fn()` with the registers as the last one has left them.
   template <typename Fn>
-  void with_modes(Fn& fn) {
-    modes_.load();
+  void with_registers(Fn& fn) {
+    if (!available_) return fn();
+    registers_.load();
     fn();
-    modes_.save();
+    registers_.save();
   }
 
-  // From a handler of a fatal signal: it may make system calls from here on. Returns whether the event thread
-  // was standing in. Async-signal-safe.
+  // From a handler of a fatal signal: if the calling thread is the event thread, standing in, it may make
+  // system calls from here on. Returns whether it is. Async-signal-safe.
   static bool interrupt();
 
  private:
-  class ArithmeticModes {
+  // What is a thread's and outlasts a call: the modes of floating-point arithmetic, and the base of GS.
+  class Registers {
    public:
     void load() const;
     void save();
 
    private:
-    std::uint32_t sse_ = 0x1f80;  // both as the kernel begins a process
-    std::uint16_t x87_ = 0x37f;
+    std::uint32_t mxcsr_ = 0x1f80;  // as the kernel begins a process
+    std::uint16_t x87_control_ = 0x37f;
+    std::uint64_t gs_ = 0;
   };
 
   void enter();
   void leave();
   static void on_system_call(int signal, siginfo_t* info, void* context);
 
-  char* stack_begin_ = nullptr;
-  char* stack_end_ = nullptr;
+  bool available_ = false;
+  bool looked_ = false;  // at the handlers of signals, since the app thread has worked
+  bool interruptible_ = false;
+  sigset_t mask_{};  // of the app thread, to begin with
+  boost::context::stack_context stack_;
   void* app_storage_ = nullptr;
   void* event_storage_ = nullptr;
   boost::context::fiber work_;    // begun; where the handler stands
   boost::context::fiber caller_;  // where run() or go_on() stands
-  ArithmeticModes modes_;
+  Registers registers_;
   std::atomic<std::uint32_t> turns_{0};
 };
 

@@ -3,12 +3,16 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/prctl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cfenv>
 #include <stdexcept>
@@ -16,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/unique_fd.h"
 #include "tests/support/sanitizers.h"
 
@@ -23,7 +28,9 @@ namespace baton::app {
 
 namespace {
 
-constexpr bool kStandsIn = !test::kAddressSanitizer;
+// What the machine has for it is asked for here independently.
+const bool kStandsIn = !test::kAddressSanitizer && (::getauxval(AT_HWCAP2) & 2) != 0 /* FSGSBASE */ &&
+                       ::prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0L, 0L, 0L) == 0;
 
 thread_local int of_the_thread = 0;
 
@@ -31,9 +38,23 @@ pid_t kernel_thread() {
   return static_cast<pid_t>(::syscall(SYS_gettid));
 }
 
-// Not destroyed: the thread never ends.
+void change_mask(int how, int signal) {
+  sigset_t one;
+  ::sigemptyset(&one);
+  ::sigaddset(&one, signal);
+  ::pthread_sigmask(how, &one, nullptr);
+}
+
+// With a signal blocked, as all are in a worker. Not destroyed: the thread never ends.
+AppThread* make_thread() {
+  change_mask(SIG_BLOCK, SIGUSR1);
+  auto* const made = new AppThread;
+  change_mask(SIG_UNBLOCK, SIGUSR1);
+  return made;
+}
+
 AppThread& thread() {
-  static AppThread& only = *new AppThread;
+  static AppThread& only = *make_thread();
   return only;
 }
 
@@ -117,6 +138,63 @@ TEST(AppThread, ResultsAndErrorsOfTheFirstSystemCallArriveThere) {
   EXPECT_EQ(error, EBADF);
 }
 
+// The waiting thread looks around twice a second meanwhile, and has the same thread-local storage.
+TEST(AppThread, NobodyElseTouchesErrno) {
+  const auto loop_for = [](std::uint64_t duration_ns) {
+    bool touched = false;
+    for (const std::uint64_t begin = monotonic_ns(); monotonic_ns() - begin < duration_ns;) {
+      errno = 0;
+      for (int i = 0; i < 1'000; ++i) touched = touched || errno != 0;
+    }
+    return touched;
+  };
+  bool touched = true;
+  EXPECT_EQ(run_here([&] { touched = loop_for(1'300'000'000); }), kStandsIn);
+  EXPECT_FALSE(touched);
+  for (int i = 0; i < 10'000; ++i) {
+    run_here([&] {
+      errno = ENOTTY;
+      kernel_thread();
+      touched = touched || errno != ENOTTY;
+    });
+  }
+  EXPECT_FALSE(touched);
+}
+
+// What a module's own thread does when it crashes: that lets the event thread make no system call.
+TEST(AppThread, OnlyTheEventThreadEndsItsStandingIn) {
+  std::atomic<bool> begun{false};
+  std::atomic<bool> interrupted{false};
+  std::thread other([&] {
+    while (!begun) {
+    }
+    EXPECT_FALSE(StandIn::interrupt());
+    interrupted = true;
+  });
+  pid_t id = 0;
+  EXPECT_FALSE(run_here([&] {
+    begun = true;
+    while (!interrupted) {
+    }
+    id = kernel_thread();
+  }));
+  other.join();
+  EXPECT_EQ(id, thread().id());
+}
+
+// Such a handler would run on the wrong thread, and return with a system call.
+TEST(AppThread, DoesNotStandInWhereSignalsCanInterrupt) {
+  EXPECT_EQ(run_here([] {}), kStandsIn);
+  thread().run([] { ::signal(SIGSEGV, [](int) {}); });
+  EXPECT_FALSE(run_here([] {}));
+  thread().run([] { ::signal(SIGSEGV, SIG_DFL); });
+  EXPECT_EQ(run_here([] {}), kStandsIn);
+  thread().run([] { change_mask(SIG_UNBLOCK, SIGUSR1); });
+  EXPECT_FALSE(run_here([] {}));
+  thread().run([] { change_mask(SIG_BLOCK, SIGUSR1); });
+  EXPECT_EQ(run_here([] {}), kStandsIn);
+}
+
 TEST(AppThread, WorkSeesItsOwnDescriptorsWhereverItBegan) {
   const UniqueFd ours(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 500));
   ASSERT_GE(ours.get(), 500);
@@ -162,12 +240,7 @@ TEST(AppThread, KeepsItsSignalMaskAndItsAlternateStack) {
   stack.ss_sp = ours;
   stack.ss_size = sizeof ours;
   ::sigaltstack(&stack, nullptr);
-  thread().run([] {
-    sigset_t one;
-    ::sigemptyset(&one);
-    ::sigaddset(&one, SIGUSR2);
-    ::pthread_sigmask(SIG_BLOCK, &one, nullptr);
-  });
+  thread().run([] { change_mask(SIG_BLOCK, SIGUSR2); });
   const auto here = state();
   std::pair<int, void*> before;
   std::pair<int, void*> within;
@@ -192,9 +265,15 @@ TEST(AppThread, KeepsItsModesOfArithmetic) {
   };
   const double here = third();
   double there = 0;
+  double called_back = 0;
   thread().run([] { ::fesetround(FE_UPWARD); });
-  EXPECT_EQ(run_here([&] { there = third(); }), kStandsIn);
+  EXPECT_EQ(run_here([&] {
+              thread().call_back([&] { called_back = third(); });
+              there = third();
+            }),
+            kStandsIn);
   EXPECT_GT(there, here);
+  EXPECT_EQ(called_back, here) << "the server has its own";
   EXPECT_EQ(third(), here);
   EXPECT_FALSE(run_here([&] {
     kernel_thread();
@@ -262,8 +341,17 @@ int depth_of(int levels) {
 
 TEST(AppThread, HasAllOfItsStack) {
   int depth = 0;
-  EXPECT_FALSE(run_here([&] { depth = depth_of(5'000); }));
-  EXPECT_EQ(depth, 5'000);
+  std::size_t bytes = 0;
+  thread().run([&] {
+    pthread_attr_t attributes;
+    void* begin = nullptr;
+    ASSERT_EQ(::pthread_getattr_np(::pthread_self(), &attributes), 0);
+    ::pthread_attr_getstack(&attributes, &begin, &bytes);
+    ::pthread_attr_destroy(&attributes);
+  });
+  const int deep = static_cast<int>(bytes / 2'500);  // frames of a kilobyte and a bit
+  EXPECT_FALSE(run_here([&] { depth = depth_of(deep); }));
+  EXPECT_EQ(depth, deep);
 }
 
 TEST(AppThread, StartsThreadsAndProcessesFromWhereverItBegan) {
