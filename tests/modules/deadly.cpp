@@ -81,9 +81,12 @@ void recover(void*, const baton_request* q, baton_response* r) {
     if (param(*q, "mask") == "full") ::sigfillset(&action.sa_mask);
     ::sigaction(SIGSEGV, &action, nullptr);
   }
-  if (param(*q, "how") == "protected") ::mprotect(page, 4096, PROT_READ);
   *static_cast<volatile char*>(page) = 1;
   host->set_body(r, text("recovered"));
+}
+
+void protect(void*, const baton_request*, baton_response* r) {
+  host->set_body(r, text(::mprotect(page, 4096, PROT_READ) == 0 ? "protected" : "no"));
 }
 
 void hang_quietly(void*, const baton_request*, baton_response*) {
@@ -140,7 +143,8 @@ int set_up(const baton_host* functions, baton_setup* setup) {
   slow.timeout_ms = 200;
   add(setup, slow);
   add(setup, route("*", "/quiet/:how", deadly_quietly));
-  add(setup, route("GET", "/recover/:mask/:how", recover));
+  add(setup, route("GET", "/recover/:mask", recover));
+  add(setup, route("GET", "/protect", protect));
   add(setup, route("GET", "/close", close_all));
   add(setup, route("GET", "/fork", fork_once));
   add(setup, route("GET", "/fork-and-call", fork_and_call));
