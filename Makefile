@@ -13,7 +13,7 @@ OPT.release := -O2 -g
 # With sanitizers gcc 12 finds optional members "maybe uninitialized" that are not.
 OPT.asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-maybe-uninitialized
 CPPFLAGS := -I. -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL -D_GNU_SOURCE -MMD -MP
-CXXFLAGS := -std=c++20 $(OPT.$(MODE)) $(WARNINGS) -pthread
+CXXFLAGS  = -std=c++20 $(OPT.$(MODE)) $(WARNINGS) -pthread
 LDFLAGS  := $(OPT.$(MODE)) -pthread
 LDLIBS   := -lspdlog -lfmt -lrt
 SERVER_LDLIBS := -ldw -lboost_context
@@ -36,6 +36,10 @@ ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp
                $(INTEGRATION) $(SURVIVAL) $(SURVIVE)
 EXAMPLES := $(patsubst sdk/examples/%/baton.toml,%,$(wildcard sdk/examples/*/baton.toml))
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
+
+# Sanitizers would report what these do on purpose.
+FAULTY  := sdk/examples/chaos/chaos.o tests/modules/crasher.so tests/modules/deadly.so tests/modules/faulty.so
+$(FAULTY:%=$(BUILD)/%): OPT.asan := -O1 -g -fno-omit-frame-pointer
 
 modules := $(patsubst %.cpp,$(BUILD)/%.so,$(MODULES)) $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/modules/*.c))
 
@@ -72,8 +76,6 @@ $(BUILD)/sdk/examples/%.o: sdk/examples/%.cpp
 	@$(CXX) -Isdk -MMD -MP $(CXXFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
 $(foreach e,$(EXAMPLES),$(eval $(BUILD)/examples/$(e).so: $(BUILD)/sdk/examples/$(e)/$(e).o))
 $(BUILD)/examples/todo.so: EXAMPLE_LDLIBS := -lsqlite3
-# A sanitizer would report what it does on purpose.
-$(BUILD)/sdk/examples/chaos/chaos.o: OPT.asan := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized
 $(BUILD)/examples/%.so:
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "tests/support/modules.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"
 
@@ -66,6 +67,7 @@ TEST(Demo, ThePageIsThere) {
 }
 
 TEST(Demo, ADownloadGoesOnWhileTheVisitorCrashesHangsAndReloads) {
+  const SanitizersLeave the_crashes_alone;
   constexpr std::size_t kBytes = std::size_t{32} << 20;
   constexpr int kCrashes = 20;
   const TempDir folder;

@@ -7,6 +7,7 @@
 #include "tests/integration/shared_server.h"
 #include "tests/support/modules.h"
 #include "tests/support/observe.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/wait.h"
 
 namespace baton::test {
@@ -36,6 +37,7 @@ class Deaths : public testing::Test {
     EXPECT_EQ(client.get("/plain").body, "plain") << "the connection goes on after " << target;
   }
 
+  const SanitizersLeave the_crashes_alone_;
   TempDir folder_;
   std::uint64_t seen_ = 0;
   Server server_{folder_,

@@ -330,6 +330,7 @@ TEST(ModuleHost, SoManyAtATimeAndNoMore) {
 }
 
 TEST(ModuleHost, TheDeathOfAWorkerGivesItsPermitBack) {
+  const SanitizersLeave the_signal_alone;
   const TempDir folder;
   const Server server(folder, "[server]\nworkers = 4\n[limits]\nretries = 0\n[[site]]\n" +
                                   module_route("/", module_file("good")));

@@ -13,6 +13,7 @@
 #include "tests/integration/shared_server.h"
 #include "tests/support/modules.h"
 #include "tests/support/observe.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"
 
@@ -105,6 +106,7 @@ class ModuleReload : public testing::Test {
  protected:
   ModuleReload() { std::filesystem::copy_file(module_file("version_one"), file_); }
 
+  const SanitizersLeave the_crashes_alone_;
   TempDir folder_;
   std::string file_ = (folder_.path() / "app.so").string();
 };
@@ -190,7 +192,9 @@ std::string options_of(const Fault& fault) {
   return *fault.options == '\0' ? "" : std::string("config = { fault = \"") + fault.options + "\" }";
 }
 
-class ModuleFault : public testing::TestWithParam<Fault> {};
+class ModuleFault : public testing::TestWithParam<Fault> {
+  const SanitizersLeave the_crashes_alone_;
+};
 
 TEST_P(ModuleFault, IsRefusedByAReloadAndTheOldCodeGoesOn) {
   const TempDir folder;

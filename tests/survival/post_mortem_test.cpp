@@ -8,6 +8,7 @@
 #include "tests/support/crash_points.h"
 #include "tests/support/modules.h"
 #include "tests/support/observe.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"
 
@@ -92,6 +93,7 @@ TEST_F(PostMortemTest, EachOfManyCrashesIsTold) {
 
 // Each worker has loaded it at an address of its own, and the master not at all.
 TEST_F(PostMortemTest, ACrashInAModuleIsToldWithItsFunctions) {
+  const SanitizersLeave the_crashes_alone;
   const Server server(folder_,
                       "[server]\nworkers = 3\n[[site]]\n" + module_route("/m/", module_file("crasher")));
   Client client = server.connect();
