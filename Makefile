@@ -69,6 +69,10 @@ $(BUILD)/%.o: %.cpp
 	@echo "  CXX   $<"
 	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
+# Tests are compiled more often than run: nearly half of a whole build's time is saved. But not what puts load on a server.
+$(BUILD)/tests/%.o: OPT.release := -O0 -g
+$(BUILD)/tests/bench/%.o $(BUILD)/tests/support/%.o $(BUILD)/tests/survive/%.o: OPT.release := -O2 -g
+
 # A module sees nothing of the source tree but what is installed of it.
 $(BUILD)/sdk/examples/%.o: sdk/examples/%.cpp
 	@mkdir -p $(@D)
