@@ -18,7 +18,9 @@ namespace {
 
 std::string read_text(const std::string& path) {
   std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::string text;
+  std::getline(file, text, '\0');
+  return text;
 }
 
 // 0: the file is not there, or says something else.

@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
 #include <stdexcept>
+#include <thread>
 
 #include "common/unique_fd.h"
 #include "tests/support/test_segment.h"
@@ -238,6 +240,20 @@ TEST(MasterAlive, IsFalseForAZombie) {
   ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
   EXPECT_FALSE(master_alive(segment.header()));
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
+// Whose entry in /proc may be open already, but can no longer be read.
+TEST(ProcessStart, MayBeAskedOfAProcessThatIsBeingBuried) {
+  for (int i = 0; i < 300; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(0);
+    std::atomic<bool> buried{false};
+    const std::jthread undertaker([&] {
+      ::waitpid(child, nullptr, 0);
+      buried = true;
+    });
+    while (!buried) ASSERT_NO_THROW(process_start(child));
+  }
 }
 
 TEST(ProcessStart, TellsProcessesApart) {

@@ -267,7 +267,7 @@ def start_baton(build: str):
         module = os.path.abspath(f"{build}/tests/modules/peer.so")
         config = folder.write("baton.toml", f"""
 [server]
-workers = 2
+workers = 4
 [limits]
 requests_per_worker = {50 if recycle else 0}
 [[listen]]

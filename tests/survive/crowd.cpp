@@ -19,7 +19,7 @@ void Crowd::add(Manner manner, bool over_unix, std::uint64_t seed) {
 }
 
 void Crowd::start() {
-  thread_ = std::jthread([this] { run(); });
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
 void Crowd::finish() {
@@ -27,10 +27,10 @@ void Crowd::finish() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Crowd::run() {
+void Crowd::run(const std::stop_token& stop) {
   const UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
   bool told = false;
-  while (true) {
+  while (!stop.stop_requested()) {
     epoll_event events[64];
     const int count = ::epoll_wait(epoll.get(), events, std::size(events), kTurnMs);
     const std::uint64_t now = monotonic_ns();

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -10,6 +11,7 @@
 
 namespace baton::survive {
 
+// Destroyed before finish() has returned, it leaves its clients where they are.
 class Crowd {
  public:
   Crowd(const Target& target, Tally& tally) : target_(target), tally_(tally) {}
@@ -23,7 +25,7 @@ class Crowd {
   [[nodiscard]] const std::vector<float>& latencies_ms() const { return latencies_ms_; }  // after finish()
 
  private:
-  void run();
+  void run(const std::stop_token& stop);
 
   const Target& target_;
   Tally& tally_;
