@@ -253,8 +253,8 @@ bool master_alive(const SegmentHeader& header) {
 
 std::uint64_t process_start(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  // Reading fails once the process has been waited for. Only a stream takes that for its end: the iterators of
-  // its buffer throw.
+  // Reading fails once the process has been waited for. Only a stream takes that for its end: the iterators
+  // of its buffer throw.
   std::string text;
   std::getline(file, text, '\0');
   // Field 22; the second one is the command in parentheses and may hold spaces, so count from behind it.
