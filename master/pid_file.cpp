@@ -10,6 +10,7 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "common/segment.h"
 #include "common/unique_fd.h"
 
 namespace baton {
@@ -35,10 +36,7 @@ pid_t named_by(const std::string& path) {
 // called otherwise.
 bool is_server(pid_t pid) {
   const std::string name = read_text("/proc/" + std::to_string(pid) + "/comm");
-  const std::string state = read_text("/proc/" + std::to_string(pid) + "/stat");
-  const std::size_t after_name = state.rfind(") ");
-  const bool ended = after_name == std::string::npos || state[after_name + 2] == 'Z';
-  return !ended && (name == "baton\n" || name == read_text("/proc/self/comm"));
+  return process_start(pid) != 0 && (name == "baton\n" || name == read_text("/proc/self/comm"));
 }
 
 }  // namespace

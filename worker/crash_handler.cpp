@@ -113,8 +113,8 @@ void record_crash(CrashRecord& record, const siginfo_t& info, std::uint64_t at) 
 
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   app::Protection::allow();  // a signal handler begins without any right to what is guarded
-  const char here =
-      0;  // which stack it is tells the event thread from the app thread, for which it stands in
+  // Which stack this is tells the event thread from the app thread, for which it may stand in.
+  const char here = 0;
   const bool on_event_stack = &here >= std::begin(handler_stack) && &here < std::end(handler_stack);
   const bool standing_in = on_event_stack && app::StandIn::interrupt();
   const auto self = static_cast<pid_t>(::syscall(SYS_gettid));

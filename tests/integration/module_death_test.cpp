@@ -25,6 +25,11 @@ class Deaths : public testing::Test {
   static constexpr const char* kRoutes =
       "[[site.route]]\npath = \"/plain\"\nrespond = { body = \"plain\" }\n";
 
+  static std::string config(int workers) {
+    return "[server]\nworkers = " + std::to_string(workers) + "\n[[site]]\n" +
+           module_route("/", module_file("deadly")) + kRoutes;
+  }
+
   std::uint64_t begun() {
     return counted(folder_, "begun") - std::exchange(seen_, counted(folder_, "begun"));
   }
@@ -40,8 +45,7 @@ class Deaths : public testing::Test {
   const SanitizersLeave the_crashes_alone_;
   TempDir folder_;
   std::uint64_t seen_ = 0;
-  Server server_{folder_,
-                 "[server]\nworkers = 2\n[[site]]\n" + module_route("/", module_file("deadly")) + kRoutes};
+  Server server_{folder_, config(2)};
 };
 
 TEST_F(Deaths, AreBegunAgainOnceAndThenAnsweredOnALiveConnection) {
@@ -73,8 +77,7 @@ TEST_F(Deaths, BeforeTheFirstSystemCallCostNoMoreThanAfterIt) {
 TEST_F(Deaths, AModuleMayRecoverFromItsOwnFaults) {
   for (const std::string mask : {"empty", "full"}) {
     const TempDir folder;
-    Server server(folder,
-                  "[server]\nworkers = 1\n[[site]]\n" + module_route("/", module_file("deadly")) + kRoutes);
+    Server server(folder, config(1));
     Client client = server.connect();
     for (int i = 0; i < 50; ++i) {
       EXPECT_EQ(client.get("/recover/" + mask).body, "recovered");
@@ -89,8 +92,7 @@ TEST_F(Deaths, AHandlerThatHangsEndsWithItsTimeAlsoWhenTheMasterHasDied) {
   for (const char* target : {"/hang", "/hang/quietly"}) {
     SCOPED_TRACE(target);
     const TempDir folder;
-    Server server(folder,
-                  "[server]\nworkers = 1\n[[site]]\n" + module_route("/", module_file("deadly")) + kRoutes);
+    Server server(folder, config(1));
     const std::vector<pid_t> workers = server.workers();
     Client client = server.connect();
     client.send(std::string("POST ") + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cfenv>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -58,6 +59,17 @@ AppThread& thread() {
   return only;
 }
 
+// Of the calling thread.
+std::span<char> stack_of_thread() {
+  pthread_attr_t attributes;
+  void* begin = nullptr;
+  std::size_t bytes = 0;
+  EXPECT_EQ(::pthread_getattr_np(::pthread_self(), &attributes), 0);
+  ::pthread_attr_getstack(&attributes, &begin, &bytes);
+  ::pthread_attr_destroy(&attributes);
+  return {static_cast<char*>(begin), bytes};
+}
+
 bool run_here(auto&& fn) {
   return thread().run_here(fn, false, 0);
 }
@@ -89,14 +101,9 @@ TEST(AppThread, StandsInForWorkThatMakesNoSystemCall) {
   thread().run([&] {
     storage_there = &of_the_thread;
     EXPECT_EQ(self, ::pthread_self());
-    pthread_attr_t attributes;
-    void* begin = nullptr;
-    std::size_t bytes = 0;
-    ASSERT_EQ(::pthread_getattr_np(::pthread_self(), &attributes), 0);
-    ::pthread_attr_getstack(&attributes, &begin, &bytes);
-    ::pthread_attr_destroy(&attributes);
-    EXPECT_GT(frame, static_cast<char*>(begin));
-    EXPECT_LT(frame, static_cast<char*>(begin) + bytes);
+    const std::span<char> stack = stack_of_thread();
+    EXPECT_GT(frame, stack.data());
+    EXPECT_LT(frame, stack.data() + stack.size());
   });
   EXPECT_EQ(storage, storage_there);
   EXPECT_NE(storage, &of_the_thread);
@@ -342,13 +349,7 @@ int depth_of(int levels) {
 TEST(AppThread, HasAllOfItsStack) {
   int depth = 0;
   std::size_t bytes = 0;
-  thread().run([&] {
-    pthread_attr_t attributes;
-    void* begin = nullptr;
-    ASSERT_EQ(::pthread_getattr_np(::pthread_self(), &attributes), 0);
-    ::pthread_attr_getstack(&attributes, &begin, &bytes);
-    ::pthread_attr_destroy(&attributes);
-  });
+  thread().run([&] { bytes = stack_of_thread().size(); });
   const int deep = static_cast<int>(bytes / 2'500);  // frames of a kilobyte and a bit
   EXPECT_FALSE(run_here([&] { depth = depth_of(deep); }));
   EXPECT_EQ(depth, deep);
