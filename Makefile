@@ -12,11 +12,12 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cas
 OPT.release := -O2 -g
 # With sanitizers gcc 12 finds optional members "maybe uninitialized" that are not.
 OPT.asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-maybe-uninitialized
-CPPFLAGS := -I. -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL -D_GNU_SOURCE -MMD -MP
+CPPFLAGS := -I. -D_GNU_SOURCE -MMD -MP
 CXXFLAGS  = -std=c++20 $(OPT.$(MODE)) $(WARNINGS) -pthread
 LDFLAGS  := $(OPT.$(MODE)) -pthread
-LDLIBS   := -lspdlog -lfmt -lrt
-SERVER_LDLIBS := -ldw -lboost_context
+LDLIBS   := -lrt
+# What baton shares with the modules that it loads is as little as can be: no library of C++ but the standard one.
+SERVER_LDLIBS := -ldw -l:libboost_context.a
 TEST_LDLIBS := -lgmock -lgtest -lgtest_main
 
 sources = $(shell find $(1) -name '*.cpp' $(2) 2>/dev/null | sort)
@@ -219,7 +220,7 @@ fuzzers := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(FUZZERS))
 build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h common/*.cpp common/*.h sdk/baton/*.h tests/support/beast_*)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
-	@clang++ $(FUZZ_FLAGS) -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL $< $(wildcard worker/http/*.cpp) worker/outbox.cpp $(COMMON) \
+	@clang++ $(FUZZ_FLAGS) $< $(wildcard worker/http/*.cpp) worker/outbox.cpp $(COMMON) \
 	  $(wildcard tests/support/beast_*.cpp) $(LDLIBS) -o $@
 
 .PHONY: fuzz

@@ -1,7 +1,6 @@
 #include "master/dictionaries.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <stdexcept>
 
 #include "common/dict_object.h"
+#include "common/log.h"
 #include "common/units.h"
 
 namespace baton {
@@ -42,7 +42,7 @@ void Dictionaries::take_over() {
       live.repairs.told = entry.counters.repairs.load(std::memory_order_relaxed);
       live.damages.told = entry.counters.damages.load(std::memory_order_relaxed);
     } catch (const std::runtime_error& error) {
-      spdlog::error("the dictionary '{}' cannot go on, and begins empty: {}", entry.name, error.what());
+      log::error("the dictionary '{}' cannot go on, and begins empty: {}", entry.name, error.what());
       entry.used.store(0, std::memory_order_release);
     }
   }
@@ -66,7 +66,7 @@ DictSet Dictionaries::prepare_possible(const std::vector<DictConfig>& configs) {
     try {
       dicts.push_back(find_or_make(config));
     } catch (const std::runtime_error& error) {
-      spdlog::error("{}; going on without it", error.what());
+      log::error("{}; going on without it", error.what());
     }
   }
   return dicts;
@@ -142,15 +142,15 @@ void Dictionaries::watch(std::uint64_t now_ns) {
     const DictCounters& counters = live.dict->entry().counters;
     const std::string_view name = live.dict->name();
     if (const std::uint64_t evicted = live.evictions.take(counters.evictions, now_ns); evicted != 0) {
-      spdlog::warn("the dictionary '{}' of {} is full: entries dropped before their time: {}", name,
-                   format_bytes(live.dict->entry().size), format_count(evicted));
+      log::warn("the dictionary '{}' of {} is full: entries dropped before their time: {}", name,
+                format_bytes(live.dict->entry().size), format_count(evicted));
     }
     if (const std::uint64_t repairs = live.repairs.take(counters.repairs, now_ns); repairs != 0) {
-      spdlog::warn("the dictionary '{}': a worker died in the middle of a call, put in order again{}", name,
-                   repairs == 1 ? "" : fmt::format(" ({} times)", repairs));
+      log::warn("the dictionary '{}': a worker died in the middle of a call, put in order again{}", name,
+                repairs == 1 ? "" : fmt::format(" ({} times)", repairs));
     }
     if (live.damages.take(counters.damages, now_ns) != 0) {
-      spdlog::error(
+      log::error(
           "the dictionary '{}' was damaged, as by a wild write of a module: put in order again, {} entries "
           "lost since it was made",
           name, format_count(counters.lost.load(std::memory_order_relaxed)));

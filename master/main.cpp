@@ -1,6 +1,5 @@
 // baton: the server. See `baton --help`, conf/baton.toml and docs/.
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -66,7 +65,7 @@ class Complaint {
     try {  // opened again: Master closes its own when it cannot be made
       const baton::ErrorLogFile log(log_);
       baton::install_logger(log.fd(), "info");
-      spdlog::critical("the upgrade has failed, all connections are lost: {}", why);
+      baton::log::critical("the upgrade has failed, all connections are lost: {}", why);
     } catch (const std::runtime_error& error) {
       std::fprintf(stderr, "%s\n%s\n", why.c_str(), error.what());
     }

@@ -1,6 +1,5 @@
 #include "master/master.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -53,7 +52,7 @@ Segment take_segment_over(const std::string& file, const Config& config, const U
   Segment segment = Segment::take_over(Segment::name_for(file));
   SegmentHeader& header = segment.header();
   if (!grow_descriptor_table(header.slot_count))
-    spdlog::warn("cannot grow the descriptor table: {}", std::strerror(errno));
+    log::warn("cannot grow the descriptor table: {}", std::strerror(errno));
   std::strncpy(header.version, kVersion, sizeof header.version - 1);
   std::strncpy(header.name, config.server.name.c_str(), sizeof header.name - 1);
   header.max_connections.store(config.server.max_connections);
@@ -193,9 +192,9 @@ void Master::on_signal(int signal) {
       try {
         error_log_.reopen();
         current_->access_log->reopen();
-        spdlog::info("logs reopened");
+        log::info("logs reopened");
       } catch (const std::runtime_error& error) {
-        spdlog::error("{}; going on with the old file", error.what());
+        log::error("{}; going on with the old file", error.what());
       }
       break;
     case SIGUSR2: start_upgrade(); break;
@@ -235,8 +234,8 @@ void Master::on_ready() {
     if (!is_ready(worker)) continue;
     outage_told_ = 0;
     if (worker.policy.failures() == 0) continue;
-    spdlog::info("worker {} (pid {}) is ready after {} failed tries", worker.ordinal, worker.pid,
-                 worker.policy.failures());
+    log::info("worker {} (pid {}) is ready after {} failed tries", worker.ordinal, worker.pid,
+              worker.policy.failures());
     worker.policy.on_ready();
   }
   begin_if_settled();
@@ -249,12 +248,11 @@ void Master::begin_service() {
   listeners_.commit();
   stage_ = Stage::kServing;
   segment_.header().state.store(MasterState::kServing, std::memory_order_release);
-  for (const Listener& listener : listeners_.all())
-    spdlog::info("listening on {}", listener.bound.to_string());
-  spdlog::info("ready: {} workers, at most {} connections",
-               std::count_if(current_->workers.begin(), current_->workers.end(),
-                             [this](const WorkerProcess& worker) { return is_ready(worker); }),
-               current_->config.server.max_connections);
+  for (const Listener& listener : listeners_.all()) log::info("listening on {}", listener.bound.to_string());
+  log::info("ready: {} workers, at most {} connections",
+            std::count_if(current_->workers.begin(), current_->workers.end(),
+                          [this](const WorkerProcess& worker) { return is_ready(worker); }),
+            current_->config.server.max_connections);
 }
 
 // -- workers
@@ -293,7 +291,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
         segment_,          generation.config, generation.router,           epoll_,          worker.index,
         generation.number, ready_.get(),      generation.access_log->fd(), generation.dicts};
     entry.pid.store(::getpid(), std::memory_order_relaxed);
-    spdlog::set_level(spdlog::level::from_str(generation.config.log.level));
+    log::set_level(generation.config.log.level);
     run_worker(context);
   });
   if (spawned.pid < 0) {
@@ -308,7 +306,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   worker.watchdog = {};
   worker.pidfd = std::move(spawned.pidfd);
   watch(worker.pidfd.get());
-  spdlog::debug("worker {} of generation {} is pid {}", worker.ordinal, generation.number, worker.pid);
+  log::debug("worker {} of generation {} is pid {}", worker.ordinal, generation.number, worker.pid);
   return true;
 }
 
@@ -365,7 +363,7 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   if (generation.orphaned) lose_orphan();
   after_death(generation, worker, moments, death);
   // When all is mended: a log on a slow disk holds up nobody's connection.
-  if (death.cause != Cause::kRetired) post_mortem_.report(spdlog::level::warn, moments, death, held);
+  if (death.cause != Cause::kRetired) post_mortem_.report(log::Level::kWarn, moments, death, held);
 }
 
 void Master::bury(const WorkerProcess& worker) {

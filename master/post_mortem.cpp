@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +13,7 @@
 #include <span>
 #include <string_view>
 
+#include "common/log.h"
 #include "common/printable.h"
 #include "common/units.h"
 
@@ -157,11 +157,11 @@ std::string describe(const LastMoments& moments, const Death& death, const std::
                      format_count(moments.requests), doing(moments), what_became_of(held));
 }
 
-void PostMortem::report(spdlog::level::level_enum level, const LastMoments& moments, const Death& death,
+void PostMortem::report(log::Level level, const LastMoments& moments, const Death& death,
                         const std::vector<Recovered>& held) {
-  spdlog::log(level, "{}", describe(moments, death, held));
+  log::write(level, "{}", describe(moments, death, held));
   const Symbolizer::Backtrace& frames = moments.crash.frames;
-  if (frames.empty() || !spdlog::should_log(level)) return;
+  if (frames.empty() || !log::enabled(level)) return;
   const std::string who = name_of(moments);
   if (symbolizer_.knows(frames)) return write_backtrace(who, frames);
   const auto asked = std::find_if(pending_.begin(), pending_.end(),
@@ -172,7 +172,7 @@ void PostMortem::report(spdlog::level::level_enum level, const LastMoments& mome
   } else {
     std::string text;
     for (const std::string& frame : symbolizer_.describe(frames)) text += " " + frame;
-    spdlog::warn("{} crashed at (not looked up: too many crashes at a time){}", who, printable(text));
+    log::warn("{} crashed at (not looked up: too many crashes at a time){}", who, printable(text));
   }
 }
 
@@ -189,7 +189,7 @@ void PostMortem::finish() {
 void PostMortem::write_backtrace(const std::string& who, const Symbolizer::Backtrace& frames) const {
   const std::vector<std::string> texts = symbolizer_.describe(frames);
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    spdlog::warn("{} {} #{:<2} {}", who, i == 0 ? "crashed at" : "called by ", i, printable(texts[i]));
+    log::warn("{} {} #{:<2} {}", who, i == 0 ? "crashed at" : "called by ", i, printable(texts[i]));
   }
 }
 

@@ -1,7 +1,6 @@
 // What is told about the death of a worker.
 #pragma once
 
-#include <spdlog/common.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/log.h"
 #include "common/segment.h"
 #include "master/death.h"
 #include "master/recovery.h"
@@ -57,7 +57,7 @@ std::string describe(const LastMoments& moments, const Death& death, const std::
 // second is looked up; in a storm of different crashes the others are given as offsets in the program file.
 class PostMortem {
  public:
-  void report(spdlog::level::level_enum level, const LastMoments& moments, const Death& death,
+  void report(log::Level level, const LastMoments& moments, const Death& death,
               const std::vector<Recovered>& held);
   // Goes on with backtraces that are being looked up. On SIGCHLD.
   void proceed();

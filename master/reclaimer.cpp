@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/log.h"
 #include "common/tcp_counts.h"
 #include "worker/acceptor.h"
 
@@ -194,11 +194,11 @@ void Reclaimer::settle(const TimeoutConfig& timeouts) {
 void Reclaimer::take(const Suspect& suspect, const TimeoutConfig& timeouts) {
   if (suspect.kind == Kind::kSocket && adopt(suspect.fd, timeouts)) {
     ++totals_.adopted;
-    spdlog::debug("a client accepted by a dead worker is served, on descriptor {}", suspect.fd);
+    log::debug("a client accepted by a dead worker is served, on descriptor {}", suspect.fd);
     return;
   }
   ++totals_.closed;
-  spdlog::debug("descriptor {} of a dead worker is closed", suspect.fd);
+  log::debug("descriptor {} of a dead worker is closed", suspect.fd);
   ::close(suspect.fd);
 }
 

@@ -1,12 +1,11 @@
 // Reload: a pending generation beside the serving one, and the one store that makes it the serving one.
-#include <spdlog/spdlog.h>
-
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
 
 #include "common/futex.h"
+#include "common/log.h"
 #include "master/command_report.h"
 #include "master/master.h"
 
@@ -82,7 +81,7 @@ void Master::commit_reload() {
   try {
     listeners_.commit();
     error_log_.move_to(current_->config.log.error);
-    spdlog::set_level(spdlog::level::from_str(current_->config.log.level));
+    log::set_level(current_->config.log.level);
   } catch (const std::runtime_error& error) {
     trouble = std::string("; but ") + error.what();
   }
@@ -103,9 +102,9 @@ void Master::abort_reload(const std::string& why) {
 
 void Master::report_reload(bool ok, const std::string& message) {
   if (ok) {
-    spdlog::info("reloaded: {}", message);
+    log::info("reloaded: {}", message);
   } else {
-    spdlog::error("reload failed, the old configuration goes on: {}", message);
+    log::error("reload failed, the old configuration goes on: {}", message);
   }
   publish(segment_.header().reload, ok, message);
   go_on();

@@ -1,7 +1,7 @@
 // Stopping: gracefully with a deadline, or at once.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
+#include "common/log.h"
 #include "common/printable.h"
 #include "common/stats.h"
 #include "common/units.h"
@@ -21,9 +21,9 @@ void tell_what_is_cut(const Segment& segment) {
   for (const ConnectionStats& connection : take_snapshot(segment).connections) {
     if (!in_hand(segment, connection.fd)) continue;
     if (++told > kMostTold) return;
-    spdlog::warn("cut off: {} \"{}\" of {}, {} sent", connection.state,
-                 printable(connection.request.value_or("")), printable(connection.peer),
-                 format_bytes(connection.bytes_out));
+    log::warn("cut off: {} \"{}\" of {}, {} sent", connection.state,
+              printable(connection.request.value_or("")), printable(connection.peer),
+              format_bytes(connection.bytes_out));
   }
 }
 
@@ -36,7 +36,7 @@ void Master::drain() {
   }
   if (stage_ == Stage::kStarting) return retire_all();
   if (stage_ != Stage::kServing) return;
-  spdlog::info("stopping: finishing the requests in hand");
+  log::info("stopping: finishing the requests in hand");
   stage_ = Stage::kDraining;  // first: the end of a reload may begin the next one, but only while serving
   if (probe_) fail_upgrade("the server stops");
   if (pending_) abort_reload("the server stops");
@@ -48,7 +48,7 @@ void Master::drain() {
 
 void Master::stop_at_once(int signal) {
   if (stage_ == Stage::kRetiring) return;
-  spdlog::info("stopping at once");
+  log::info("stopping at once");
   exit_status_ = ExitStatus::kSignal + signal;
   retire_all();
 }
@@ -86,9 +86,9 @@ void Master::finish_stop() {
     exit_status_ = ExitStatus::kCutOff;
   }
   if (left > 0 || killed_at_end_) {
-    spdlog::warn("stopped; {} requests and responses were cut off", left);
+    log::warn("stopped; {} requests and responses were cut off", left);
   } else {
-    spdlog::info("stopped");
+    log::info("stopped");
   }
   segment_.header().exit_status.store(exit_status_, std::memory_order_release);
 }

@@ -1,11 +1,11 @@
 // Watching over the workers: those that take too long or too much memory, and those that cannot start.
 #include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "common/log.h"
 #include "common/printable.h"
 #include "common/units.h"
 #include "master/master.h"
@@ -45,8 +45,8 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
   const bool current = &generation == current_.get();
   if (current && !worker.killed && !is_ready(worker) &&
       now_ns - entry.started_ns.load(std::memory_order_relaxed) > kStartTimeoutNs) {
-    spdlog::error("worker {} (pid {}) has not become ready within {}", worker.ordinal, worker.pid,
-                  format_duration(kStartTimeoutNs / 1e9));
+    log::error("worker {} (pid {}) has not become ready within {}", worker.ordinal, worker.pid,
+               format_duration(kStartTimeoutNs / 1e9));
     worker.kill();
   }
   const std::uint64_t most = generation.config.limits.worker_memory;
@@ -54,8 +54,8 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
   if (entry.retire.load(std::memory_order_relaxed) != 0) return;
   const std::uint64_t used = private_memory(worker.pid).value_or(0);
   if (used <= most) return;
-  spdlog::info("worker {} (pid {}) retires: {} of memory, worker_memory is {}", worker.ordinal, worker.pid,
-               format_bytes(used), format_bytes(most));
+  log::info("worker {} (pid {}) retires: {} of memory, worker_memory is {}", worker.ordinal, worker.pid,
+            format_bytes(used), format_bytes(most));
   entry.retire.store(1, std::memory_order_relaxed);
   worker.signal(SIGTERM);  // wakes one that waits; one with events looks at the entry
 }
@@ -86,7 +86,7 @@ void Master::after_failed_start(WorkerProcess& worker, const std::string& how, s
   const bool hopeless = std::all_of(workers.begin(), workers.end(),
                                     [](const WorkerProcess& other) { return other.cannot_start; });
   if (stage_ == Stage::kStarting && hopeless && !inherited_) {
-    spdlog::critical("no worker can start with this configuration");
+    log::critical("no worker can start with this configuration");
     exit_status_ = ExitStatus::kCannotStart;
     return retire_all();
   }
@@ -94,8 +94,8 @@ void Master::after_failed_start(WorkerProcess& worker, const std::string& how, s
   const std::uint32_t failures = worker.policy.failures();
   if (current_->any_running() || failures <= outage_told_) return;
   outage_told_ = failures;
-  spdlog::error("no worker serves: worker {} {}, {} failed tries so far, the next one in {}", worker.ordinal,
-                how, failures, seconds_until(worker.restart_at_ns, now_ns));
+  log::error("no worker serves: worker {} {}, {} failed tries so far, the next one in {}", worker.ordinal,
+             how, failures, seconds_until(worker.restart_at_ns, now_ns));
 }
 
 void Master::show_failing(WorkerProcess& worker, const std::string& how) {

@@ -14,7 +14,6 @@
 // does what can fail.
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +23,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "common/log.h"
 #include "common/version.h"
 #include "master/command_report.h"
 #include "master/freeze.h"
@@ -91,7 +91,7 @@ void Master::execute(const ProbeReport& report) {
   try {
     listeners_.prepare(report.file, report.listen);
     if (const std::string why = no_room_for(report); !why.empty()) throw std::runtime_error(why);
-    spdlog::info("upgrade: executing {}, version {}", program_, report.version);
+    log::info("upgrade: executing {}, version {}", program_, report.version);
     post_mortem_.finish();  // the next program could not read its addresses, and knows nothing of its child
     const UniqueFd state = state_to_hand_over().save();
     if (auto why = freeze(segment_, epoll_, running_workers(), kFreezePatience))
@@ -189,7 +189,7 @@ std::vector<int> Master::own_descriptors() const {
 
 void Master::fail_upgrade(const std::string& why) {
   probe_.reset();
-  spdlog::error("upgrade failed, version {} goes on: {}", kVersion, why);
+  log::error("upgrade failed, version {} goes on: {}", kVersion, why);
   publish(segment_.header().upgrade, false, why);
   go_on();
 }
@@ -228,7 +228,7 @@ void Master::adopt(const UpgradeState& state) {
   try {
     listeners_.prepare(first_config_.file, first_config_.listen);
   } catch (const std::runtime_error& error) {  // the file has changed again since the probe has read it
-    spdlog::error("{}", error.what());
+    log::error("{}", error.what());
   }
 }
 
@@ -252,7 +252,7 @@ void Master::finish_upgrade() {
                               std::to_string(taken_ms) + " ms; " + std::to_string(header.connections.load()) +
                               " connections went on" + dictionaries_.remarks(current_->config.dicts) +
                               trouble;
-  spdlog::info("{}", message);
+  log::info("{}", message);
   publish(header.upgrade, trouble.empty(), message);
   if (stop_asked_) return drain();
   go_on();

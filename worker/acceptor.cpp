@@ -1,6 +1,5 @@
 #include "worker/acceptor.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
+#include "common/log.h"
 #include "worker/deadlines.h"
 #include "worker/inbox.h"
 #include "worker/outbox.h"
@@ -121,7 +121,7 @@ void fill_in(Slot& slot, SlotNotes& notes, const sockaddr_storage& peer, Tick no
 void watch_connection(const WorkerContext& context, int fd) {
   const int error = context.epoll.add(fd);
   if (error == 0) return;
-  spdlog::error("cannot watch a new connection: {}", std::strerror(error));
+  log::error("cannot watch a new connection: {}", std::strerror(error));
   const ConnectionTable table = context.segment.connections();
   if (table.try_claim(fd, table.claim(fd).generation, context.index)) close_connection(context, fd);
 }

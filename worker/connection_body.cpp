@@ -1,5 +1,4 @@
 // Request bodies: Phase::kBody. The head is in the spool; the body is taken from the socket as it arrives.
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <cstring>
 
 #include "common/crash_point.h"
+#include "common/log.h"
 #include "worker/connection.h"
 #include "worker/deadlines.h"
 #include "worker/http/chunked.h"
@@ -274,8 +274,8 @@ ConnectionHandler::Next ConnectionHandler::refuse_body(BodyResult result, std::s
     case BodyResult::kBad: return refuse(400, "The chunked body is malformed.", consumed);
     case BodyResult::kCutShort: return refuse(400, "The request body was cut short.", consumed);
     case BodyResult::kNoRoom:
-      spdlog::error("no room for a request body in memory or in {}: {}", spool_place_.folder,
-                    std::strerror(errno));
+      log::error("no room for a request body in memory or in {}: {}", spool_place_.folder,
+                 std::strerror(errno));
       return refuse(507, "There is no room for the request body.", consumed);
     case BodyResult::kComplete:
     case BodyResult::kIncomplete:

@@ -1,12 +1,11 @@
 // Requests for modules: from a handler's response, whole or streamed, to a reply.
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 
 #include "common/crash_point.h"
+#include "common/log.h"
 #include "common/printable.h"
 #include "worker/connection.h"
 #include "worker/http/compose.h"
@@ -51,8 +50,8 @@ void ConnectionHandler::run_handler(serve::Exchange& exchange) {
 void ConnectionHandler::use_response(serve::Exchange& exchange, const app::Response& response) {
   using Body = app::Response::Body;
   if (response.failed()) {
-    spdlog::error("\"{}\": the handler has failed: {}", printable(request_.request_line),
-                  printable(response.reason()));
+    log::error("\"{}\": the handler has failed: {}", printable(request_.request_line),
+               printable(response.reason()));
     stream_.failed = true;
     if (stream_.begun) return;
     reply_.reset();
@@ -144,8 +143,8 @@ bool ConnectionHandler::send_stream() {
   outbox_.last().streamed += sent;
   if (result == SendResult::kBroken) return false;
   if (!outbox_.parkable()) {
-    spdlog::error("no room for what a client does not take of a response, in memory or in {}",
-                  spool_place_.folder);
+    log::error("no room for what a client does not take of a response, in memory or in {}",
+               spool_place_.folder);
     return false;
   }
   const std::uint64_t now = monotonic_ns();

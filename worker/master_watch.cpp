@@ -1,10 +1,10 @@
 #include "worker/master_watch.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/descriptor_motion.h"
+#include "common/log.h"
 
 namespace baton {
 
@@ -24,7 +24,7 @@ void MasterWatch::look_now() {
     segment_.connections().free_listener(fd);
     ::close(fd);
   }
-  spdlog::critical("the master (pid {}) has died: its workers finish the requests in hand and end", master_);
+  log::critical("the master (pid {}) has died: its workers finish the requests in hand and end", master_);
 }
 
 }  // namespace baton

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -65,7 +64,7 @@ bool follow_master(pid_t master) {
 bool become_user(const ServerConfig& server) {
   if (!server.gid && !server.uid) return true;
   const auto failed = [](const char* what) {
-    spdlog::error("cannot change to the configured user: {}: {}", what, std::strerror(errno));
+    log::error("cannot change to the configured user: {}: {}", what, std::strerror(errno));
     return false;
   };
   if (server.gid && (::setgroups(1, &*server.gid) != 0 || ::setgid(*server.gid) != 0))
@@ -79,8 +78,8 @@ bool can_read_roots(const serve::Router& router) {
   bool readable = true;
   router.for_each_route([&](const serve::Route& route) {
     if (!route.root || ::faccessat(route.root.get(), ".", R_OK | X_OK, AT_EACCESS) == 0) return;
-    spdlog::error("cannot read the root {}: {}", std::get<StaticConfig>(route.config->action).root,
-                  std::strerror(errno));
+    log::error("cannot read the root {}: {}", std::get<StaticConfig>(route.config->action).root,
+               std::strerror(errno));
     readable = false;
   });
   return readable;
@@ -121,11 +120,10 @@ std::unique_ptr<app::ModuleHost> start_modules(const WorkerContext& context) {
     const bool first = entry.ordinal.load(std::memory_order_relaxed) == 0 &&
                        entry.restarts.load(std::memory_order_relaxed) == 0;
     if (!guarded && first)
-      spdlog::info(
-          "this CPU has no protection keys: a wild write in a module can reach what the workers share");
+      log::info("this CPU has no protection keys: a wild write in a module can reach what the workers share");
     return modules;
   } catch (const std::exception& error) {
-    spdlog::error("{}", error.what());
+    log::error("{}", error.what());
     std::strncpy(entry.complaint, error.what(), sizeof entry.complaint - 1);
     ::_exit(WorkerExit::kCannotStart);
   }
@@ -183,7 +181,7 @@ class Worker {
     }
     flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
     context_.entry().state.store(WorkerState::kRetiring, std::memory_order_relaxed);
-    if (past_request_limit()) spdlog::info("retires: requests_per_worker is reached");
+    if (past_request_limit()) log::info("retires: requests_per_worker is reached");
     log_.flush();
     stop_modules();
     master_.look_now();

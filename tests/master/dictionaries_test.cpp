@@ -2,15 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
 #include <filesystem>
-#include <memory>
-#include <sstream>
 #include <string>
 
 #include "common/dict_object.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/test_segment.h"
 
 namespace baton {
@@ -25,29 +22,16 @@ constexpr std::uint64_t k64K = 64 << 10;
 
 class DictionariesTest : public testing::Test {
  protected:
-  DictionariesTest() {
-    auto logger = std::make_shared<spdlog::logger>(
-        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_, true));
-    logger->set_pattern("%l: %v");
-    spdlog::set_default_logger(std::move(logger));
-  }
-  ~DictionariesTest() override { spdlog::set_default_logger(before_); }
-
   [[nodiscard]] bool exists(const std::string& dict) const {
     return std::filesystem::exists("/dev/shm/" + dict_object_name(name_.text(), dict));
   }
-  std::string said() {
-    std::string text = log_.str();
-    log_.str("");
-    return text;
-  }
+  std::string said() { return log_.said(); }
   static std::string get(OpenDict& dict, const char* key) {
     std::string value;
     return dict.dict().get(key, value) == SharedDict::Status::kOk ? value : "(none)";
   }
 
-  std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
-  std::ostringstream log_;
+  test::CapturedLog log_;
   SegmentName name_;
   Segment segment_ = Segment::create(name_.text(), test::kSmall);
 };

@@ -1,6 +1,5 @@
 #include "worker/app/module_host.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <exception>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/printable.h"
 #include "worker/http/negotiate.h"
 
@@ -35,15 +35,14 @@ Response& response_of(baton_response* response) {
 }
 
 void write_log(int level, std::string_view line) {
-  constexpr std::array kLevels{spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
-                               spdlog::level::err};
+  constexpr std::array kLevels{log::Level::kDebug, log::Level::kInfo, log::Level::kWarn, log::Level::kError};
   const bool known = level >= BATON_LOG_DEBUG && level <= BATON_LOG_ERROR;
-  spdlog::log(known ? kLevels[static_cast<std::size_t>(level)] : spdlog::level::info, "{}", printable(line));
+  log::write(known ? kLevels[static_cast<std::size_t>(level)] : log::Level::kInfo, "{}", printable(line));
 }
 
 // Only the event thread has the log open. Other threads of the module's, and children of its, cannot have it
 // write for them.
-void log(int level, baton_text line) {
+void log_line(int level, baton_text line) {
   if (own_thread != nullptr && own_thread->is_current()) {
     own_thread->call_back([&] { write_log(level, view(line)); });
     return;
@@ -97,7 +96,7 @@ ModuleHost::ModuleHost(const Config& config, const serve::Router& router, OpenDi
   functions_.abi_major = BATON_ABI_MAJOR;
   functions_.abi_minor = BATON_ABI_MINOR;
   add_functions_of_setup(functions_);
-  functions_.log = log;
+  functions_.log = log_line;
   add_functions_of_response(functions_);
   add_functions_of_dicts(functions_, dicts);
   bool any = false;
