@@ -247,12 +247,13 @@ void Master::begin_service() {
   switch_generation(current_->number);
   listeners_.commit();
   stage_ = Stage::kServing;
-  segment_.header().state.store(MasterState::kServing, std::memory_order_release);
   for (const Listener& listener : listeners_.all()) log::info("listening on {}", listener.bound.to_string());
   log::info("ready: {} workers, at most {} connections",
             std::count_if(current_->workers.begin(), current_->workers.end(),
                           [this](const WorkerProcess& worker) { return is_ready(worker); }),
             current_->config.server.max_connections);
+  // Last, as with reloads and upgrades: whoever sees it finds in the log what is said of it.
+  segment_.header().state.store(MasterState::kServing, std::memory_order_release);
 }
 
 // -- workers

@@ -43,10 +43,11 @@ std::string status_field(pid_t pid, const std::string& name) {
   return "";
 }
 
+bool log_has(const Server& server, const std::string& text) {
+  return wait_until([&] { return server.log().find(text) != std::string::npos; });
+}
+
 std::vector<int> open_descriptors(const Server& server) {
-  if (!wait_until([&] { return server.log().find("ready:") != std::string::npos; })) {
-    throw std::runtime_error("the server does not say that it is ready");
-  }
   std::vector<int> open;
   for (const auto& entry :
        std::filesystem::directory_iterator("/proc/" + std::to_string(server.pid()) + "/fd")) {

@@ -20,8 +20,11 @@ bool gone(const std::vector<pid_t>& pids);
 // process.
 std::string status_field(pid_t pid, const std::string& name);
 
-// Descriptors that the process has open, once the server has said that it is ready: with its first line it
-// reads the time zone, which takes one for a moment.
+// Waits until the log has it. What the server does for clients comes before what it says of it, so a client
+// that has seen the one is too early for the other.
+bool log_has(const Server& server, const std::string& text);
+
+// Descriptors that the process has open.
 std::vector<int> open_descriptors(const Server& server);
 
 // How many connections are handed back to the set and stand in this phase.

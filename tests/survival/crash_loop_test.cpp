@@ -26,9 +26,6 @@ std::string config(int workers) {
 
 class CrashLoopTest : public testing::Test {
  protected:
-  static bool log_has(const Server& server, const std::string& text) {
-    return wait_until([&] { return server.log().find(text) != std::string::npos; });
-  }
   static std::vector<nlohmann::json> failing(const Server& server) {
     std::vector<nlohmann::json> found;
     const nlohmann::json workers = nlohmann::json::parse(server.ctl({"workers", "--json"}).out);

@@ -36,9 +36,6 @@ class PostMortemTest : public testing::Test {
     ::setenv("ASAN_OPTIONS", (sanitizer_options_ + ":handle_segv=0").c_str(), 1);
   }
   ~PostMortemTest() override { ::setenv("ASAN_OPTIONS", sanitizer_options_.c_str(), 1); }
-  static bool log_has(const Server& server, const std::string& text) {
-    return wait_until([&] { return server.log().find(text) != std::string::npos; });
-  }
 
   std::string sanitizer_options_ = ::getenv("ASAN_OPTIONS") != nullptr ? ::getenv("ASAN_OPTIONS") : "";
   TempDir folder_;

@@ -30,9 +30,6 @@ class WatchdogTest : public testing::Test {
     EXPECT_TRUE(wait_until([this] { return points_.hits() == 1; }));
     return points_.last_pid();
   }
-  static bool log_has(const Server& server, const std::string& text) {
-    return wait_until([&] { return server.log().find(text) != std::string::npos; });
-  }
 
   TempDir folder_;
   CrashPoints points_{folder_};
