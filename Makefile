@@ -189,10 +189,10 @@ run: deps
 	@trap : INT; $(BUILD)/baton -c conf/baton.toml; status=$$?; [ $$status = 130 ] || exit $$status
 
 .PHONY: test
-test: ## Install what is missing, build, and pass every test
+test: ## Install what is missing, build, and pass every test (WITHOUT=fsgsbase,dispatch,pkeys: as if the machine had none of these)
 test: test-deps
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=$(MODE) build $(TESTS)
-	@tests/run.sh $(TESTS)
+	@$(if $(WITHOUT),BATON_WITHOUT=$(WITHOUT)) tests/run.sh $(TESTS)
 
 SURVIVE_FLAGS ?=
 

@@ -15,6 +15,7 @@
 #include "common/crash_point.h"
 #include "common/log.h"
 #include "common/version.h"
+#include "common/without.h"
 #include "master/exit_status.h"
 #include "master/log_files.h"
 #include "master/master.h"
@@ -84,6 +85,7 @@ struct Options {
 int run(const Options& options, const std::string& program) {
   Complaint complaint;
   try {
+    baton::without({});  // where it names what there is not, this is the time to say so
     auto inherited = baton::inherited_state();
     if (inherited) complaint.belongs_into(inherited->error_log);
     baton::ConfigResult loaded = baton::load_config(options.file);

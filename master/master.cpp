@@ -287,10 +287,14 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   segment_.outboxes()[worker.index].made_fd.store(-1, std::memory_order_relaxed);
   // Until it is ready: what it and its libraries read at the start is theirs, not a dead worker's.
   entry.flight.files_in_motion.store(1, std::memory_order_relaxed);
+  const bool modules_are_new = &generation == current_.get() || !current_->router.has_modules();
   Spawned spawned = spawn_worker([&] {
     const WorkerContext context{
-        segment_,          generation.config, generation.router,           epoll_,          worker.index,
-        generation.number, ready_.get(),      generation.access_log->fd(), generation.dicts};
+        segment_,          generation.config,
+        generation.router, epoll_,
+        worker.index,      generation.number,
+        ready_.get(),      generation.access_log->fd(),
+        generation.dicts,  modules_are_new && worker.ordinal == 0 && worker.restarts == 0};
     entry.pid.store(::getpid(), std::memory_order_relaxed);
     log::set_level(generation.config.log.level);
     run_worker(context);

@@ -19,6 +19,7 @@ struct WorkerContext {
   int ready_fd;       // eventfd: written once the worker can take events
   int access_log_fd;  // -1: off
   std::span<const std::shared_ptr<OpenDict>> dicts = {};
+  bool tells_of_machine = false;  // the log, what this machine cannot do for modules: one worker is enough
 
   [[nodiscard]] WorkerEntry& entry() const { return segment.scoreboard()[index]; }
   [[nodiscard]] Counters& counters() const { return entry().counters; }

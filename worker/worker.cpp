@@ -103,24 +103,33 @@ bool await_switch(const WorkerContext& context, pid_t master) {
   return true;
 }
 
+// What workers share is out of the modules' reach from here on. False: it is not.
+bool guard_memory(const WorkerContext& context) {
+  const std::span<std::byte> memory = context.segment.memory();
+  bool guarded = app::Protection::guard(memory.data(), memory.size());
+  for (const auto& dict : context.dicts)
+    guarded = app::Protection::guard(dict->memory().data(), dict->memory().size()) && guarded;
+  return guarded;
+}
+
+void tell_of_machine(bool guarded, const std::string& obstacle) {
+  if (!guarded)
+    log::info(
+        "this machine has no protection keys: a wild write in a module can reach what the workers share");
+  if (!obstacle.empty())
+    log::info("each request of a module is handed to another thread, which takes more time: {}", obstacle);
+}
+
 // Ends the process, the reason noted for the master, if the modules cannot be used.
 std::unique_ptr<app::ModuleHost> start_modules(const WorkerContext& context) {
   WorkerEntry& entry = context.entry();
   try {
-    bool guarded = true;
-    if (context.router.has_modules()) {
-      const std::span<std::byte> memory = context.segment.memory();
-      guarded = app::Protection::guard(memory.data(), memory.size());
-      for (const auto& dict : context.dicts)
-        guarded = app::Protection::guard(dict->memory().data(), dict->memory().size()) && guarded;
-    }
+    const bool guarded = context.router.has_modules() && guard_memory(context);
     auto modules = std::make_unique<app::ModuleHost>(context.config, context.router, context.dicts);
     report_aborts_of(modules->app_thread());
     modules->start();
-    const bool first = entry.ordinal.load(std::memory_order_relaxed) == 0 &&
-                       entry.restarts.load(std::memory_order_relaxed) == 0;
-    if (!guarded && first)
-      log::info("this CPU has no protection keys: a wild write in a module can reach what the workers share");
+    if (context.tells_of_machine && context.router.has_modules())
+      tell_of_machine(guarded, modules->obstacle());
     return modules;
   } catch (const std::exception& error) {
     log::error("{}", error.what());

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "tests/integration/shared_server.h"
+#include "tests/support/machine.h"
 #include "tests/support/modules.h"
 #include "tests/support/observe.h"
 #include "tests/support/sanitizers.h"
@@ -366,16 +367,53 @@ std::uint64_t sleeps_of_app_threads(const Server& server) {
 
 // Fewer than a wake-up for each, that is: the threads look twice a second whether all is well.
 TEST(ModuleHost, HandlersThatMakeNoSystemCallWakeNoOtherThread) {
-  const TempDir folder;
-  const Server server(folder, "[server]\nworkers = 1\n[[site]]\n" + module_route("/", module_file("good")));
-  Client client = server.connect();
-  const auto woken_by = [&](const std::string& target) {
-    const std::uint64_t before = sleeps_of_app_threads(server);
-    for (int i = 0; i < 1'000; ++i) client.get(target);
-    return sleeps_of_app_threads(server) - before;
+  for (const char* less : {"", "fsgsbase", "dispatch"}) {
+    const TempDir folder;
+    const Without without(less);
+    const Server server(folder, "[server]\nworkers = 1\n[[site]]\n" + module_route("/", module_file("good")));
+    Client client = server.connect();
+    const auto woken_by = [&](const std::string& target) {
+      const std::uint64_t before = sleeps_of_app_threads(server);
+      for (int i = 0; i < 1'000; ++i) client.get(target);
+      return sleeps_of_app_threads(server) - before;
+    };
+    woken_by("/request");  // what they need of memory they take here
+    EXPECT_EQ(woken_by("/request") < 500, stands_in() && std::string(less) != "dispatch") << less;
+  }
+}
+
+TEST(ModuleHost, TheLogSaysOnceWhatTheMachineCannotDoForModules) {
+  const std::string config = "[server]\nworkers = 3\n[[site]]\n";
+  const auto lines_with = [](const Server& server, const std::string& text) {
+    std::size_t count = 0;
+    const std::string log = server.log();
+    for (std::size_t at = 0; (at = log.find(text, at)) != std::string::npos; ++at) ++count;
+    return count;
   };
-  woken_by("/request");  // what they need of memory they take here
-  EXPECT_EQ(woken_by("/request") < 500, !kAddressSanitizer);
+  for (const char* less : {"fsgsbase", "dispatch,pkeys"}) {
+    const bool none = std::string(less) == "dispatch,pkeys";
+    const TempDir folder;
+    const Without without(less);
+    const Server server(folder, config + "[[site.route]]\npath = \"/\"\nrespond = {}\n");
+    EXPECT_EQ(lines_with(server, "protection keys") + lines_with(server, "another thread"), 0U)
+        << "it has no modules";
+    for (int reload = 0; reload < 2; ++reload)
+      ASSERT_EQ(server.reload(config + module_route("/", module_file("good"))).status, 0);
+    EXPECT_EQ(lines_with(server, "no protection keys"), none || !has(Ability::kProtectionKeys) ? 1U : 0U);
+    EXPECT_EQ(lines_with(server, "is handed to another thread"), none || !stands_in() ? 1U : 0U);
+    const bool refused = none || !has(Ability::kDispatch);
+    EXPECT_EQ(lines_with(server, "no Syscall User Dispatch"), refused && !kAddressSanitizer ? 1U : 0U);
+  }
+}
+
+// What is misspelt would leave nothing out, and the tests say nothing of other machines.
+TEST(ModuleHost, NothingElseCanBeLeftOut) {
+  const TempDir folder;
+  const std::string file = folder.write("baton.toml", "[[listen]]\naddress = \"127.0.0.1:0\"\n[[site]]\n");
+  const Without without("pkeys,avx");
+  const Finished done = run_program({baton_binary(), "-c", file});
+  EXPECT_EQ(done.status, 1);
+  EXPECT_THAT(done.err, HasSubstr("BATON_WITHOUT names 'avx'"));
 }
 
 TEST(ModuleHost, StartedBeforeTheFirstRequestAndStoppedAfterTheLast) {

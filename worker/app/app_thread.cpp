@@ -92,7 +92,7 @@ void AppThread::main() {
     await_turn(kApp);
     work_();
     stop_children();
-    stand_in_.look_at_mask();
+    stand_in_.look_at_thread();
     give_turn(kEvents);
   }
 }

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <thread>
 
 #include "worker/app/stand_in.h"
@@ -66,6 +67,9 @@ class AppThread {
   // App thread, after code of a module has run: ends the process if it is a forked child, which has come back
   // from where the server's own code goes on.
   void stop_children() const;
+
+  // Why run_here() is never other than run(); empty where it is.
+  [[nodiscard]] const std::string& obstacle() const { return stand_in_.obstacle(); }
 
   // For signals meant for it; 0 before it runs.
   [[nodiscard]] pid_t id() const { return id_.load(std::memory_order_relaxed); }

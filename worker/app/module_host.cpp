@@ -155,6 +155,11 @@ void ModuleHost::stop() {
   });
 }
 
+const std::string& ModuleHost::obstacle() const {
+  static const std::string none;
+  return thread_ ? thread_->obstacle() : none;
+}
+
 const Module* ModuleHost::find(const serve::Route& route) const {
   return route.number < by_route_.size() ? by_route_[route.number].get() : nullptr;
 }

@@ -48,6 +48,9 @@ class ModuleHost {
   // Runs a handler. `reply` is reset; what the handler makes of it is told by the Response.
   Response run(const Endpoint& endpoint, const Call& call, http::Reply& reply, ResponseSink& sink);
 
+  // Why no handler begins on the event thread; empty where they may, and where there are no modules.
+  [[nodiscard]] const std::string& obstacle() const;
+
   // 0: there is none. For the crash handler.
   [[nodiscard]] pid_t app_thread() const { return thread_ ? thread_->id() : 0; }
 

@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include "common/without.h"
+
 namespace baton::app {
 
 namespace {
@@ -11,7 +13,7 @@ int key = -1;
 }  // namespace
 
 bool Protection::guard(void* memory, std::size_t bytes) {
-  if (key < 0) key = ::pkey_alloc(0, 0);
+  if (key < 0 && !without(Ability::kProtectionKeys)) key = ::pkey_alloc(0, 0);
   return key >= 0 && ::pkey_mprotect(memory, bytes, PROT_READ | PROT_WRITE, key) == 0;
 }
 

@@ -1,5 +1,6 @@
 #include "worker/app/stand_in.h"
 
+#include <asm/prctl.h>
 #include <linux/prctl.h>
 #include <pthread.h>
 #include <sys/auxv.h>
@@ -8,11 +9,13 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <iterator>
 #include <memory>
 #include <utility>
 
+#include "common/without.h"
 #include "worker/app/protection.h"
 #include "worker/crash_handler.h"
 
@@ -38,11 +41,30 @@ constexpr int kSystemCallBytes = 2;  // the instruction: 0f 05
 // What the app thread needs of its stack while it waits, and to take up what was begun below.
 constexpr std::size_t kAppThreadBytes = std::size_t{64} * 1024;
 constexpr unsigned long kHasFsGsBase = 2;  // HWCAP2_FSGSBASE: the kernel lets programs use it
+bool has_fs_gs_base = false;
 
+// arch_prctl(2), but without errno: that is in the storage. Returns 0 or a negative error.
+long ask_kernel(long what, std::uint64_t argument) {
+  long result = SYS_arch_prctl;
+  asm volatile("syscall" : "+a"(result) : "D"(what), "S"(argument) : "rcx", "r11", "memory");
+  return result;
+}
+
+// A system call where the CPU has no instruction for it, so while they are refused is not the time.
 // What is called between two of these uses no thread-local variable of the wrong thread: neither does this
 // file, nor what it calls.
 void use_storage(void* storage) {
-  asm volatile("wrfsbase %0" : : "r"(storage) : "memory");
+  if (has_fs_gs_base)
+    asm volatile("wrfsbase %0" : : "r"(storage) : "memory");
+  else
+    ask_kernel(ARCH_SET_FS, reinterpret_cast<std::uint64_t>(storage));
+}
+
+// Of the calling thread.
+std::uint64_t base_of_gs() {
+  std::uint64_t base = 0;
+  ask_kernel(ARCH_GET_GS, reinterpret_cast<std::uint64_t>(&base));
+  return base;
 }
 
 bool set_dispatch(unsigned long mode, volatile char* allow) {
@@ -82,10 +104,26 @@ void StandIn::lend() {
   stack_.sp = static_cast<char*>(begin) + stack_.size;
 }
 
-void StandIn::prepare() {
-  if (stack_.sp == nullptr || has_shadow_stack() || (::getauxval(AT_HWCAP2) & kHasFsGsBase) == 0) return;
-  if (!set_dispatch(PR_SYS_DISPATCH_ON, &selector)) return;
+// Tries what it is going to do.
+std::string StandIn::find_obstacle() const {
+  if (stack_.sp == nullptr) return "the stacks of threads are too small (ulimit -s)";
+  if (has_shadow_stack()) return "there is a shadow stack";
+  if (ask_kernel(ARCH_SET_FS, reinterpret_cast<std::uint64_t>(__builtin_thread_pointer())) != 0)
+    return "the kernel refuses arch_prctl(2)";
+  if (without(Ability::kDispatch)) errno = EINVAL;
+  if (without(Ability::kDispatch) || !set_dispatch(PR_SYS_DISPATCH_ON, &selector)) {
+    return errno == EINVAL ? "the kernel has no Syscall User Dispatch, which is part of Linux since 5.11"
+                           : std::string("the kernel refuses Syscall User Dispatch: ") + std::strerror(errno);
+  }
   set_dispatch(PR_SYS_DISPATCH_OFF, nullptr);
+  return "";
+}
+
+void StandIn::prepare() {
+  obstacle_ = find_obstacle();
+  if (!obstacle_.empty()) return;
+  has_fs_gs_base = (::getauxval(AT_HWCAP2) & kHasFsGsBase) != 0 && !without(Ability::kFsGsBase);
+  gs_at_first_ = base_of_gs();
   event_storage_ = __builtin_thread_pointer();
   stand_in = this;
   struct sigaction action {};
@@ -99,18 +137,22 @@ void StandIn::prepare() {
   available_ = true;
 }
 
-void StandIn::look_at_mask() {
+void StandIn::look_at_thread() {
   if (!available_) return;
   sigset_t now{};  // glibc fills in what the kernel knows of it only
   sigset_t both{};
   ::pthread_sigmask(SIG_SETMASK, nullptr, &now);
   ::sigandset(&both, &now, &mask_);
-  interruptible_ = std::memcmp(&both, &mask_, sizeof mask_) != 0;
+  const bool interruptible = std::memcmp(&both, &mask_, sizeof mask_) != 0;
+  // To carry it over would take two more system calls each time; to change it takes one, and those are made
+  // here.
+  const bool moved_gs = !has_fs_gs_base && base_of_gs() != gs_at_first_;
+  like_ours_ = !interruptible && !moved_gs;
   looked_ = false;
 }
 
 bool StandIn::possible() {
-  if (!available_ || interruptible_) return false;
+  if (!available_ || !like_ours_) return false;
   if (looked_) return true;
   for (std::size_t i = 0; i < std::size(kFatalSignals); ++i) {
     struct sigaction now {};
@@ -153,26 +195,26 @@ void StandIn::as_event_thread(Work work) {
 
 void StandIn::enter() {
   Protection::deny();
-  selector = SYSCALL_DISPATCH_FILTER_BLOCK;
   use_storage(app_storage_);
+  selector = SYSCALL_DISPATCH_FILTER_BLOCK;
 }
 
 void StandIn::leave() {
-  use_storage(event_storage_);
   selector = SYSCALL_DISPATCH_FILTER_ALLOW;
+  use_storage(event_storage_);
   Protection::allow();
 }
 
 void StandIn::Registers::load() const {
   asm volatile("ldmxcsr %0" : : "m"(mxcsr_));
   asm volatile("fldcw %0" : : "m"(x87_control_));
-  asm volatile("wrgsbase %0" : : "r"(gs_));
+  if (has_fs_gs_base) asm volatile("wrgsbase %0" : : "r"(gs_));
 }
 
 void StandIn::Registers::save() {
   asm volatile("stmxcsr %0" : "=m"(mxcsr_));
   asm volatile("fnstcw %0" : "=m"(x87_control_));
-  asm volatile("rdgsbase %0" : "=r"(gs_));
+  if (has_fs_gs_base) asm volatile("rdgsbase %0" : "=r"(gs_));
 }
 
 void StandIn::on_system_call(int signal, siginfo_t* info, void* context) {
@@ -211,8 +253,14 @@ bool StandIn::interrupt() {
 #else
 
 void StandIn::lend() {}
-void StandIn::prepare() {}
-void StandIn::look_at_mask() {}
+void StandIn::prepare() {
+#if defined(__SANITIZE_ADDRESS__)
+  obstacle_ = "AddressSanitizer knows each thread by its stack";
+#else
+  obstacle_ = "it is made for x86-64";
+#endif
+}
+void StandIn::look_at_thread() {}
 bool StandIn::possible() {
   return false;
 }

@@ -7,6 +7,7 @@
 #include <boost/context/fiber.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "worker/app/work.h"
 
@@ -26,15 +27,21 @@ namespace baton::app {
 // given up when the app thread dies. SIGKILL is sent to the event thread, the first of its process, before
 // it; that it also arrives first is likely, and no more.) Alternate stack and signal mask take a system call
 // to change. The registers that outlast a call are carried over. Not carried over are restartable sequences
-// of a module's own (rseq(2)), its rights to protection keys of its own, and what the scheduler, the memory
-// policy and the clocks keep of a thread: docs/modules.md.
+// of a module's own (rseq(2)), its rights to protection keys of its own, the selectors of segments of its own
+// (modify_ldt(2)), and what the scheduler, the memory policy and the clocks keep of a thread:
+// docs/modules.md.
 //
 // Where a module has made its thread one that can be interrupted, by a handler of its own for a signal like
 // SIGSEGV or by unblocking another signal, the event thread does not stand in.
 //
-// One per worker, between the two threads of an AppThread, which take turns. Needs x86-64 with FSGSBASE;
-// where that or the kernel's part is missing, and in a build with AddressSanitizer, which knows each thread
-// by its stack, it is not available.
+// The base of FS, which is where the thread-local storage is, changes by an instruction where the CPU and the
+// kernel let programs use those (FSGSBASE); else by a system call, arch_prctl(2), twice a turn. There the
+// base of GS takes a system call to change, too, so only the app thread can have changed it: where it has,
+// the event thread does not stand in.
+//
+// One per worker, between the two threads of an AppThread, which take turns. Needs x86-64 and the kernel's
+// part, threads without shadow stacks, and a build without AddressSanitizer, which knows each thread by its
+// stack: see obstacle().
 class StandIn {
  public:
   StandIn() = default;
@@ -49,8 +56,11 @@ class StandIn {
   // for the process; what is not for it goes to the handler before it.
   void prepare();
 
+  // After prepare(): why it is never possible here. Empty where it is.
+  [[nodiscard]] const std::string& obstacle() const { return obstacle_; }
+
   // App thread, each time that it has done some work itself.
-  void look_at_mask();
+  void look_at_thread();
 
   // Event thread: whether it may stand in now.
   [[nodiscard]] bool possible();
@@ -93,17 +103,20 @@ class StandIn {
    private:
     std::uint32_t mxcsr_ = 0x1f80;  // as the kernel begins a process
     std::uint16_t x87_control_ = 0x37f;
-    std::uint64_t gs_ = 0;
+    std::uint64_t gs_ = 0;  // only with FSGSBASE
   };
 
+  [[nodiscard]] std::string find_obstacle() const;
   void enter();
   void leave();
   static void on_system_call(int signal, siginfo_t* info, void* context);
 
   bool available_ = false;
-  bool looked_ = false;  // at the handlers of signals, since the app thread has worked
-  bool interruptible_ = false;
-  sigset_t mask_{};  // of the app thread, to begin with
+  std::string obstacle_;
+  bool looked_ = false;    // at the handlers of signals, since the app thread has worked
+  bool like_ours_ = true;  // the app thread, in what is not carried over
+  sigset_t mask_{};        // of the app thread, to begin with
+  std::uint64_t gs_at_first_ = 0;
   boost::context::stack_context stack_;
   void* app_storage_ = nullptr;
   void* event_storage_ = nullptr;

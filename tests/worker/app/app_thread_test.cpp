@@ -1,13 +1,11 @@
 // The two threads of a worker: what runs where, and that a handler cannot tell.
 #include "worker/app/app_thread.h"
 
+#include <asm/prctl.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/prctl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/auxv.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,15 +21,14 @@
 
 #include "common/clock.h"
 #include "common/unique_fd.h"
-#include "tests/support/sanitizers.h"
+#include "tests/support/machine.h"
+#include "tests/support/server.h"
 
 namespace baton::app {
 
 namespace {
 
-// What the machine has for it is asked for here independently.
-const bool kStandsIn = !test::kAddressSanitizer && (::getauxval(AT_HWCAP2) & 2) != 0 /* FSGSBASE */ &&
-                       ::prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0L, 0L, 0L) == 0;
+const bool kStandsIn = test::stands_in();
 
 thread_local int of_the_thread = 0;
 
@@ -292,6 +289,35 @@ TEST(AppThread, KeepsItsModesOfArithmetic) {
   EXPECT_EQ(there, here);
 }
 
+#if defined(__x86_64__)
+
+std::uint64_t read_through_gs() {
+  std::uint64_t value = 0;
+  asm volatile("movq %%gs:0, %0" : "=r"(value));
+  return value;
+}
+
+// Where some runtimes of other languages keep what is a thread's.
+TEST(AppThread, KeepsItsBaseOfGs) {
+  static const std::uint64_t ours = 1'234;
+  std::uint64_t seen = 0;
+  thread().run([] { ::syscall(SYS_arch_prctl, ARCH_SET_GS, &ours); });
+  EXPECT_EQ(run_here([&] { seen = read_through_gs(); }), kStandsIn && test::has(Ability::kFsGsBase));
+  EXPECT_EQ(seen, ours);
+  EXPECT_FALSE(run_here([&] {
+    kernel_thread();
+    seen += read_through_gs();
+    ::syscall(SYS_arch_prctl, ARCH_SET_GS, nullptr);
+  }));
+  EXPECT_EQ(seen, 2 * ours);
+  EXPECT_EQ(run_here([] {}), kStandsIn);
+  std::uint64_t here = 1;
+  ::syscall(SYS_arch_prctl, ARCH_GET_GS, &here);
+  EXPECT_EQ(here, 0U);
+}
+
+#endif
+
 TEST(AppThread, CallsBackToTheEventThreadBeforeAndAfterASystemCall) {
   const pid_t here = kernel_thread();
   std::vector<pid_t> callers;
@@ -388,6 +414,18 @@ TEST(AppThread, TakesTurnsForLong) {
   }
   EXPECT_EQ(done, 20'000U);
   EXPECT_EQ(quiet > 10'000, kStandsIn);
+}
+
+TEST(AppThread, SaysWhyItCannotStandIn) {
+  EXPECT_EQ(thread().obstacle().empty(), kStandsIn) << thread().obstacle();
+}
+
+// All of the above, in a process of its own.
+TEST(AppThread, DoesAllThatOnAMachineWithoutFsGsBase) {
+  const test::Without without("fsgsbase");
+  const test::Finished done =
+      test::run_program({"/proc/self/exe", "--gtest_filter=AppThread.*-*Without*", "--gtest_brief=1"});
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
 }
 
 }  // namespace
