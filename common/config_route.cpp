@@ -35,12 +35,12 @@ void read_index(TableReader& reader, StaticConfig& action) {
 
 // An optional string that becomes a field value.
 void read_field_value(TableReader& reader, std::string_view key, std::string& value) {
-  auto written = reader.text(key);
+  const auto written = reader.text(key);
   if (!written) return;
   if (const Complaint complaint = check_header_value(written->value)) {
     reader.fail(written->at, "'" + std::string{key} + "': " + *complaint);
   }
-  value = std::move(written->value);
+  value = trim_blanks(written->value);
 }
 
 StaticConfig read_static(const TomlValue& table, const ConfigContext& context) {
@@ -144,7 +144,7 @@ void read_headers(TableReader& reader, RouteConfig& route) {
     } else if (const Complaint complaint = check_header_value(*entry.value.string())) {
       reader.fail(entry.value.at, "'" + entry.key + "': " + *complaint);
     } else {
-      route.headers.push_back({entry.key, *entry.value.string()});
+      route.headers.push_back({entry.key, std::string{trim_blanks(*entry.value.string())}});
     }
   }
 }

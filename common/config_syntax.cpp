@@ -139,9 +139,9 @@ Complaint check_route_path(std::string_view path) {
 }
 
 Complaint check_header_name(std::string_view name) {
-  constexpr std::array<std::string_view, 8> kOwn{"connection", "content-length",   "date",
-                                                 "host",       "keep-alive",       "trailer",
-                                                 "upgrade",    "transfer-encoding"};
+  constexpr std::array<std::string_view, 9> kOwn{"connection", "content-length", "date",
+                                                 "host",       "keep-alive",     "server",
+                                                 "trailer",    "upgrade",        "transfer-encoding"};
   if (name.empty() || !std::ranges::all_of(name, is_token)) {
     return quoted(name) + " is not a field name; expected letters, digits and -, as in X-Frame-Options";
   }
@@ -155,11 +155,20 @@ Complaint check_header_value(std::string_view value) {
   if (std::ranges::any_of(value, [](char c) { return is_control(c) && c != '\t'; })) {
     return "a field value cannot contain line breaks or other control characters";
   }
-  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
-  if (!value.empty() && (is_blank(value.front()) || is_blank(value.back()))) {
-    return "a field value cannot begin or end with white space";
-  }
   return std::nullopt;
+}
+
+Complaint check_header(std::string_view name, std::string_view value) {
+  if (Complaint complaint = check_header_name(name)) return complaint;
+  if (const Complaint complaint = check_header_value(value)) return quoted(name) + ": " + *complaint;
+  return std::nullopt;
+}
+
+std::string_view trim_blanks(std::string_view text) {
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 Complaint check_redirect_target(std::string_view target) {

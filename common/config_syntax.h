@@ -33,10 +33,17 @@ Complaint check_route_path(std::string_view path);
 // writes because they frame the message or describe the connection.
 Complaint check_header_name(std::string_view name);
 
-// A field value (RFC 9110 5.5): no control characters but tab, no white space around it.
+// A field value (RFC 9110 5.5): no control characters but tab.
 Complaint check_header_value(std::string_view value);
 
-// The target of a redirect: a path or an http(s) URI with {host} and {uri} as its only placeholders.
+// Both; the complaint names the field.
+Complaint check_header(std::string_view name, std::string_view value);
+
+// Without the spaces and tabs around it, which are no part of a field value (RFC 9110 5.5).
+std::string_view trim_blanks(std::string_view text);
+
+// The target of a redirect: a path or an http(s) URI with {host}, {authority} and {uri} as its only
+// placeholders. Where it names a host, {uri} does not stand in that one's place.
 Complaint check_redirect_target(std::string_view target);
 
 std::string ascii_lower(std::string_view text);

@@ -10,6 +10,7 @@
 #include "worker/connection.h"
 #include "worker/http/compose.h"
 #include "worker/http/negotiate.h"
+#include "worker/http/status.h"
 
 namespace baton {
 
@@ -50,7 +51,9 @@ void ConnectionHandler::run_handler(serve::Exchange& exchange) {
 void ConnectionHandler::use_response(serve::Exchange& exchange, const app::Response& response) {
   using Body = app::Response::Body;
   if (response.failed()) {
-    log::error("\"{}\": the handler has failed: {}", printable(request_.request_line),
+    const RouteConfig& route = *exchange.route->config;
+    log::error("\"{}\", route {}, module {}: the handler has failed: {}", printable(request_.request_line),
+               printable(route.path), printable(std::get<ModuleConfig>(route.action).file),
                printable(response.reason()));
     stream_.failed = true;
     if (stream_.begun) return;
@@ -111,7 +114,7 @@ void ConnectionHandler::begin_stream() {
 }
 
 bool ConnectionHandler::streams_body() const {
-  return request_.method != http::Method::kHead && reply_.status != 204 && reply_.status != 304;
+  return request_.method != http::Method::kHead && http::may_have_content(reply_.status);
 }
 
 // False: the response has no body, whatever its handler makes.

@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 #define BATON_ABI_MAJOR 1
-#define BATON_ABI_MINOR 0
+#define BATON_ABI_MINOR 1
 
 typedef struct baton_text {
   const char* data;
@@ -157,10 +157,10 @@ typedef struct baton_host {
   /* 200 if never called; 200 to 599. Ignored once the response streams, like header() and all that replaces
    * the body. */
   void (*set_status)(baton_response* response, int status);
-  /* Adds a header line, or replaces all of the same name if `replace` is not 0. A name that is no token, a
-   * value with control characters, and Content-Length, Transfer-Encoding, Connection, Date, Server,
-   * Keep-Alive, Upgrade and Trailer, which are baton's business, are refused: returns 0 and adds nothing.
-   * Returns 1 otherwise. */
+  /* Adds a header line, or replaces all of the same name if `replace` is not 0. Blanks around the value are
+   * left out. A name that is no token, a value with control characters, and Content-Length,
+   * Transfer-Encoding, Connection, Date, Host, Server, Keep-Alive, Upgrade and Trailer, which are baton's
+   * business, are refused: returns 0, adds nothing, and refusal() says why. Returns 1 otherwise. */
   int (*set_header)(baton_response* response, baton_text name, baton_text value, int replace);
   /* Makes `bytes` the body, in place of what it was. */
   void (*set_body)(baton_response* response, baton_text bytes);
@@ -203,6 +203,12 @@ typedef struct baton_host {
   int (*dict_remove)(baton_dict* dict, baton_text key);
   void (*dict_clear)(baton_dict* dict);
   void (*dict_stats)(baton_dict* dict, baton_dict_stats* stats);
+
+  /* -- since 1.1 -- */
+
+  /* Responses: why set_header() last returned 0, for people to read; empty if it never has. Valid until it is
+   * called again. */
+  baton_text (*refusal)(baton_response* response);
 } baton_host;
 
 typedef struct baton_module {

@@ -45,9 +45,10 @@ class Response {
     return *this;
   }
 
-  // Sets a header, in place of all of the same name. Refused: names that are no token, values with control
-  // characters, and what is baton's business: Content-Length, Transfer-Encoding, Connection, Date, Server,
-  // Keep-Alive, Upgrade and Trailer.
+  // Sets a header, in place of all of the same name. Blanks around the value are left out. Refused: names
+  // that are no token, values with control characters, and what is baton's business: Content-Length,
+  // Transfer-Encoding, Connection, Date, Host, Server, Keep-Alive, Upgrade and Trailer. The exception's text
+  // says which.
   Response& header(std::string_view name, std::string_view value) { return put_header(name, value, 1); }
   // Adds one, and leaves those of the same name.
   Response& add_header(std::string_view name, std::string_view value) { return put_header(name, value, 0); }
@@ -113,7 +114,8 @@ class Response {
   Response& put_header(std::string_view name, std::string_view value, int replace) {
     if (detail::host->set_header(response_, detail::text(name), detail::text(value), replace) == 0 &&
         !streams_) {
-      throw std::invalid_argument("header refused: " + std::string(name) + ": " + std::string(value));
+      throw std::invalid_argument("header refused: " +
+                                  std::string(detail::view(detail::host->refusal(response_))));
     }
     return *this;
   }

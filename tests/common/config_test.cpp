@@ -147,14 +147,14 @@ listen = [{ address = "127.0.0.1:0" }]
 hosts = ["Example.COM", "*.example.org", "127.0.0.1", "[::1]", "foo_bar"]
   [[site.route]]
   path = "/"
-  headers = { "X-B" = "1", "X-A" = "two words" }
+  headers = { "X-B" = "1", "X-A" = " \ttwo words\t" }
   allow = ["10.0.0.0/8", "unix"]
   deny = ["10.1.0.0/16"]
     [site.route.static]
     root = "site"
     index = "home.html"
     listing = true
-    cache_control = "no-store"
+    cache_control = " no-store "
     precompressed = true
     fallback = "/app/index.html"
   [[site.route]]

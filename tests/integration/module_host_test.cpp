@@ -145,14 +145,16 @@ TEST_F(Modules, Headers) {
                                          {"add", "Set-Cookie", "b=2"},
                                          {"set", "Content-Type", "text/a"},
                                          {"set", "content-type", "text/b"},
-                                         {"set", "X-Empty", ""},
+                                         {"set", "X-Empty", " \t "},
+                                         {"add", "X-Blanks", "\t a \tb "},
                                          {"set", "X-Utf8", "\xc3\xa4"}}));
-  EXPECT_EQ(response.body, "1111111111");
+  EXPECT_EQ(response.body, "11111111111");
   EXPECT_EQ(response.fields.count("x-a"), 2U);
   EXPECT_EQ(response.field("x-b"), "2");
   EXPECT_EQ(response.fields.count("set-cookie"), 2U);
   EXPECT_EQ(response.field("content-type"), "text/b");
   EXPECT_EQ(response.field("x-utf8"), "\xc3\xa4");
+  EXPECT_EQ(response.field("x-blanks"), "a \tb");
   EXPECT_EQ(response.field("x-route"), "yes");
   EXPECT_THAT(response.head, HasSubstr("X-Empty: \r\n"));
 }
@@ -177,6 +179,10 @@ TEST_F(Modules, HeadersThatAreRefused) {
   EXPECT_EQ(response.body, "000000000000000");
   EXPECT_EQ(response.field("server"), "baton");
   EXPECT_EQ(response.fields.size(), 3U) << response.head;  // Server, Date, Content-Length
+  const std::string log = server_->log();
+  for (const char* why : {"'Content-Length' is written by the server itself", "'X A' is not a field name",
+                          "'X-Split': a field value cannot contain line breaks"})
+    EXPECT_THAT(log, HasSubstr(why));
 }
 
 TEST_F(Modules, HeadersOfAnySize) {
@@ -200,10 +206,33 @@ TEST_F(Modules, Statuses) {
     const Response response = client.get("/status/" + std::to_string(status));
     EXPECT_EQ(response.status, status);
     EXPECT_FALSE(response.has("content-length"));
+    EXPECT_FALSE(response.has("content-type"));
   }
+  const Response reset = client.get("/status/205");
+  EXPECT_EQ(reset.status, 205);
+  EXPECT_EQ(reset.field("content-length"), "0");
   for (const char* status : {"100", "101", "199", "600", "0", "-1"})
     EXPECT_EQ(client.get(std::string("/status/") + status).status, 500) << status;
   EXPECT_EQ(client.get("/nothing").field("content-length"), "0");
+}
+
+// What the handler says of the content that it makes is left out along with it.
+TEST_F(Modules, StatusesWithoutContentDoNotDescribeIt) {
+  Client client = server_->connect();
+  for (const int status : {204, 205, 304}) {
+    for (const char* path : {"/contentless/", "/contentless-stream/"}) {
+      const Response response = client.get(path + std::to_string(status));
+      EXPECT_EQ(response.status, status);
+      for (const char* name : {"content-type", "content-encoding", "content-language", "transfer-encoding"})
+        EXPECT_FALSE(response.has(name)) << response.head;
+      EXPECT_EQ(response.has("accept-ranges"), status != 304);
+      EXPECT_EQ(response.has("last-modified"), status != 304) << "the tag says it better";
+      EXPECT_EQ(response.field("content-length"), status == 205 ? "0" : "");
+      EXPECT_EQ(response.field("etag"), "\"e\"");
+      EXPECT_EQ(response.field("set-cookie"), "a=1");
+    }
+  }
+  EXPECT_EQ(client.get("/plain").body, "plain") << "and there was no body";
 }
 
 TEST_F(Modules, ErrorPages) {
@@ -226,8 +255,8 @@ TEST_F(Modules, AFailureIsToldToTheLogOnly) {
   EXPECT_EQ(response.status, 500);
   EXPECT_THAT(response.body, Not(HasSubstr("half")));
   EXPECT_THAT(response.body, Not(HasSubstr("reason")));
-  EXPECT_THAT(server_->log(),
-              HasSubstr("\"GET /fail HTTP/1.1\": the handler has failed: the reason\\x0aof the failure"));
+  EXPECT_THAT(server_->log(), HasSubstr("\"GET /fail HTTP/1.1\", route /, module " + module_file("good") +
+                                        ": the handler has failed: the reason\\x0aof the failure"));
   EXPECT_EQ(client.get("/plain").body, "plain");
 }
 

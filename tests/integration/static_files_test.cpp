@@ -199,8 +199,10 @@ class Precompressed : public SharedServer<Precompressed> {
     folder.write("site/alone.txt", "plain alone");
     folder.write("site/index.html", "plain index");
     folder.write("site/index.html.gz", "gzip index");
-    return site_config({"path = \"/\"\nstatic = { root = \"site\", precompressed = true }",
-                        "path = \"/off\"\nstatic = { root = \"site\" }"});
+    return site_config(
+        {"path = \"/\"\nstatic = { root = \"site\", precompressed = true, cache_control = "
+         "\"max-age=60\" }\nheaders = { X-More = \"yes\", Content-Language = \"en\" }",
+         "path = \"/off\"\nstatic = { root = \"site\" }"});
   }
 
   static Response accepting(const std::string& target, const std::string& codings) {
@@ -249,6 +251,21 @@ TEST_F(Precompressed, OffByDefault) {
   const Response response = accepting("/off/both.js", "br, gzip");
   EXPECT_EQ(response.body, "plain both");
   EXPECT_FALSE(response.has("vary"));
+}
+
+// RFC 9110 15.4.5: what a cache is to renew, and nothing that describes content. Clients would decode it.
+TEST_F(Precompressed, NotModifiedSaysOnlyWhatCachesRenew) {
+  for (const char* method : {"GET", "HEAD"}) {
+    const std::string coding = "Accept-Encoding: br\r\n";
+    const std::string etag = accepting("/both.js", "br").field("etag");
+    const Response unchanged = ask(method, "/both.js", coding + "If-None-Match: " + etag + "\r\n");
+    EXPECT_EQ(unchanged.status, 304);
+    EXPECT_EQ(unchanged.field("etag"), etag);
+    EXPECT_EQ(unchanged.field("vary"), "Accept-Encoding");
+    EXPECT_EQ(unchanged.field("cache-control"), "max-age=60");
+    EXPECT_EQ(unchanged.field("x-more"), "yes");
+    EXPECT_EQ(unchanged.fields.size(), 6U) << unchanged.head;  // Server and Date
+  }
 }
 
 TEST_F(Precompressed, ErrorsAreNotSaidToBeCompressed) {

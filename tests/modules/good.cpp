@@ -1,5 +1,6 @@
 // Handlers for everything that a response can be.
 #include <cstring>
+#include <utility>
 
 #include "tests/modules/module.h"
 
@@ -42,10 +43,11 @@ void headers(void*, const baton_request* q, baton_response* r) {
     rest.remove_prefix(record.size() + 1);
     const std::size_t first = record.find('\x1f');
     const std::size_t second = record.find('\x1f', first + 1);
-    results += host->set_header(r, text(record.substr(first + 1, second - first - 1)),
-                                text(record.substr(second + 1)), record.starts_with("set") ? 1 : 0) != 0
-                   ? '1'
-                   : '0';
+    const bool taken =
+        host->set_header(r, text(record.substr(first + 1, second - first - 1)),
+                         text(record.substr(second + 1)), record.starts_with("set") ? 1 : 0) != 0;
+    results += taken ? '1' : '0';
+    if (!taken) host->log(BATON_LOG_WARN, host->refusal(r));
   }
   host->set_body(r, text(results));
 }
@@ -53,6 +55,27 @@ void headers(void*, const baton_request* q, baton_response* r) {
 void status(void*, const baton_request* q, baton_response* r) {
   host->set_body(r, text("body"));
   host->set_status(r, std::stoi(std::string(param(*q, "code"))));
+}
+
+void describe_content(baton_response* r) {
+  constexpr std::pair<const char*, const char*> kFields[] = {
+      {"Content-Type", "text/x"}, {"Content-Encoding", "gzip"},
+      {"Content-Language", "en"}, {"Content-Range", "bytes */1"},
+      {"Accept-Ranges", "bytes"}, {"Last-Modified", "then"},
+      {"ETag", "\"e\""},          {"Set-Cookie", "a=1"}};
+  for (const auto& [name, value] : kFields) host->set_header(r, text(name), text(value), 1);
+}
+
+void contentless(void* user, const baton_request* q, baton_response* r) {
+  describe_content(r);
+  status(user, q, r);
+}
+
+void contentless_stream(void* user, const baton_request* q, baton_response* r) {
+  contentless(user, q, r);
+  host->flush(r);
+  host->write(r, text("more"));
+  host->flush(r);
 }
 
 void error(void*, const baton_request* q, baton_response* r) {
@@ -183,6 +206,8 @@ void add_bodies(baton_setup* setup) {
 void add_responses(baton_setup* setup) {
   add(setup, route("POST", "/headers", headers));
   add(setup, route("GET", "/status/:code", status));
+  add(setup, route("GET", "/contentless/:code", contentless));
+  add(setup, route("GET", "/contentless-stream/:code", contentless_stream));
   add(setup, route("GET", "/error/:code", error));
   add(setup, route("GET", "/write/:bytes/:part", write));
   add(setup, route("GET", "/replaced", replaced));

@@ -50,11 +50,16 @@ struct Functions {
   static void set_status(baton_response* response, int status) { response_of(response).status = status; }
   static int set_header(baton_response* response, baton_text name, baton_text value, int replace) {
     auto& headers = response_of(response).headers;
-    if (string(name) == "Content-Length" || string(value).find('\n') != std::string::npos) return 0;
+    const bool ours = string(name) == "Content-Length";
+    if (ours || string(value).find('\n') != std::string::npos) {
+      response_of(response).refusal = "'" + string(name) + (ours ? "' is baton's" : "' has a line break");
+      return 0;
+    }
     if (replace != 0) std::erase_if(headers, [&](const auto& pair) { return pair.first == string(name); });
     headers.emplace_back(string(name), string(value));
     return 1;
   }
+  static baton_text refusal(baton_response* response) { return text(response_of(response).refusal); }
   static void set_body(baton_response* response, baton_text bytes) {
     response_of(response).body = string(bytes);
   }
@@ -160,7 +165,8 @@ FakeHost::FakeHost()
              &Functions::dict_compare_and_swap,
              &Functions::dict_remove,
              &Functions::dict_clear,
-             &Functions::dict_stats} {
+             &Functions::dict_stats,
+             &Functions::refusal} {
   current = this;
 }
 

@@ -33,6 +33,7 @@ struct FakeResponse {
   std::optional<std::string> failed;
   std::optional<std::string> error_detail;
   std::string file;
+  std::string refusal;  // of the last header that was refused
 
   // All values of a header, each with a line feed behind it.
   [[nodiscard]] std::string header(const std::string& name) const;

@@ -54,9 +54,9 @@ TEST(SdkResponse, HeadersReplaceOrAdd) {
 
 TEST(SdkResponse, ARefusedHeaderIsAMistakeThatIsLogged) {
   FakeResponse response = run_handler([](auto&, auto& r) { r.header("Content-Length", "3"); });
-  EXPECT_THAT(response.failed, Optional(HasSubstr("header refused: Content-Length")));
+  EXPECT_THAT(response.failed, Optional(HasSubstr("header refused: 'Content-Length' is baton's")));
   response = run_handler([](auto&, auto& r) { r.redirect("/\r\nSet-Cookie: a=b"); });
-  EXPECT_THAT(response.failed, Optional(HasSubstr("header refused: Location")));
+  EXPECT_THAT(response.failed, Optional(HasSubstr("header refused: 'Location' has a line break")));
 }
 
 TEST(SdkResponse, StatusesOutOfRangeAreMistakes) {

@@ -69,6 +69,7 @@ void add_functions_of_response(baton_host& host) {
   host.set_header = [](baton_response* response, baton_text name, baton_text value, int replace) {
     return response_of(response).set_header(view(name), view(value), replace != 0) ? 1 : 0;
   };
+  host.refusal = [](baton_response* response) { return text(response_of(response).refusal()); };
   host.set_error = [](baton_response* response, int status, baton_text detail) {
     response_of(response).set_error(status, view(detail));
   };

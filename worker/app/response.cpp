@@ -17,8 +17,12 @@ void Response::set_status(int status) {
 }
 
 bool Response::set_header(std::string_view name, std::string_view value, bool replace) {
-  if (body_ == Body::kStreamed || check_header_name(name) || check_header_value(value)) return false;
-  if (http::iequals(name, "server")) return false;
+  value = trim_blanks(value);
+  if (const Complaint complaint =
+          body_ == Body::kStreamed ? "the head of the response has been sent" : check_header(name, value)) {
+    refusal_ = *complaint;
+    return false;
+  }
   if (http::iequals(name, "content-type")) {
     reply_.content_type = value;
     return true;

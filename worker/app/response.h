@@ -45,6 +45,7 @@ class Response {
   // As baton_host has them.
   void set_status(int status);
   bool set_header(std::string_view name, std::string_view value, bool replace);
+  [[nodiscard]] const std::string& refusal() const { return refusal_; }
   void set_error(int status, std::string_view detail);
   void set_body(std::string_view bytes);
   void write(std::string_view bytes);
@@ -75,6 +76,7 @@ class Response {
   bool failed_ = false;
   bool gone_ = false;  // the client
   std::string reason_;
+  std::string refusal_;  // why the last header that was refused was
 };
 
 }  // namespace baton::app

@@ -63,8 +63,10 @@ void append_body(const Reply& reply, Outbox& outbox) {
 
 }  // namespace
 
-std::size_t compose(const Reply& reply, const ComposeContext& context, std::time_t now, Outbox& outbox) {
+std::size_t compose(Reply& reply, const ComposeContext& context, std::time_t now, Outbox& outbox) {
   const std::uint64_t before = outbox.total();
+  const bool content = may_have_content(reply.status);
+  if (!content) reply.leave_out_content();
   append_status_line(reply.status, outbox);
   outbox.append(common_lines(now));
   if (!reply.content_type.empty()) {
@@ -72,10 +74,12 @@ std::size_t compose(const Reply& reply, const ComposeContext& context, std::time
     outbox.append(reply.content_type);
     outbox.append("\r\n");
   }
-  // 204 and 304 end with their head whatever they say (RFC 9112 6.3); a length there would only mislead.
-  const bool bodiless = reply.status == 204 || reply.status == 304;
-  if (!bodiless && !context.streamed) append_content_length(reply.body_bytes(), outbox);
-  if (!bodiless && context.streamed && context.minor == 1) outbox.append("Transfer-Encoding: chunked\r\n");
+  // 204 and 304 end with their head whatever they say; a length there would only mislead.
+  if (reply.status == 205 || (content && !context.streamed)) {
+    append_content_length(reply.body_bytes(), outbox);
+  } else if (content && context.minor == 1) {
+    outbox.append("Transfer-Encoding: chunked\r\n");
+  }
   if (!context.keep_alive) {
     outbox.append("Connection: close\r\n");
   } else if (context.minor == 0) {
@@ -84,7 +88,7 @@ std::size_t compose(const Reply& reply, const ComposeContext& context, std::time
   outbox.append(reply.fields);
   outbox.append("\r\n");
   const auto head_bytes = static_cast<std::size_t>(outbox.total() - before);
-  if (!bodiless && !context.head_only && !context.streamed) append_body(reply, outbox);
+  if (!context.head_only && !context.streamed) append_body(reply, outbox);
   return head_bytes;
 }
 

@@ -18,7 +18,7 @@ struct ComposeContext {
 };
 
 // Appends the whole response to `outbox` and returns the size of its head. `now` is the wall clock in
-// seconds, for Date.
-std::size_t compose(const Reply& reply, const ComposeContext& context, std::time_t now, Outbox& outbox);
+// seconds, for Date. Where the status has no content, `reply` has none afterwards.
+std::size_t compose(Reply& reply, const ComposeContext& context, std::time_t now, Outbox& outbox);
 
 }  // namespace baton::http

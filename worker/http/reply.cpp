@@ -5,6 +5,23 @@
 
 namespace baton::http {
 
+namespace {
+
+std::size_t line_end(std::string_view fields, std::size_t line) {
+  return fields.find("\r\n", line) + 2;
+}
+
+// Where the next line of this name begins, at `line` or behind it; npos when there is none.
+std::size_t find_line(std::string_view fields, std::string_view lower_case_name, std::size_t line = 0) {
+  while (line < fields.size()) {
+    if (iequals(fields.substr(line, fields.find(':', line) - line), lower_case_name)) return line;
+    line = line_end(fields, line);
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace
+
 void Reply::reset() {
   status = 200;
   content_type.clear();
@@ -26,15 +43,21 @@ void Reply::header(std::string_view name, std::string_view value) {
 void Reply::remove_header(std::string_view name) {
   std::string lower(name);
   for (char& c : lower) c = to_lower(c);
-  for (std::size_t line = 0; line < fields.size();) {
-    const std::size_t next = fields.find("\r\n", line) + 2;
-    const std::string_view own = std::string_view(fields).substr(line, fields.find(':', line) - line);
-    if (iequals(own, lower)) {
-      fields.erase(line, next - line);
-    } else {
-      line = next;
-    }
-  }
+  for (auto line = find_line(fields, lower); line != std::string::npos; line = find_line(fields, lower, line))
+    fields.erase(line, line_end(fields, line) - line);
+}
+
+bool Reply::has_header(std::string_view lower_case_name) const {
+  return find_line(fields, lower_case_name) != std::string::npos;
+}
+
+void Reply::leave_out_content() {
+  body = Body::kNone;
+  content_type.clear();
+  for (const char* name : {"content-encoding", "content-language", "content-range"}) remove_header(name);
+  if (status != 304) return;
+  remove_header("accept-ranges");
+  if (has_header("etag")) remove_header("last-modified");
 }
 
 std::uint64_t Reply::body_bytes() const {

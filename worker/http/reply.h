@@ -40,6 +40,11 @@ struct Reply {
   void header(std::string_view name, std::string_view value);
   // Removes the lines of this name, in any case.
   void remove_header(std::string_view name);
+  [[nodiscard]] bool has_header(std::string_view lower_case_name) const;
+  // For a status that has no content: drops the body, and the fields that would describe it. A client that is
+  // told of a coding decodes the nothing that it gets. Of a 304 what is left is what a cache is to renew (RFC
+  // 9110 15.4.5).
+  void leave_out_content();
   void use_text() {
     body = Body::kBytes;
     bytes = text;

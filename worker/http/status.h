@@ -13,4 +13,10 @@ std::string_view reason_phrase(int status);
 // Empty for all others: a handler's code has its line put together from reason_phrase().
 std::string_view status_line(int status);
 
+// Whether a response with this status may have content: not those that end with their head (204 and 304, RFC
+// 9112 6.3), nor 205, whose length has to be 0 (RFC 9110 15.3.6).
+constexpr bool may_have_content(int status) {
+  return status != 204 && status != 205 && status != 304;
+}
+
 }  // namespace baton::http

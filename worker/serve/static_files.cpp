@@ -163,10 +163,7 @@ void StaticFiles::send_as_asked(Exchange& exchange, const OpenFile& file) {
   const http::Validators validators{file.etag, file.modified};
   switch (http::evaluate_preconditions(exchange.request, validators, exchange.now)) {
     case http::Precondition::kProceed: break;
-    case http::Precondition::kNotModified:
-      reply.status = 304;
-      reply.content_type.clear();
-      return;
+    case http::Precondition::kNotModified: reply.status = 304; return;
     case http::Precondition::kFailed: return refuse_file(exchange, 412);
   }
   if (exchange.request.method == http::Method::kGet && exchange.request.has_field("range") &&
