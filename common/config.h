@@ -20,6 +20,7 @@ using Duration = std::chrono::milliseconds;  // in the file "500ms", "10s", "2m"
 constexpr std::uint32_t kMaxWorkersPerGeneration = 64;
 constexpr std::uint32_t kMaxConnections = 1'000'000;
 constexpr std::uint32_t kMaxRetries = 10;
+constexpr std::uint32_t kMaxHeaderFields = 1'000;  // whoever asks for one goes over all of them
 constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 40;
 
 struct ServerConfig {
@@ -53,6 +54,7 @@ struct TimeoutConfig {
 
 struct LimitConfig {
   std::uint32_t header_bytes = 16'384;     // request line and all fields; 1,024..65,536
+  std::uint32_t header_fields = 100;       // 431 above it; 1..kMaxHeaderFields
   std::uint64_t body_bytes = 1'048'576;    // 413 above it; 0..1 TiB
   std::uint64_t spool_memory = 1'048'576;  // a larger body, of a request for a module or of what one answers,
                                            // goes to a file in server.spool_dir; 0..1 GiB

@@ -165,6 +165,7 @@ void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& l
   if (table == nullptr) return;
   TableReader reader{*table, "[limits]", context.errors};
   assign(limits.header_bytes, reader.size("header_bytes", kKilo, 64 * kKilo));
+  assign_number(limits.header_fields, reader.integer("header_fields", 1, kMaxHeaderFields));
   assign(limits.body_bytes, reader.size("body_bytes", 0, kMaxBodyBytes));
   assign(limits.spool_memory, reader.size("spool_memory", 0, kGiga));
   assign_number(limits.requests_per_connection,

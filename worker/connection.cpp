@@ -33,6 +33,7 @@ ConnectionHandler::ConnectionHandler(const WorkerContext& context, app::ModuleHo
       dispatcher_(context.router, modules, files_, context.segment, flight_),
       outbox_(context.segment.outboxes()[context.index], spool_place_) {
   parser_limits_.header_bytes = context.config.limits.header_bytes;
+  parser_limits_.header_fields = context.config.limits.header_fields;
   parser_limits_.target_bytes = std::min<std::size_t>(8'192, context.config.limits.header_bytes);
 }
 

@@ -123,6 +123,7 @@ TEST_F(ConfigTest, TheShippedFileTellsTheTrueDefaults) {
   EXPECT_EQ(config.timeouts.send, defaults.timeouts.send);
   EXPECT_EQ(config.timeouts.handler, defaults.timeouts.handler);
   EXPECT_EQ(config.limits.header_bytes, defaults.limits.header_bytes);
+  EXPECT_EQ(config.limits.header_fields, defaults.limits.header_fields);
   EXPECT_EQ(config.limits.body_bytes, defaults.limits.body_bytes);
   EXPECT_EQ(config.limits.spool_memory, defaults.limits.spool_memory);
   EXPECT_EQ(config.limits.requests_per_connection, defaults.limits.requests_per_connection);

@@ -42,6 +42,7 @@ TEST_F(ConfigTest, TheSmallestFileHasEveryDefault) {
   EXPECT_EQ(config.log.access, "off");
   EXPECT_EQ(config.timeouts.keep_alive, 60s);
   EXPECT_EQ(config.limits.header_bytes, 16'384U);
+  EXPECT_EQ(config.limits.header_fields, 100U);
   ASSERT_EQ(config.listen.size(), 1U);
   EXPECT_EQ(config.listen[0].text, "127.0.0.1:0");
   EXPECT_EQ(config.listen[0].backlog, 511);
@@ -89,6 +90,7 @@ send = "24h"
 handler = "90s"
 [limits]
 header_bytes = "64K"
+header_fields = 1000
 body_bytes = "2G"
 requests_per_connection = 4294967295
 requests_per_worker = 9223372036854775807
@@ -122,6 +124,7 @@ size = 65536
   EXPECT_EQ(config.timeouts.send, 24h);
   EXPECT_EQ(config.timeouts.handler, 90s);
   EXPECT_EQ(config.limits.header_bytes, 65'536U);
+  EXPECT_EQ(config.limits.header_fields, 1'000U);
   EXPECT_EQ(config.limits.body_bytes, 2ULL << 30);
   EXPECT_EQ(config.limits.requests_per_connection, 4'294'967'295U);
   EXPECT_EQ(config.limits.requests_per_worker, 9'223'372'036'854'775'807ULL);

@@ -35,12 +35,12 @@ Request make_request(std::string_view input) {
                                          "if-none-match", "if-modified-since", "if-unmodified-since",
                                          "if-range"};
   Request request;
-  while (!input.empty() && request.field_count < baton::http::kMaxFields) {
+  while (!input.empty() && request.fields.size() < 100) {
     const std::string_view line = input.substr(0, input.find('\n'));
     input.remove_prefix(line.size() < input.size() ? line.size() + 1 : line.size());
     if (line.empty()) continue;
     const std::string_view name = kNames[static_cast<unsigned char>(line[0]) % std::size(kNames)];
-    request.fields[request.field_count++] = {name, baton::http::trim_spaces(line.substr(1))};
+    request.fields.push_back({name, baton::http::trim_spaces(line.substr(1))});
   }
   return request;
 }

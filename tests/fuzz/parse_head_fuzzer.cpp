@@ -43,7 +43,7 @@ void check_prefix(std::string_view bytes, std::size_t size, const ParserLimits& 
   }
   require(same(result, whole), "a prefix is incomplete or has the result of the whole");
   require(of_prefix.head_bytes == request.head_bytes, "head_bytes of a prefix");
-  require(of_prefix.field_count == request.field_count, "field_count of a prefix");
+  require(of_prefix.fields.size() == request.fields.size(), "number of fields of a prefix");
 }
 
 // All prefixes of a short input, a sample of a long one.
@@ -65,9 +65,17 @@ void check_view(std::string_view bytes, std::string_view part) {
 
 void check_request(std::string_view head, const Request& request) {
   require(head.ends_with("\r\n\r\n"), "a head ends with an empty line");
-  for (const auto part : {request.method_text, request.target, request.query, request.host})
-    check_view(head, part);
-  for (const auto& field : request.all_fields()) {
+  check_view(head, request.method_text);
+  check_view(head, request.host);
+  const bool encoded =
+      !request.encoded_line.empty() && request.request_line.data() == request.encoded_line.data();
+  const std::string_view line = encoded ? std::string_view(request.encoded_line) : head;
+  for (const auto part : {request.request_line, request.target, request.query}) check_view(line, part);
+  for (const auto part : {request.path, request.query}) {
+    const char* const end = part.data() + part.size();
+    require(baton::http::skip_chars(part.data(), end, baton::http::kUriChar) == end, "strays are encoded");
+  }
+  for (const auto& field : request.fields) {
     check_view(head, field.name);
     check_view(head, field.value);
     require(!field.name.empty(), "fields have names");

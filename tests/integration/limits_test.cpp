@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tests/support/bulk.h"
+#include "tests/support/modules.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"
@@ -227,6 +228,27 @@ TEST(Limits, HeaderBytes) {
   EXPECT_EQ(refused.status, 431);
   EXPECT_EQ(refused.field("connection"), "close");
   EXPECT_TRUE(client.closed());
+}
+
+TEST(Limits, HeaderFields) {
+  const TempDir folder;
+  const Server server(folder, answering("[limits]\nheader_fields = 1000\nheader_bytes = \"64K\"") +
+                                  module_route("/m/", module_file("good")));
+  const auto fields = [](int count) {  // besides Host
+    std::string lines;
+    for (int i = 1; i < count; ++i) lines += "X-" + std::to_string(i) + ": " + std::to_string(i) + "\r\n";
+    return lines;
+  };
+  Client client = server.connect();
+  EXPECT_EQ(client.get("/", fields(1'000)).status, 200);
+  EXPECT_THAT(client.get("/m/request", fields(1'000)).body, ::testing::HasSubstr("header X-999=999\n"));
+  EXPECT_EQ(client.get("/", fields(1'001)).status, 431);
+  EXPECT_TRUE(client.closed());
+
+  const Finished reload = server.reload(answering("[limits]\nheader_fields = 3"));
+  ASSERT_EQ(reload.status, 0) << reload.err;
+  EXPECT_EQ(server.connect().get("/", fields(3)).status, 200);
+  EXPECT_EQ(server.connect().get("/", fields(4)).status, 431);
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ class Reader : public beast::http::basic_parser<true> {
 };
 
 bool has_proxy_connection(const http::Request& request) {
-  for (const auto& field : request.all_fields()) {
+  for (const auto& field : request.fields) {
     if (beast::iequals(beast::string_view(field.name.data(), field.name.size()), "proxy-connection")) {
       return true;
     }
@@ -75,7 +75,7 @@ bool has_proxy_connection(const http::Request& request) {
 bool keeps_against_close(const http::Request& request) {
   bool close = false;
   bool keep = false;
-  for (const auto& field : request.all_fields()) {
+  for (const auto& field : request.fields) {
     if (!beast::iequals(beast::string_view(field.name.data(), field.name.size()), "connection")) continue;
     for (const auto& option :
          beast::http::opt_token_list(beast::string_view(field.value.data(), field.value.size()))) {
@@ -96,9 +96,9 @@ std::string for_beast(std::string_view head, const http::Request& request) {
 }
 
 std::string field_disagreement(const Reader& beast_read, const http::Request& request) {
-  if (beast_read.fields.size() != request.field_count) return "number of fields";
+  if (beast_read.fields.size() != request.fields.size()) return "number of fields";
   std::size_t i = 0;
-  for (const auto& field : request.all_fields()) {
+  for (const auto& field : request.fields) {
     if (beast_read.fields[i].first != field.name) return "name of field " + std::to_string(i);
     if (beast_read.fields[i].second != field.value) return "value of field " + std::to_string(i);
     ++i;

@@ -169,7 +169,7 @@ Response ModuleHost::run(const Endpoint& endpoint, const Call& call, http::Reply
   std::array<char, Peer::kTextBytes> peer;
   std::array<baton_pair, kMaxParams> params;
   headers_.clear();
-  for (const http::Field& field : call.request.all_fields())
+  for (const http::Field& field : call.request.fields)
     headers_.push_back({text(field.name), text(field.value)});
   for (std::size_t i = 0; i < call.match.param_count; ++i)
     params[i] = {text(call.match.params[i].name), text(call.match.params[i].value)};

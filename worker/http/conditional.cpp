@@ -43,7 +43,7 @@ bool names_current(const Request& request, std::string_view name, std::string_vi
 // The value of a field that may stand once only. Nothing if it is absent or repeated.
 std::optional<std::string_view> single_field(const Request& request, std::string_view name) {
   std::optional<std::string_view> value;
-  for (const Field& field : request.all_fields()) {
+  for (const Field& field : request.fields) {
     if (!iequals(field.name, name)) continue;
     if (value) return std::nullopt;
     value = field.value;

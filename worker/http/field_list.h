@@ -46,7 +46,7 @@ void for_each_piece(std::string_view text, char separator, Quoting quoting, Func
 template <typename Function>
 void for_each_element(const Request& request, std::string_view lower_case_name, Function&& fn,
                       Quoting quoting = Quoting::kQuotedString) {
-  for (const Field& field : request.all_fields()) {
+  for (const Field& field : request.fields) {
     if (iequals(field.name, lower_case_name)) for_each_piece(field.value, ',', quoting, fn);
   }
 }

@@ -1,6 +1,6 @@
-// A strict HTTP/1.1 request head parser (RFC 9112). Reads in place, allocates nothing, keeps no state between
-// calls: a head that arrives in pieces is parsed from its first byte again, by whichever process holds the
-// connection.
+// A strict HTTP/1.1 request head parser (RFC 9112). Reads in place, allocates only for more fields than any
+// request before had and for a target that has to be encoded, keeps no state between calls: a head that
+// arrives in pieces is parsed from its first byte again, by whichever process holds the connection.
 //
 // Where the RFCs leave the choice, it refuses what other readers are known to read differently (request
 // smuggling): a repeated Content-Length even if equal, empty elements in Transfer-Encoding, bare LF,
@@ -19,8 +19,9 @@ namespace baton::http {
 struct ParserLimits {
   std::size_t target_bytes = 8'192;  // a longer target: 414
   // Empty lines before it, request line, fields and the empty line after them together: 414 if the request
-  // line alone does not fit, else 431. So are more than kMaxFields fields.
+  // line alone does not fit, else 431.
   std::size_t header_bytes = 16'384;
+  std::size_t header_fields = 100;  // more fields: 431
 };
 
 enum class ParseStatus : std::uint8_t { kIncomplete, kComplete, kError };

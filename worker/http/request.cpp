@@ -6,7 +6,7 @@ namespace baton::http {
 namespace {
 
 const Field* find_field(const Request& request, std::string_view lower_case_name) {
-  for (const Field& field : request.all_fields()) {
+  for (const Field& field : request.fields) {
     if (iequals(field.name, lower_case_name)) return &field;
   }
   return nullptr;

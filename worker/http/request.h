@@ -3,11 +3,10 @@
 // after the other.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string_view>
+#include <vector>
 
 namespace baton::http {
 
@@ -22,8 +21,6 @@ struct Field {
   std::string_view name;   // as sent; compare with iequals()
   std::string_view value;  // without surrounding white space
 };
-
-constexpr std::size_t kMaxFields = 100;
 
 enum class BodyFraming : std::uint8_t { kNone, kLength, kChunked };
 
@@ -44,15 +41,11 @@ struct Request {
   BodyFraming framing = BodyFraming::kNone;
   std::uint64_t content_length = 0;  // with kLength; fits std::int64_t
   std::size_t head_bytes = 0;        // from the first byte given to the parser to the end of the empty line
-  std::array<Field, kMaxFields> fields;  // those from field_count on are left over from earlier requests
-  std::size_t field_count = 0;
-
-  // All fields in the order sent.
-  [[nodiscard]] std::span<const Field> all_fields() const { return std::span(fields).first(field_count); }
+  std::vector<Field> fields;         // in the order sent
 
   // The value of the first field with this name (lower case given), or an empty view. The parser sees to it
   // that Host, Content-Length and Transfer-Encoding stand at most once; a list (RFC 9110 5.3) may be spread
-  // over several fields: iterate over all_fields().
+  // over several fields: iterate over fields.
   [[nodiscard]] std::string_view field(std::string_view lower_case_name) const;
   [[nodiscard]] bool has_field(std::string_view lower_case_name) const;
 };

@@ -22,7 +22,7 @@ constexpr auto kFailed = Precondition::kFailed;
 Request make_request(Method method, const std::vector<Field>& fields) {
   Request request;
   request.method = method;
-  for (const Field& field : fields) request.fields[request.field_count++] = field;
+  request.fields.assign(fields.begin(), fields.end());
   return request;
 }
 

@@ -56,12 +56,7 @@ TEST(FieldList, SplitsAtOtherSeparators) {
 
 TEST(FieldList, GoesOverAllFieldsOfTheName) {
   Request request;
-  request.fields[0] = {"Accept", "a, b"};
-  request.fields[1] = {"Accept-Encoding", "x"};
-  request.fields[2] = {"ACCEPT", "\"open"};
-  request.fields[3] = {"accept", "c"};
-  request.fields[4] = {"accept", "beyond the count"};
-  request.field_count = 4;
+  request.fields = {{"Accept", "a, b"}, {"Accept-Encoding", "x"}, {"ACCEPT", "\"open"}, {"accept", "c"}};
   Strings elements;
   for_each_element(request, "accept", [&](std::string_view element) { elements.emplace_back(element); });
   EXPECT_EQ(elements, (Strings{"a", "b", "\"open", "c"}));

@@ -10,7 +10,7 @@ namespace {
 
 Request make_request(std::string_view name, std::initializer_list<std::string_view> values) {
   Request request;
-  for (const std::string_view value : values) request.fields[request.field_count++] = {name, value};
+  for (const std::string_view value : values) request.fields.push_back({name, value});
   return request;
 }
 
