@@ -89,8 +89,13 @@ struct StaticConfig {
 };
 
 struct RedirectConfig {
-  std::string to;    // a path or http(s) URI; {host} and {uri} (path and query as sent) are replaced
+  std::string to;    // a path or http(s) URI with {host}, {authority} and {uri} in it (docs/serving.md)
   int status = 302;  // 301, 302, 303, 307 or 308
+
+  // Whether it leads to the host that the request names.
+  [[nodiscard]] bool needs_host() const {
+    return to.find("{host}") != std::string::npos || to.find("{authority}") != std::string::npos;
+  }
 };
 
 struct RespondConfig {

@@ -173,6 +173,7 @@ std::string_view trim_blanks(std::string_view text) {
 
 Complaint check_redirect_target(std::string_view target) {
   constexpr std::array<std::string_view, 4> kStarts{"/", "http://", "https://", "{uri}"};
+  constexpr std::array<std::string_view, 3> kPlaceholders{"{host}", "{authority}", "{uri}"};
   if (std::ranges::none_of(kStarts, [&](std::string_view start) { return target.starts_with(start); })) {
     return quoted(target) + " does not begin with '/', 'http://', 'https://' or '{uri}'";
   }
@@ -182,17 +183,23 @@ Complaint check_redirect_target(std::string_view target) {
   if (std::ranges::any_of(target, is_unsafe)) {
     return "the target contains a character that a URI cannot; percent-encode it";
   }
-  for (std::size_t i = 0; i < target.size(); ++i) {
-    if (target[i] != '{' && target[i] != '}') continue;
-    const std::string_view rest = target.substr(i);
-    const std::string_view placeholder = rest.starts_with("{host}")  ? "{host}"
-                                         : rest.starts_with("{uri}") ? "{uri}"
-                                                                     : "";
-    if (placeholder.empty())
-      return quoted(target) + " contains an unknown placeholder; expected {host} or {uri}";
-    i += placeholder.size() - 1;
+  std::string_view rest = target.substr(target.starts_with("http") ? target.find(':') + 1 : 0);
+  if (rest.starts_with("//")) {
+    rest.remove_prefix(2);
+    if (rest.empty() || rest.find_first_of("/?#:") == 0 || rest.starts_with("{uri}"))
+      return quoted(target) + " has no host behind its '//'; expected a name, {host} or {authority}";
   }
-  return std::nullopt;
+  while (true) {
+    target.remove_prefix(std::min(target.find_first_of("{}"), target.size()));
+    if (target.empty()) return std::nullopt;
+    const auto* const found = std::ranges::find_if(
+        kPlaceholders, [&](std::string_view placeholder) { return target.starts_with(placeholder); });
+    if (found == kPlaceholders.end()) {
+      return quoted(target.substr(0, target.find('}', 1) + 1)) +
+             " is no placeholder; expected {host}, {authority} or {uri}";
+    }
+    target.remove_prefix(found->size());
+  }
 }
 
 std::string ascii_lower(std::string_view text) {

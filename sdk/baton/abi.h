@@ -52,7 +52,7 @@ typedef struct baton_request {
   uint32_t struct_size;
   uint32_t http_minor; /* HTTP/1.0 or HTTP/1.1 */
   baton_text method;   /* "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH" */
-  baton_text target;   /* as the client sent it */
+  baton_text target;   /* as the client sent it, but for bytes that a URI cannot hold: those as %XX */
   baton_text path;     /* percent-decoded, without "." and ".." segments; begins with "/" */
   baton_text mount;    /* the route's path in the configuration without its last "/": "" or "/api" */
   baton_text query;    /* what follows the "?", not decoded */

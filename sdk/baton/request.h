@@ -47,7 +47,8 @@ class Request {
   [[nodiscard]] std::string_view path() const { return detail::view(request_.path); }
   // The path of the configuration's route, without its last "/": put it before paths of links and redirects.
   [[nodiscard]] std::string_view mount() const { return detail::view(request_.mount); }
-  // As the client sent it: path and query, not decoded.
+  // As the client sent it: path and query, not decoded. What a URI cannot hold and clients send all the same,
+  // such as raw UTF-8, '"', '<' or '[', is %XX.
   [[nodiscard]] std::string_view target() const { return detail::view(request_.target); }
   // Without the port; "" when the client named none.
   [[nodiscard]] std::string_view host() const { return detail::view(request_.host); }

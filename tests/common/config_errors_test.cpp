@@ -301,7 +301,9 @@ TEST_F(ConfigErrorsTest, Routes) {
     mistakes.push_back(
         {site("[[site.route]]\npath = \"" + std::string{path} + "\"" + status), "5:8", "path"});
   }
-  for (const char* to : {"", "x", "ftp://x/", "/a b", "/{path}", "/{host", "/}", "/\\\"", "/\u00fc"}) {
+  for (const char* to :
+       {"", "x", "ftp://x/", "/a b", "/{path}", "/{host", "/}", "/\\\"", "/\u00fc", "/{}", "/{Host}",
+        "/{{uri}}", "https:///x", "http://", "https://{uri}", "//", "///x", "//{uri}", "https://?a"}) {
     mistakes.push_back({route("redirect = { to = \"" + std::string{to} + "\" }"), "6:19", "'to': "});
   }
   expect_each_alone(mistakes);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/support/beast_oracle.h"
+#include "worker/http/chars.h"
 #include "worker/http/parser.h"
 
 namespace {

@@ -92,6 +92,17 @@ TEST_F(Logs, CombinedLinesCannotBeForged) {
   EXPECT_THAT(text, HasSubstr("\"GET /\\x01\\x7f\\x22x HTTP/1.1\" 400 "));
 }
 
+TEST_F(Logs, TargetsAreUris) {
+  for (const char* format : {"combined", "json"}) {
+    const Server server(folder_, logging(std::string("access_format = \"") + format + "\""));
+    EXPECT_EQ(server.connect().get("/\xc3\xa9?\"\\\xff").status, 200);
+    EXPECT_TRUE(wait_until([&] {
+      return folder_.read("access.log").find("GET /%C3%A9?%22%5C%FF HTTP/1.1") != std::string::npos;
+    })) << format;
+    std::filesystem::remove(folder_.path() / "access.log");
+  }
+}
+
 TEST_F(Logs, JsonLines) {
   const Server server(folder_, logging("access_format = \"json\""));
   Client client = server.connect();

@@ -117,6 +117,17 @@ TEST_F(Modules, EverythingOfARequest) {
   EXPECT_TRUE(client.closed());
 }
 
+TEST_F(Modules, TargetsAreUris) {
+  const std::string expected = "target=/request?%C3%A9=%22%5B\npath=/request\nmount=\nquery=%C3%A9=%22%5B\n";
+  const std::string head = "POST /request?\xc3\xa9=\"[ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n";
+  EXPECT_THAT(server_->connect().exchange(head + "x").body, HasSubstr(expected));
+  Client slow = server_->connect();  // the head is read again behind the body
+  slow.send(head);
+  ASSERT_TRUE(wait_until([&] { return count_armed(*server_, Phase::kBody) == 1; }));
+  EXPECT_THAT(slow.exchange("x").body, HasSubstr(expected));
+  EXPECT_THAT(get("/all/\xc3\xa9\"").body, HasSubstr("param rest=\xc3\xa9\"\n"));
+}
+
 TEST_F(Modules, ManyHeaders) {
   std::string fields;
   for (int i = 0; i < 90; ++i) fields += "X-" + std::to_string(i) + ": " + std::string(100, 'v') + "\r\n";

@@ -33,6 +33,21 @@ path = "/"
 respond = { body = "wildcard" }
 
 [[site]]
+hosts = ["leave.example"]
+[[site.route]]
+path = "/"
+redirect = { to = "{uri}" }
+[[site.route]]
+path = "/slash"
+redirect = { to = "/{uri}" }
+[[site.route]]
+path = "/port"
+redirect = { to = "http://{authority}{uri}" }
+[[site.route]]
+path = "/elsewhere"
+redirect = { to = "//cdn.example{uri}" }
+
+[[site]]
 hosts = ["deep.example.org", "*.deep.example.org", "[::1]", "127.0.0.1"]
 [[site.route]]
 path = "/only"
@@ -152,6 +167,55 @@ TEST_F(Routes, Redirects) {
   const Response head = ask("HEAD", "/moved");
   EXPECT_EQ(head.status, 302);
   EXPECT_EQ(head.field("location"), "/a");
+}
+
+TEST_F(Routes, RedirectsToWhereTheRequestSays) {
+  const auto location = [](const std::string& host, const std::string& target) {
+    return from_host(host, target).field("location");
+  };
+  EXPECT_EQ(location("leave.example:8080", "/port/x?y"), "http://leave.example:8080/port/x?y");
+  EXPECT_EQ(location("Leave.example", "/port"), "http://Leave.example/port");
+  EXPECT_EQ(location("leave.example.:1", "/port"), "http://leave.example:1/port");
+  EXPECT_EQ(location("x:1", "http://leave.example:2/port"), "http://leave.example:2/port");
+  EXPECT_EQ(location("x:1", "http://leave.example/port"), "http://leave.example/port");
+  EXPECT_EQ(location("[::2]:80", "/old/"), "https://[::2]/new/old/");
+  EXPECT_EQ(location("a!$&'()*+,;=_~%41:8", "/old/"), "https://a!$&'()*+,;=_~%41/new/old/");
+}
+
+// A host that is not there makes no address: "https:///new/" leads to the host "new" in browsers.
+TEST_F(Routes, RedirectsThatNeedAHostAndHaveNone) {
+  for (const char* request : {"GET /old/ HTTP/1.0\r\n\r\n", "GET /old/ HTTP/1.0\r\nHost:\r\n\r\n",
+                              "GET /old/ HTTP/1.1\r\nHost:\r\n\r\n"}) {
+    const Response response = server_->connect().exchange(request);
+    EXPECT_EQ(response.status, 400);
+    EXPECT_FALSE(response.has("location"));
+  }
+  EXPECT_EQ(server_->connect().exchange("GET /moved HTTP/1.0\r\n\r\n").field("location"), "/a");
+}
+
+TEST_F(Routes, RedirectsDoNotLeaveTheSite) {
+  const std::pair<const char*, const char*> expected[] = {
+      {"//evil.example/x", "/evil.example/x"},
+      {"////evil.example", "/evil.example"},
+      {"//evil.example/..", "/evil.example/.."},
+      {"//", "/"},
+      {"/\\evil.example", "/%5Cevil.example"},
+      {"/\\/evil.example", "/%5C/evil.example"},
+      {"http://leave.example//evil.example", "/evil.example"},
+      {"/slash//evil", "/slash//evil"},
+      {"//slash", "/slash"},
+      {"/a?//b", "/a?//b"},
+      {"/elsewhere", "//cdn.example/elsewhere"},
+      {"//elsewhere", "//cdn.example//elsewhere"},
+  };
+  for (const auto& [target, location] : expected)
+    EXPECT_EQ(from_host("leave.example", target).field("location"), location) << target;
+}
+
+TEST_F(Routes, LocationsHoldNothingThatAUriCannot) {
+  EXPECT_EQ(from_host("leave.example", "/\xc3\xa9\"<>?[\\]^`{|}\xff").field("location"),
+            "/%C3%A9%22%3C%3E?%5B%5C%5D%5E%60%7B%7C%7D%FF");
+  EXPECT_EQ(from_host("h", "/old/{host}?{uri}").field("location"), "https://h/new/old/%7Bhost%7D?%7Buri%7D");
 }
 
 TEST_F(Routes, FixedAnswers) {

@@ -27,6 +27,7 @@ class StaticFiles : public SharedServer<StaticFiles> {
     folder.write("site/bare/a.txt", "a");
     folder.write("site/evil.example/index.html", "<p>not evil");
     folder.write("site/sp ace/index.html", "<p>space");
+    folder.write("site/\\evil.example/index.html", "<p>not evil either");
     folder.write("site/%41.txt", "percent");
     folder.write("site/caf\xc3\xa9.txt", "utf-8");
     for (const char* name : {"a.html", "a.css", "a.js", "a.json", "a.svg", "a.png", "a.woff2", "a.HTML",
@@ -97,6 +98,11 @@ TEST_F(StaticFiles, FolderWithoutSlashIsRedirected) {
   // Two slashes in front would make it the address of another host.
   EXPECT_EQ(location("//evil.example"), "/evil.example/");
   EXPECT_EQ(location("/%2Fevil.example"), "/evil.example/");
+  EXPECT_EQ(location("//evil.example/../docs"), "/docs/");
+  EXPECT_EQ(location("http://h//docs"), "/docs/");
+  // So would a backslash, to browsers.
+  EXPECT_EQ(location("/\\evil.example"), "/%5Cevil.example/");
+  EXPECT_EQ(location("/docs?\xc3\xa9\"<>\\"), "/docs/?%C3%A9%22%3C%3E%5C");
 }
 
 TEST_F(StaticFiles, FileWithSlashBehindIsNotFound) {
@@ -107,6 +113,7 @@ TEST_F(StaticFiles, FileWithSlashBehindIsNotFound) {
 TEST_F(StaticFiles, NamesAreDecodedOnce) {
   EXPECT_EQ(get("/%2541.txt").body, "percent");
   EXPECT_EQ(get("/caf%C3%A9.txt").body, "utf-8");
+  EXPECT_EQ(get("/caf\xc3\xa9.txt").body, "utf-8");
   EXPECT_EQ(get("/sp%20ace/").body, "<p>space");
   EXPECT_EQ(get("/" + std::string(300, 'n')).status, 404);
 }

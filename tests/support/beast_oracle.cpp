@@ -5,6 +5,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -87,12 +88,33 @@ bool keeps_against_close(const http::Request& request) {
 }
 
 // The head as Beast wants it: without empty lines in front, and with a version that it knows.
-std::string for_beast(std::string_view head, const http::Request& request) {
+std::string for_beast(std::string_view head) {
   std::string bytes(head.substr(head.find_first_not_of("\r\n")));
-  const auto minor =
-      request.method_text.size() + 1 + request.target.size() + std::string_view(" HTTP/1.").size();
+  const auto minor = bytes.find("\r\n") - 1;
   if (bytes.at(minor) != '0') bytes[minor] = '1';
   return bytes;
+}
+
+// Beast leaves alone what a target may not hold; in paths and queries ours has it percent-encoded.
+std::string encoded(const std::string& target) {
+  constexpr std::string_view kStray = "\"<>[\\]^`{|}";
+  std::size_t path = 0;
+  if (!target.starts_with('/')) {
+    path = target.find("://");
+    path = path == std::string::npos ? target.size() : target.find_first_of("/?", path + 3);
+  }
+  std::string result = target.substr(0, path);
+  for (; path < target.size(); ++path) {
+    const char c = target[path];
+    if (static_cast<unsigned char>(c) < 0x80 && kStray.find(c) == std::string_view::npos) {
+      result += c;
+    } else {
+      char escape[4];
+      std::snprintf(escape, sizeof escape, "%%%02X", static_cast<unsigned char>(c));
+      result += escape;
+    }
+  }
+  return result;
 }
 
 std::string field_disagreement(const Reader& beast_read, const http::Request& request) {
@@ -117,7 +139,7 @@ std::string framing_disagreement(const Reader& beast_read, const http::Request& 
 }  // namespace
 
 std::string head_disagreement(std::string_view head, const http::Request& request) {
-  const auto bytes = for_beast(head, request);
+  const auto bytes = for_beast(head);
   Reader reader;
   error_code error;
   const auto taken = reader.put(boost::asio::buffer(bytes), error);
@@ -126,7 +148,7 @@ std::string head_disagreement(std::string_view head, const http::Request& reques
   if (error) return "refused: " + error.message();
   if (!reader.is_header_done() || taken != bytes.size()) return "end of the head";
   if (reader.method != request.method_text) return "method";
-  if (reader.target != request.target) return "target";
+  if (encoded(reader.target) != request.target) return "target";
   if (reader.version != 10 + request.minor) return "version";
   if (auto found = field_disagreement(reader, request); !found.empty()) return found;
   if (auto found = framing_disagreement(reader, request); !found.empty()) return found;

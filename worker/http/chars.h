@@ -11,10 +11,11 @@ namespace baton::http {
 
 enum CharClass : std::uint8_t {
   kTokenChar = 1,    // tchar, RFC 9110 5.6.2
-  kTargetChar = 2,   // any visible ASCII byte but '#': browsers send '|', '[' and more unencoded
+  kTargetChar = 2,   // what a target is taken with: any byte but CTL, SP, DEL and '#'
   kValueChar = 4,    // field-vchar, SP and HTAB, RFC 9110 5.5: no CTL but TAB, no DEL, obs-text allowed
   kRegNameChar = 8,  // unreserved, sub-delims and '%', RFC 3986 3.2.2
   kPathChar = 16,    // pchar without '%', and '/', RFC 3986 3.3
+  kUriChar = 32,     // what may stand in a path or a query, RFC 3986 3.3 and 3.4
 };
 
 namespace detail {
@@ -31,15 +32,16 @@ constexpr std::array<std::uint8_t, 256> make_classes() {
       entry = static_cast<std::uint8_t>(entry | which);
     }
   };
-  add(kAlnum, kTokenChar | kRegNameChar | kPathChar);
+  add(kAlnum, kTokenChar | kRegNameChar | kPathChar | kUriChar);
   add(kTokenMarks, kTokenChar);
-  add(kUnreservedMarks, kRegNameChar | kPathChar);
-  add(kSubDelims, kRegNameChar | kPathChar);
-  add("%", kRegNameChar);
-  add(":@/", kPathChar);
+  add(kUnreservedMarks, kRegNameChar | kPathChar | kUriChar);
+  add(kSubDelims, kRegNameChar | kPathChar | kUriChar);
+  add("%", kRegNameChar | kUriChar);
+  add(":@/", kPathChar | kUriChar);
+  add("?", kUriChar);
   for (unsigned c = 0; c < 256; ++c) {
     const bool visible = c > 0x20 && c < 0x7f;
-    if (visible && c != '#') classes[c] |= kTargetChar;
+    if ((visible && c != '#') || c > 0x7f) classes[c] |= kTargetChar;
     if (visible || c == ' ' || c == '\t' || c > 0x7f) classes[c] |= kValueChar;
   }
   return classes;
@@ -125,8 +127,7 @@ inline const char* skip_target(const char* at, const char* end) {
   using namespace detail;
   while (end - at >= 8) {
     const std::uint64_t word = load_word(at);
-    const std::uint64_t strange =
-        any_below(word, 0x21) | any_equal(word, 0x7f) | any_equal(word, '#') | (word & kEveryTopBit);
+    const std::uint64_t strange = any_below(word, 0x21) | any_equal(word, 0x7f) | any_equal(word, '#');
     if (strange != 0) return at + first_flagged(strange);
     at += 8;
   }

@@ -23,7 +23,9 @@ Outcome apply_host(std::string_view value, Request& request, HeadFacts& facts) {
   if (value.empty()) return kStateDone;
   const auto authority = parse_authority(value);
   if (!authority) return bad_request("invalid Host");
-  if (request.host.empty()) request.host = authority->host;
+  if (!request.host.empty()) return kStateDone;  // the target's
+  request.host = authority->host;
+  request.port = authority->port;
   return kStateDone;
 }
 

@@ -20,7 +20,7 @@ struct HeadFacts {
 };
 
 // Takes one field into account; 400 if it is malformed, repeated, or contradicts an earlier one.
-// request.minor and request.host (the target's, if it has one) must be set.
+// request.minor, and request.host and .port (the target's, if it has a host) must be set.
 Outcome apply_field(const Field& field, Request& request, HeadFacts& facts);
 
 // The verdicts that need the whole head: 400 without Host, 501, 417. They come last so that a malformed head

@@ -19,6 +19,7 @@ void reset(Request& request) {
   request.query = {};
   request.has_query = false;
   request.host = {};
+  request.port = {};
   request.minor = 1;
   request.keep_alive = false;
   request.expect_continue = false;

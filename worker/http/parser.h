@@ -4,7 +4,7 @@
 //
 // Where the RFCs leave the choice, it refuses what other readers are known to read differently (request
 // smuggling): a repeated Content-Length even if equal, empty elements in Transfer-Encoding, bare LF,
-// obs-fold, raw non-ASCII in a target. Up to four empty lines before the request line are skipped. HTTP/1.2
+// obs-fold, '#' in a target. Up to four empty lines before the request line are skipped. HTTP/1.2
 // to 1.9 are served as 1.1.
 #pragma once
 

@@ -1,10 +1,15 @@
-// A parsed request head (RFC 9112 2 to 7). Its views point into the bytes that were parsed and are valid as
-// long as those are (a path that the target leaves out is a literal). An object is reused for one request
-// after the other.
+// A parsed request head (RFC 9112 2 to 7). Its views point into the bytes that were parsed, or into the
+// object itself, and are valid as long as both are (a path that the target leaves out is a literal): a copy
+// has views of what it was copied from. An object is reused for one request after the other.
+//
+// What RFC 3986 allows in no path and no query ('"', '<', '>', '[', '\\', ']', '^', '`', '{', '|', '}' and
+// bytes from 0x80 on, which clients send all the same) stands in the views as %XX: nobody else has to think
+// of it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,13 +33,14 @@ struct Request {
   Method method = Method::kGet;
   std::string_view request_line;  // without its CRLF; for logs
   std::string_view method_text;
-  std::string_view target;  // as sent
-  std::string_view path;    // still percent-encoded; begins with '/'; "*" for OPTIONS *; empty for CONNECT
-  std::string_view query;   // without the '?'
-  bool has_query = false;   // tells "/a?" from "/a"
+  std::string_view target;
+  std::string_view path;   // still percent-encoded; begins with '/'; "*" for OPTIONS *; empty for CONNECT
+  std::string_view query;  // without the '?'
+  bool has_query = false;  // tells "/a?" from "/a"
   // Without port and one trailing dot, in the client's case, IPv6 literals in their brackets: the target's
   // host if it has one, else that of the Host field. Empty if Host is empty or, in HTTP/1.0, missing.
   std::string_view host;
+  std::string_view port;   // that stands with the host: digits, or empty
   std::uint8_t minor = 1;  // HTTP/1.minor: 0 or 1 (a higher one is served as 1)
   bool keep_alive = true;
   bool expect_continue = false;  // a body is announced, and the client waits for 100 before it sends it
@@ -42,6 +48,7 @@ struct Request {
   std::uint64_t content_length = 0;  // with kLength; fits std::int64_t
   std::size_t head_bytes = 0;        // from the first byte given to the parser to the end of the empty line
   std::vector<Field> fields;         // in the order sent
+  std::string encoded_line;          // what request_line, target, path and query are views of, if encoded
 
   // The value of the first field with this name (lower case given), or an empty view. The parser sees to it
   // that Host, Content-Length and Transfer-Encoding stand at most once; a list (RFC 9110 5.3) may be spread

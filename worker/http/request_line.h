@@ -18,7 +18,8 @@ Outcome read_request_line(Cursor& in, const ParserLimits& limits, Request& reque
 // Sets minor, method, path, query and the target's host from what was read: 505, 501 or 400.
 Outcome judge_request_line(const Version& version, Request& request);
 
-// The forms of a target (RFC 9112 3.2), by request.method: path, query and host, or 400.
+// The forms of a target (RFC 9112 3.2), by request.method: path, query, host and port, or 400. request_line
+// has to be set, and may be changed with the target (see request.h).
 Outcome judge_target(Request& request);
 
 }  // namespace baton::http

@@ -1,11 +1,33 @@
 // judge_target of request_line.h: one function per form of a target (RFC 9112 3.2).
+#include <algorithm>
+
 #include "worker/http/authority.h"
 #include "worker/http/request_line.h"
+#include "worker/http/target.h"
 
 namespace baton::http {
 namespace {
 
+// `tail` is the end of the target and is returned, encoded if need be. Then the request line is written anew
+// around it.
+std::string_view encode(std::string_view tail, Request& request) {
+  const char* const end = tail.data() + tail.size();
+  if (skip_chars(tail.data(), end, kUriChar) == end) return tail;
+  const std::string_view sent = request.request_line;
+  const auto begin = static_cast<std::size_t>(tail.data() - sent.data());
+  std::string& line = request.encoded_line;
+  line.assign(sent.substr(0, begin));
+  append_encoded(line, tail, kUriChar);
+  const std::size_t size = line.size() - begin;
+  line.append(sent.substr(begin + tail.size()));
+  const auto target = static_cast<std::size_t>(request.target.data() - sent.data());
+  request.request_line = line;
+  request.target = request.request_line.substr(target, begin + size - target);
+  return request.request_line.substr(begin, size);
+}
+
 void split_path(std::string_view text, Request& request) {
+  text = encode(text, request);
   const auto mark = text.find('?');
   request.path = text.substr(0, mark);
   request.has_query = mark != std::string_view::npos;
@@ -16,6 +38,7 @@ Outcome authority_form(Request& request) {
   const auto authority = parse_authority(request.target);
   if (!authority || authority->port.empty()) return bad_request("CONNECT needs host:port");
   request.host = authority->host;
+  request.port = authority->port;
   return kStateDone;
 }
 
@@ -40,7 +63,8 @@ Outcome absolute_form(Request& request) {
   const auto authority = parse_authority(rest.substr(0, authority_bytes));
   if (!authority) return bad_request("invalid host in target");
   request.host = authority->host;
-  split_path(authority_bytes == std::string_view::npos ? "" : rest.substr(authority_bytes), request);
+  request.port = authority->port;
+  split_path(rest.substr(std::min(authority_bytes, rest.size())), request);
   if (request.path.empty()) {
     // RFC 9112 3.2.4: OPTIONS for a URI with neither path nor query is OPTIONS *.
     request.path = request.method == Method::kOptions && !request.has_query ? "*" : "/";

@@ -2,8 +2,6 @@
 
 #include <cstdlib>
 
-#include "worker/http/chars.h"
-
 namespace baton::http {
 namespace {
 
@@ -86,20 +84,22 @@ std::optional<std::string_view> normalize_path(std::string_view path, std::span<
 }
 
 std::string encode_path(std::string_view path) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string encoded;
   encoded.reserve(path.size());
-  for (const char c : path) {
-    if (is_char(c, kPathChar)) {
-      encoded += c;
+  append_encoded(encoded, path, kPathChar);
+  return encoded;
+}
+
+void append_encoded(std::string& out, std::string_view text, CharClass kept) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  for (const char c : text) {
+    if (is_char(c, kept)) {
+      out += c;
       continue;
     }
     const auto byte = static_cast<unsigned char>(c);
-    encoded += '%';
-    encoded += kHex[byte >> 4];
-    encoded += kHex[byte & 15];
+    out += {'%', kHex[byte >> 4], kHex[byte & 15]};
   }
-  return encoded;
 }
 
 }  // namespace baton::http

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "worker/http/chars.h"
+
 namespace baton::http {
 
 // Percent-decodes `path` once, then removes "." and ".." segments (RFC 3986 5.2.4) and merges repeated
@@ -19,5 +21,8 @@ std::optional<std::string_view> normalize_path(std::string_view path, std::span<
 // allows in a path, '/' included. Among that are '&' and '\'', so HTML still has to be escaped, and ':', so a
 // relative reference whose first segment may hold one needs "./" in front (RFC 3986 4.2).
 std::string encode_path(std::string_view path);
+
+// Appends `text` to `out`, each byte that is not of the class as %XX.
+void append_encoded(std::string& out, std::string_view text, CharClass kept);
 
 }  // namespace baton::http

@@ -1,5 +1,7 @@
 #include "worker/serve/dispatch.h"
 
+#include <algorithm>
+
 #include "worker/http/negotiate.h"
 #include "worker/http/target.h"
 #include "worker/serve/status_page.h"
@@ -11,10 +13,34 @@ namespace {
 constexpr std::string_view kAllowRead = "GET, HEAD, OPTIONS";
 constexpr std::string_view kAllowAny = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS";
 
-void replace_all(std::string& text, std::string_view what, std::string_view with) {
-  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
-    text.replace(at, what.size(), with);
+void append_uri(std::string& out, const http::Request& request) {
+  out += request.path;
+  if (request.has_query) out.append("?").append(request.query);
+}
+
+void append_authority(std::string& out, const http::Request& request) {
+  out += request.host;
+  if (!request.port.empty()) out.append(":").append(request.port);
+}
+
+// Fills the placeholders in, whose names have been checked. "//" in front would name another host, and is
+// left only where the configuration itself says it.
+std::string expand(std::string_view to, const http::Request& request) {
+  std::string location;
+  const bool names_host = to.starts_with("//");
+  while (!to.empty()) {
+    const std::size_t open = std::min(to.find('{'), to.size());
+    location += to.substr(0, open);
+    to.remove_prefix(open);
+    const std::string_view placeholder = to.substr(0, to.empty() ? 0 : to.find('}') + 1);
+    to.remove_prefix(placeholder.size());
+    if (placeholder == "{uri}") append_uri(location, request);
+    if (placeholder == "{host}") location += request.host;
+    if (placeholder == "{authority}") append_authority(location, request);
   }
+  if (!names_host && location.starts_with("//"))
+    location.erase(0, std::min(location.find_first_not_of('/'), location.size()) - 1);
+  return location;
 }
 
 // TRACE would echo credentials and CONNECT asks for a proxy: no route offers them. OPTIONS is answered for
@@ -86,11 +112,10 @@ void Dispatcher::serve(Exchange& exchange, const StaticConfig&) {
 
 void Dispatcher::serve(Exchange& exchange, const RedirectConfig& config) {
   if (refused(exchange, kAllowAny)) return;
-  std::string uri(exchange.request.path);
-  if (exchange.request.has_query) uri.append("?").append(exchange.request.query);
-  std::string location = config.to;
-  replace_all(location, "{host}", exchange.request.host);
-  replace_all(location, "{uri}", uri);
+  if (exchange.request.host.empty() && config.needs_host())
+    return error_reply(exchange, 400,
+                       "This redirect leads to the request's host, and the request names none.");
+  const std::string location = expand(config.to, exchange.request);
   error_reply(exchange, config.status);
   exchange.reply.header("Location", location);
 }

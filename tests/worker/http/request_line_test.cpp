@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
+#include <cstdio>
+
 #include "tests/worker/http/head_cases.h"
 
 namespace baton::http {
@@ -121,11 +124,19 @@ INSTANTIATE_TEST_SUITE_P(
                       HeadCase{"encoded NUL", line("GET /a%00b HTTP/1.1"), 400},
                       HeadCase{"encoded NUL in the query", line("GET /?a=%00 HTTP/1.1"), 400},
                       HeadCase{"encoded control", line("GET /a%01 HTTP/1.1"), 0},
-                      HeadCase{"non-ASCII", line("GET /\xc3\xa9 HTTP/1.1"), 400},
+                      HeadCase{"non-ASCII", line("GET /\xc3\xa9?\xff HTTP/1.1"), 0},
                       HeadCase{"non-ASCII, far in",
                                line("GET /0123456789abc\xff"
                                     "def HTTP/1.1"),
-                               400},
+                               0},
+                      HeadCase{"non-ASCII for CONNECT", line("CONNECT h\xc3\xa9:80 HTTP/1.1"), 400},
+                      HeadCase{"non-ASCII host", line("GET http://h\xc3\xa9/ HTTP/1.1"), 400},
+                      HeadCase{"quote in the host", line("GET http://h\"/ HTTP/1.1"), 400},
+                      HeadCase{"backslash behind the host", line("GET http://h\\x/ HTTP/1.1"), 400},
+                      HeadCase{"non-ASCII behind the host", line("GET http://[::1]:80/\xc3\xa9[] HTTP/1.1"),
+                               0},
+                      HeadCase{"non-ASCII in front", line("GET \xc3\xa9 HTTP/1.1"), 400},
+                      HeadCase{"split escape", line("GET /%0\xff HTTP/1.1"), 0},
                       HeadCase{"fragment", line("GET /a#b HTTP/1.1"), 400},
                       HeadCase{"fragment, far in", line("GET /0123456789abc#def HTTP/1.1"), 400},
                       HeadCase{"what browsers leave", line("GET /a|b?c[]=^{}`\"<>\\ HTTP/1.1"), 0},
@@ -146,6 +157,56 @@ TEST(RequestLineResult, TellsItsParts) {
   EXPECT_TRUE(head.request.has_query);
   EXPECT_EQ(head.request.minor, 1);
   EXPECT_EQ(head.request.head_bytes, head.bytes.size());
+}
+
+// All of the bytes that RFC 3986 allows in no path and no query, and none of the others.
+TEST(RequestLineResult, EncodesWhatATargetCannotHold) {
+  constexpr std::string_view kKept = "!$%&'()*+,-./:;=?@_~0123456789";
+  for (int byte = 0x21; byte < 0x100; ++byte) {
+    const char c = static_cast<char>(byte);
+    if (c == '#' || byte == 0x7f) continue;
+    const bool kept = kKept.find(c) != std::string_view::npos || (std::isalpha(byte) != 0 && byte < 0x80);
+    char escape[4];
+    std::snprintf(escape, sizeof escape, "%%%02X", static_cast<unsigned>(byte));
+    const std::string expected = kept ? std::string(1, c) : escape;
+    const ParsedHead head(line("PUT /a" + std::string(1, c) + "?b" + c + " HTTP/1.1"));
+    ASSERT_EQ(head.result.status, ParseStatus::kComplete) << byte;
+    EXPECT_EQ(head.request.target, "/a" + expected + "?b" + expected);
+    EXPECT_EQ(head.request.request_line, "PUT /a" + expected + "?b" + expected + " HTTP/1.1");
+    if (c == '?') continue;
+    EXPECT_EQ(head.request.path, "/a" + expected);
+    EXPECT_EQ(head.request.query, "b" + expected);
+  }
+}
+
+TEST(RequestLineResult, LeavesTheHostOfATargetAsItIs) {
+  const ParsedHead head("GET http://[::1]:81/[?] HTTP/1.1\r\nHost: h:82\r\n\r\n");
+  EXPECT_EQ(head.request.target, "http://[::1]:81/%5B?%5D");
+  EXPECT_EQ(head.request.host, "[::1]");
+  EXPECT_EQ(head.request.port, "81");
+  EXPECT_EQ(head.request.path, "/%5B");
+  EXPECT_EQ(head.request.query, "%5D");
+  EXPECT_EQ(ParsedHead(line("GET http://h?{ HTTP/1.1")).request.query, "%7B");
+}
+
+TEST(RequestLineResult, TheEncodedTargetBeforeIsForgotten) {
+  Request request;
+  ASSERT_EQ(parse_head("GET /{}?{} HTTP/1.1\r\nHost: h\r\n\r\n", {}, request).status, ParseStatus::kComplete);
+  ASSERT_EQ(parse_head("PUT /a?b HTTP/1.0\r\n\r\n", {}, request).status, ParseStatus::kComplete);
+  EXPECT_EQ(request.request_line, "PUT /a?b HTTP/1.0");
+  EXPECT_EQ(request.target, "/a?b");
+  EXPECT_EQ(request.query, "b");
+}
+
+TEST(RequestLineResult, PortsStandWithTheirHost) {
+  const auto port = [](const std::string& target, const std::string& host) {
+    return std::string(ParsedHead("GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n").request.port);
+  };
+  EXPECT_EQ(port("/", "h"), "");
+  EXPECT_EQ(port("/", "h:"), "");
+  EXPECT_EQ(port("/", "[::1]:8080"), "8080");
+  EXPECT_EQ(port("http://t:1/", "h:2"), "1");
+  EXPECT_EQ(port("http://t/", "h:2"), "") << "that is of another host";
 }
 
 TEST(RequestLineResult, TellsAnEmptyQueryFromNone) {
