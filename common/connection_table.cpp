@@ -30,7 +30,7 @@ void reset(Slot& slot) {
   slot.body_bytes = 0;
   slot.crashes = slot.kills = slot.chunked = 0;
   slot.queued = 0;
-  slot.accepted = 0;
+  slot.accepted = slot.linger_end = 0;
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ enum class Phase : std::uint8_t {
                // connection ends with its worker
   kParked,     // what is left of the response is described by body_* and script_fd; the request has been
                // consumed
-  kLingering,  // response sent and our side shut down; discard input until the client closes
+  kLingering,  // response sent; shut down our side and discard input until the client closes its own
 };
 
 // What happens at the deadline.
@@ -143,6 +143,8 @@ struct alignas(64) Slot {
   std::uint64_t body_bytes = 0;  // kBody: the Content-Length, or the most that is taken if chunked
   std::uint32_t queued = 0;      // kSend: SIOCOUTQ when the deadline was last looked at
   Tick accepted = 0;             // also 100 ms ticks
+  Tick linger_end = 0;  // kLingering: when it is closed, whatever still comes. 0: it has yet to begin. While
+                        // it lasts, body_bytes is how much may still come
 };
 static_assert(sizeof(Slot) == 128);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

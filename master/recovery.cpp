@@ -195,7 +195,7 @@ Outcome Heir::go_on_parked() {
 
 Outcome Heir::show_out() {
   ::shutdown(fd_, SHUT_WR);
-  set_deadline(slot_, Deadline::kLinger, tick_of(monotonic_ns()) + kLingerTicks);
+  set_linger_deadline(slot_, tick_of(monotonic_ns()));
   return Outcome::kHandedOn;
 }
 
@@ -209,7 +209,7 @@ Outcome Heir::give_up() {
   }
   slot_.verdict.store(Verdict::kNone, std::memory_order_relaxed);
   slot_.phase = Phase::kLingering;
-  set_deadline(slot_, Deadline::kLinger, tick_of(monotonic_ns()) + kLingerTicks);
+  set_linger_deadline(slot_, tick_of(monotonic_ns()));
   ::shutdown(fd_, SHUT_RDWR);
   return Outcome::kClosed;
 }

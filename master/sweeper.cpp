@@ -20,6 +20,11 @@ bool idle(int fd, const Slot& slot) {
          (::ioctl(fd, FIONREAD, &unread) != 0 || unread == 0);
 }
 
+// Whoever has its last answer is not what a stop waits for.
+bool lingers_no_more(const Slot& slot, Tick now) {
+  return slot.phase == Phase::kLingering && slot.linger_end + kLingerStoppingTicks <= now + kLingerTicks;
+}
+
 // A reader slower than the socket's buffer gets no EPOLLOUT for long: as long as the peer acknowledges
 // enough, it is alive.
 bool still_sending(int fd, Slot& slot, const TimeoutConfig& timeouts) {
@@ -64,19 +69,32 @@ void Sweeper::expire(int fd, Slot& slot, const Claim& seen, Tick now, const Time
   // It may have been served and re-armed since it was looked at: the claim word would be the same.
   const Tick deadline = slot.deadline.load(std::memory_order_relaxed);
   const bool passed = deadline != 0 && now >= deadline;
-  if ((passed || (expire_idle && idle(fd, slot))) &&
-      slot.verdict.load(std::memory_order_relaxed) == Verdict::kNone) {
-    if (passed && still_sending(fd, slot, timeouts)) {
-      slot.deadline.store(now + ticks_of(timeouts.send), std::memory_order_relaxed);
-    } else {
-      slot.verdict.store(Verdict::kExpired, std::memory_order_relaxed);
-      const bool answer_due =
-          slot.deadline_kind == Deadline::kHeader || slot.deadline_kind == Deadline::kBody;
-      ::shutdown(fd, answer_due ? SHUT_RD : SHUT_RDWR);
+  const bool over = passed || (expire_idle && (idle(fd, slot) || lingers_no_more(slot, now)));
+  const SlotState armed = over ? end(fd, slot, *state, now, timeouts, passed) : *state;
+  table.release(fd, armed);
+  epoll_.rearm(fd);
+}
+
+// Returns how the slot is to be handed back.
+SlotState Sweeper::end(int fd, Slot& slot, SlotState state, Tick now, const TimeoutConfig& timeouts,
+                       bool passed) {
+  const Tick patience = now + ticks_of(timeouts.send);
+  const Verdict verdict = slot.verdict.load(std::memory_order_relaxed);
+  if (verdict == Verdict::kNone && passed && still_sending(fd, slot, timeouts)) {
+    slot.deadline.store(patience, std::memory_order_relaxed);
+    return state;
+  }
+  if (verdict == Verdict::kNone) {
+    slot.verdict.store(Verdict::kExpired, std::memory_order_relaxed);
+    // An answer is due, to a client that may still be writing: shut down, its side would break under its
+    // hands before it has read that. EPOLLOUT brings a worker as well, unless the client reads nothing.
+    if (slot.deadline_kind == Deadline::kHeader || slot.deadline_kind == Deadline::kBody) {
+      slot.deadline.store(patience, std::memory_order_relaxed);
+      return SlotState::kArmedWrite;
     }
   }
-  table.release(fd, *state);
-  epoll_.rearm(fd);
+  if (verdict == Verdict::kNone || (verdict == Verdict::kExpired && passed)) ::shutdown(fd, SHUT_RDWR);
+  return state;
 }
 
 // A worker killed between its count and its claim leaves the count off by one. Workers count before they

@@ -13,14 +13,16 @@ class Sweeper {
   Sweeper(Segment& segment, EpollSet epoll) : segment_(segment), epoll_(epoll) {}
 
   // One pass over the slots in use. A connection whose deadline has passed is claimed, given its verdict,
-  // shut down as far as its kind wants, and re-armed: the event brings a worker, which does the rest. The
+  // shut down where no answer is due, and re-armed: the event brings a worker, which does the rest. The
   // master closes no client's descriptor. `expire_idle` (a graceful stop) also ends those that wait for a
-  // next request.
+  // next request, and those that have had their last answer for a while.
   void sweep(Tick now, const TimeoutConfig& timeouts, bool expire_idle);
 
  private:
   void expire(int fd, Slot& slot, const Claim& seen, Tick now, const TimeoutConfig& timeouts,
               bool expire_idle);
+  static SlotState end(int fd, Slot& slot, SlotState state, Tick now, const TimeoutConfig& timeouts,
+                       bool passed);
   void correct_count(std::uint32_t counted);
 
   Segment& segment_;

@@ -17,7 +17,8 @@ namespace {
 
 constexpr int kMaxPipelined = 32;  // requests served per event; the rest comes with the next one
 constexpr std::size_t kOutboxFlushBytes = std::size_t{48} * 1024;  // responses gathered before they are sent
-constexpr int kMaxDrains = 16;  // reads per event from a client that is being shown out
+// Discarded per event, of a client that is being shown out.
+constexpr std::size_t kDrainBytes = std::size_t{1} << 20;
 
 }  // namespace
 
@@ -221,20 +222,27 @@ bool ConnectionHandler::stopping() const {
 
 // Closing a socket with unread input resets it, and the reset may overtake the last response: shut down our
 // side first and read on until the client has closed its own (RFC 9112 9.6).
-ConnectionHandler::Next ConnectionHandler::linger() {
-  ::shutdown(fd_, SHUT_WR);
-  set_deadline(*slot_, Deadline::kLinger, tick_ + kLingerTicks);
-  crash_point("lingering");
-  return drain();
-}
-
 ConnectionHandler::Next ConnectionHandler::drain() {
-  for (int i = 0; i < kMaxDrains; ++i) {
-    const ssize_t n = discard_some(fd_, *slot_, 1 << 20);
-    if (n == 0) return Next::kClose;
-    if (n < 0) return errno == EAGAIN || errno == EINTR ? Next::kRead : Next::kClose;
-    bump(counters_.bytes_in, static_cast<std::uint64_t>(n));
+  const bool begins = slot_->linger_end == 0;
+  if (begins) {
+    ::shutdown(fd_, SHUT_WR);
+    slot_->body_bytes = kLingerBytes;
+    std::atomic_signal_fence(std::memory_order_release);
+    slot_->linger_end = tick_ + kLingerTicks;
+    crash_point("lingering");
   }
+  std::uint64_t drained = 0;
+  ssize_t n = 1;
+  while (n > 0 && drained < kDrainBytes) {
+    n = discard_some(fd_, *slot_, kDrainBytes);
+    if (n > 0) drained += static_cast<std::uint64_t>(n);
+  }
+  const bool open = n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+  noted(*slot_);
+  bump(counters_.bytes_in, drained);
+  if (!open || drained >= slot_->body_bytes) return Next::kClose;
+  slot_->body_bytes -= drained;
+  if (begins || drained > 0) set_linger_deadline(*slot_, tick_);
   return Next::kRead;
 }
 

@@ -108,7 +108,6 @@ class ConnectionHandler final : private app::ResponseSink {
   Next end_stream(std::size_t consumed, bool more);
 
   // Endings.
-  Next linger();
   Next drain();
   void begin_close();
   [[nodiscard]] bool stopping() const;

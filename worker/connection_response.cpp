@@ -207,7 +207,7 @@ ConnectionHandler::Next ConnectionHandler::end_response(bool close, bool linger)
   slot_->bytes_in += std::exchange(slot_->request_bytes, 0);
   slot_->crashes = slot_->kills = 0;
   if (!close) return wait_for_more(true);
-  return linger ? this->linger() : Next::kClose;
+  return linger ? drain() : Next::kClose;
 }
 
 // The response at the end of the outbox, if that has not been done.

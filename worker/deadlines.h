@@ -11,14 +11,27 @@ namespace baton {
 // byte now and then would hold a connection for ever.
 constexpr std::uint64_t kMinBytesPerSecond = 500;
 
-// How long a client that is shown out may take to close its own side.
-constexpr Tick kLingerTicks = 2'000'000'000 / kTickNs;
+// A client that has its last answer and still writes, such as a body that is not wanted, reads it when it has
+// written all: it is listened to for so long without a byte, for so long at all (both as nginx has them), and
+// up to so many bytes. That is half a minute of 270 Mbit/s, so of most uploads time is what ends them; to
+// discard it costs a worker some 0.1 s of CPU altogether.
+constexpr Tick kLingerIdleTicks = std::uint64_t{5'000'000'000} / kTickNs;
+constexpr Tick kLingerTicks = std::uint64_t{30'000'000'000} / kTickNs;
+constexpr std::uint64_t kLingerBytes = std::uint64_t{1} << 30;
+// While the server stops, for so long at all: they are not what a stop waits for.
+constexpr Tick kLingerStoppingTicks = 2'000'000'000 / kTickNs;
 
 // All are for the holder of the claim.
 inline void set_deadline(Slot& slot, Deadline kind, Tick at) {
   slot.deadline_kind = kind;
   // Within one tick consecutive requests come to the same value: spare the other cores the cache line.
   if (slot.deadline.load(std::memory_order_relaxed) != at) slot.deadline.store(at, std::memory_order_relaxed);
+}
+
+// For one that is shown out: it has been heard at `now`.
+inline void set_linger_deadline(Slot& slot, Tick now) {
+  const Tick end = slot.linger_end != 0 ? slot.linger_end : now + kLingerTicks;
+  set_deadline(slot, Deadline::kLinger, std::min(now + kLingerIdleTicks, end));
 }
 
 // The latest tick by which a transfer begun at `start` that has moved `bytes` must move on.
