@@ -107,7 +107,9 @@ class MultipartReader {
     if (!rest_.starts_with("\r\n")) bad_form("text behind a boundary");
     // The last CRLF of the head may be the one that the next delimiter begins with: the part is empty then.
     const std::size_t end = rest_.substr(0, kMaxHead).find("\r\n\r\n");
-    if (end == std::string_view::npos) bad_form("a part's head does not end");
+    if (end == std::string_view::npos) {
+      bad_form(rest_.size() > kMaxHead ? "a part's head has more than 8 KiB" : "a part's head does not end");
+    }
     const std::string_view head = rest_.substr(2, end);
     rest_.remove_prefix(end + 2);
     std::string_view body = take_until_delimiter();
@@ -131,10 +133,21 @@ class MultipartReader {
   std::string_view rest_;
 };
 
-// The value of a header of a part; "" when there is none.
+// A header line, together with those that continue it, which begin with a blank (RFC 5322 2.2.3).
+inline std::string_view take_header(std::string_view& head) {
+  std::size_t end = head.find('\n');
+  while (end < head.size() - 1 && (head[end + 1] == ' ' || head[end + 1] == '\t')) {
+    end = head.find('\n', end + 1);
+  }
+  const std::string_view header = head.substr(0, end);
+  head.remove_prefix(end == std::string_view::npos ? head.size() : end + 1);
+  return header;
+}
+
+// The value of a header of a part, as it stands there; "" when there is none.
 inline std::string_view part_header(std::string_view head, std::string_view wanted) {
   while (!head.empty()) {
-    std::string_view value = take_until(head, '\n');
+    std::string_view value = take_header(head);
     if (value.ends_with('\r')) value.remove_suffix(1);
     const std::string_view name = take_until(value, ':');
     if (same_name(name, wanted)) return trim(value);
@@ -142,24 +155,68 @@ inline std::string_view part_header(std::string_view head, std::string_view want
   return {};
 }
 
+inline std::string unfolded(std::string_view value) {
+  std::string line;
+  while (!value.empty()) {
+    const bool continued = value.find('\n') != std::string_view::npos;
+    std::string_view piece = take_until(value, '\n');
+    if (continued && piece.ends_with('\r')) piece.remove_suffix(1);
+    line += piece;
+  }
+  return line;
+}
+
+// The value of `UTF-8'en'a%20b` (RFC 8187).
+inline std::string extended_value(std::string_view text) {
+  const std::string_view charset = take_until(text, '\'');
+  if (!same_name(charset, "UTF-8") || text.find('\'') == std::string_view::npos) {
+    bad_form("a name that is neither plain nor UTF-8''... (RFC 8187)");
+  }
+  take_until(text, '\'');
+  std::string value;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int byte = percent_byte(text.substr(i));
+    if (text[i] == '%' && byte < 0) bad_form("a name with a % that encodes nothing");
+    value += byte >= 0 ? static_cast<char>(byte) : text[i];
+    if (byte >= 0) i += 2;
+  }
+  return value;
+}
+
+// "name" or "filename" of a part. Browsers send them plain; RFC 7578 forbids the extended form, `name*`, but
+// other clients send it, alone or beside a plain one for those that do not know it.
+inline std::optional<std::string> part_parameter(std::string_view disposition, const std::string& name) {
+  if (const auto extended = field_parameter(disposition, name + "*")) return extended_value(*extended);
+  if (field_parameter(disposition, name + "*0") || field_parameter(disposition, name + "*0*")) {
+    bad_form("a name in several pieces (RFC 2231)");
+  }
+  const auto plain = field_parameter(disposition, name);
+  return plain ? std::optional(part_name_decoded(*plain)) : std::nullopt;
+}
+
 }  // namespace detail
 
 inline void Form::add_part(std::string_view head, std::string_view body) {
-  const std::string_view disposition = detail::part_header(head, "Content-Disposition");
-  const std::optional<std::string> name = detail::field_parameter(disposition, "name");
-  if (!detail::same_name(detail::media_type(disposition), "form-data") || !name) {
-    detail::bad_form("a part without a name");
+  const auto header = [&](std::string_view name) {
+    const std::string_view value = detail::part_header(head, name);
+    return value.find('\n') == std::string_view::npos ? value
+                                                      : detail::trim(text_.keep(detail::unfolded(value)));
+  };
+  const std::string_view disposition = header("Content-Disposition");
+  if (!detail::same_name(detail::media_type(disposition), "form-data")) {
+    detail::bad_form("a part without Content-Disposition: form-data");
   }
-  const std::string_view decoded_name = text_.keep(detail::part_name_decoded(*name));
-  const std::optional<std::string> filename = detail::field_parameter(disposition, "filename");
+  std::optional<std::string> name = detail::part_parameter(disposition, "name");
+  if (!name) detail::bad_form("a part without a name");
+  const std::string_view kept_name = text_.keep(std::move(*name));
+  std::optional<std::string> filename = detail::part_parameter(disposition, "filename");
   if (!filename) {
-    text_.fields.push_back({decoded_name, body});
+    text_.fields.push_back({kept_name, body});
     return;
   }
   // What browsers send for a file input that was left empty.
   if (filename->empty() && body.empty()) return;
-  const std::string_view decoded_filename = text_.keep(detail::part_name_decoded(*filename));
-  files_.push_back({decoded_name, decoded_filename, detail::part_header(head, "Content-Type"), body});
+  files_.push_back({kept_name, text_.keep(std::move(*filename)), header("Content-Type"), body});
 }
 
 inline Form Form::parse(std::string_view content_type, std::string_view body, std::size_t max_fields) {

@@ -36,7 +36,7 @@ void check_form(std::string_view type, std::string_view body) {
     }
     for (const baton::FormFile& file : form.files()) {
       require(inside(file.body, body), "a file is part of the body");
-      require(inside(file.content_type, body), "its type too");
+      require(file.content_type.size() <= body.size(), "its type is no longer than it was sent");
       const std::string safe = file.safe_name();
       require(safe.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos,
               "safe names are no paths");

@@ -36,6 +36,15 @@ int status_of(std::string_view type, std::string_view body, std::size_t max_fiel
   return 200;
 }
 
+std::string reason_of(std::string_view type, std::string_view body) {
+  try {
+    Form::parse(type, body, 1000);
+  } catch (const HttpError& error) {
+    return error.what();
+  }
+  return "";
+}
+
 constexpr std::string_view kMultipart = "multipart/form-data; boundary=xyz";
 constexpr std::string_view kUrlencoded = "application/x-www-form-urlencoded";
 
@@ -136,6 +145,59 @@ TEST(SdkMultipart, NamesAreDecodedAsBrowsersEncodeThem) {
   EXPECT_EQ(filename("ends in a backslash\\"), "ends in a backslash\\");
   EXPECT_EQ(filename("a;b=c.txt"), "a;b=c.txt");
   EXPECT_EQ(filename("\xc3\xa4.txt"), "\xc3\xa4.txt");
+}
+
+TEST(SdkMultipart, HeadersMayBeContinuedOnLinesOfTheirOwn) {
+  const std::string body =
+      part(
+          "X: y\r\nContent-Disposition: form-data;\r\n name=\"a\";\r\n\tfilename=\"b c\"\r\n"
+          "Content-Type:\r\n text/plain;\r\n charset=x\r\nX: y",
+          "1") +
+      "--xyz--";
+  const Form form = Form::parse(kMultipart, body, 10);
+  ASSERT_EQ(form.files().size(), 1U);
+  EXPECT_EQ(form.files()[0].name, "a");
+  EXPECT_EQ(form.files()[0].filename, "b c");
+  EXPECT_EQ(form.files()[0].content_type, "text/plain; charset=x");
+}
+
+TEST(SdkMultipart, NamesInTheExtendedFormAreUnderstood) {
+  const auto file = [](std::string_view parameters) {
+    const std::string body = named(parameters, "x") + "--xyz--";
+    const Form form = Form::parse(kMultipart, body, 10);
+    EXPECT_TRUE(form.fields().empty()) << "it is a file";
+    return form.files().empty()
+               ? ""
+               : std::string(form.files()[0].name) + "=" + std::string(form.files()[0].filename);
+  };
+  EXPECT_EQ(file("name=f; filename*=UTF-8''%e2%82%ac%20a.txt"), "f=\xe2\x82\xac a.txt");
+  EXPECT_EQ(file("name=f; filename=\"=?utf-8?B?4oKs?=\"; filename*=utf-8'en'%E2%82%AC"), "f=\xe2\x82\xac");
+  EXPECT_EQ(file("name=f; filename*=\"utf-8''a%22b\""), "f=a\"b");
+  EXPECT_EQ(file("name*=utf-8''%c3%a4; filename=a"), "\xc3\xa4=a");
+}
+
+TEST(SdkMultipart, NamesThatCannotBeReadAreRefused) {
+  const auto reason = [](std::string_view parameters) {
+    return reason_of(kMultipart, named(parameters, "x") + "--xyz--");
+  };
+  for (const char* bad : {"filename*=a.txt", "filename*=", "filename*=UTF-8'a", "filename*=ISO-8859-1''a"})
+    EXPECT_EQ(reason(std::string("name=f; ") + bad),
+              "malformed form: a name that is neither plain nor UTF-8''... (RFC 8187)")
+        << bad;
+  EXPECT_EQ(reason("name=f; filename*=UTF-8''a%2"), "malformed form: a name with a % that encodes nothing");
+  EXPECT_EQ(reason("name=f; filename*0=\"a\"; filename*1=\"b\""),
+            "malformed form: a name in several pieces (RFC 2231)");
+  EXPECT_EQ(reason("name=f; filename*0*=UTF-8''a"), "malformed form: a name in several pieces (RFC 2231)");
+}
+
+TEST(SdkMultipart, ReasonsSayWhatIsWrong) {
+  const auto reason = [](const std::string& body) { return reason_of(kMultipart, body); };
+  EXPECT_EQ(reason(part("X: " + std::string(10'000, 'x'), "1") + "--xyz--"),
+            "malformed form: a part's head has more than 8 KiB");
+  EXPECT_EQ(reason("--xyz\r\nX: y\r\n"), "malformed form: a part's head does not end");
+  EXPECT_EQ(reason(named("", "1") + "--xyz--"), "malformed form: a part without a name");
+  EXPECT_EQ(reason(part("Content-Disposition: attachment; name=a", "1") + "--xyz--"),
+            "malformed form: a part without Content-Disposition: form-data");
 }
 
 TEST(SdkMultipart, MalformedBodiesAre400) {
