@@ -17,4 +17,9 @@ std::string printable(std::string_view text) {
   return safe;
 }
 
+std::string printable_start(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return printable(text);
+  return printable(text.substr(0, most)) + fmt::format("... ({} bytes)", text.size());
+}
+
 }  // namespace baton

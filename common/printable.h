@@ -1,6 +1,7 @@
 // Text from outside, made harmless for terminals, pages and logs.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -8,5 +9,9 @@ namespace baton {
 
 // Every byte but printable ASCII as \xNN: nothing in it can steer a terminal, and it is valid UTF-8.
 std::string printable(std::string_view text);
+
+// The same of no more than the first `most` bytes of `text`, for a log, which whoever sends much is not to
+// fill. Of what is longer it says how long it is.
+std::string printable_start(std::string_view text, std::size_t most);
 
 }  // namespace baton

@@ -16,6 +16,9 @@ namespace baton {
 
 namespace {
 
+// Of what goes to the log: either may be as long as the client likes.
+constexpr std::size_t kMostOfRequestLine = 250;
+constexpr std::size_t kMostOfReason = 1'000;
 constexpr std::string_view kRetryAfter = "1";  // seconds; nobody knows when one of the others is done
 
 }  // namespace
@@ -52,9 +55,10 @@ void ConnectionHandler::use_response(serve::Exchange& exchange, const app::Respo
   using Body = app::Response::Body;
   if (response.failed()) {
     const RouteConfig& route = *exchange.route->config;
-    log::error("\"{}\", route {}, module {}: the handler has failed: {}", printable(request_.request_line),
+    log::error("\"{}\", route {}, module {}: the handler has failed: {}",
+               printable_start(request_.request_line, kMostOfRequestLine),
                printable(route.path), printable(std::get<ModuleConfig>(route.action).file),
-               printable(response.reason()));
+               printable_start(response.reason(), kMostOfReason));
     stream_.failed = true;
     if (stream_.begun) return;
     reply_.reset();

@@ -43,6 +43,7 @@
 #include "error.h"
 #include "form.h"
 #include "host.h"
+#include "input.h"
 #include "literals.h"
 #include "log.h"
 #include "request.h"

@@ -16,6 +16,7 @@
 #include "error.h"
 #include "form.h"
 #include "host.h"
+#include "input.h"
 #include "text.h"
 
 namespace baton::inline sdk {
@@ -133,8 +134,9 @@ class Request {
   // Whole, whatever its size: a large one is a mapping of the file that baton wrote it to, not memory.
   [[nodiscard]] std::string_view body() const { return detail::view(request_.body); }
 
-  // The body as JSON, read anew each time. Throws HttpError 400 where it is none, or nested more than 100
-  // deep: copying and writing JSON use the stack at each level.
+  // The body as JSON, read anew each time. Throws HttpError 400 where it is none, has a number that no double
+  // can hold, or is nested more than 100 deep: copying and writing JSON use the stack at each level. What
+  // nlohmann::json throws when it is asked for what is not there is an exception like any other: 500.
   [[nodiscard]] nlohmann::json json() const {
     constexpr std::size_t kMaxDepth = 100;
     if (detail::json_depth(body()) > kMaxDepth) throw HttpError(400, "the body's JSON is nested too deep");
@@ -142,7 +144,15 @@ class Request {
       return nlohmann::json::parse(body());
     } catch (const nlohmann::json::parse_error& error) {
       throw HttpError(400, "the body is no JSON: byte " + std::to_string(error.byte));
+    } catch (const nlohmann::json::out_of_range&) {
+      throw HttpError(400, "the body's JSON has a number that is too large");
     }
+  }
+  // The same, read once, to be asked for what the handler needs: what is missing or of another type is
+  // HttpError 400, and says where.
+  [[nodiscard]] Input input() const {
+    if (!json_) json_ = json();
+    return Input(*json_);
   }
 
   // The body as an HTML form, read when first asked for. Throws HttpError where it is none (see Form::parse).
@@ -155,6 +165,7 @@ class Request {
   const baton_request& request_;
   mutable std::optional<detail::DecodedFields> queries_;
   mutable std::optional<std::vector<Field>> cookies_;
+  mutable std::optional<nlohmann::json> json_;
   mutable std::optional<Form> form_;
 };
 

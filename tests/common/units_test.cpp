@@ -68,6 +68,8 @@ TEST(Printable, EscapesWhateverCouldSteerATerminal) {
   EXPECT_EQ(printable("\x1b[2J"), "\\x1b[2J");
   EXPECT_EQ(printable(std::string_view("\0\r\n\x7f", 4)), "\\x00\\x0d\\x0a\\x7f");
   EXPECT_EQ(printable("\xc2\x9b\xff"), "\\xc2\\x9b\\xff");
+  EXPECT_EQ(printable_start("12345", 5), "12345");
+  EXPECT_EQ(printable_start("12345\n", 5), "12345... (6 bytes)");
 }
 
 }  // namespace

@@ -271,6 +271,17 @@ TEST_F(Modules, AFailureIsToldToTheLogOnly) {
   EXPECT_EQ(client.get("/plain").body, "plain");
 }
 
+TEST_F(Modules, WhatAClientSaysDoesNotFillTheLog) {
+  Client client = server_->connect();
+  const std::size_t before = server_->log().size();
+  EXPECT_EQ(client.ask("POST", "/fail?" + std::string(5'000, 'q'), "", std::string(1'000'000, 'x')).status,
+            500);
+  const std::string log = server_->log().substr(before);
+  EXPECT_LT(log.size(), 6'000U);
+  EXPECT_THAT(log, HasSubstr("\"POST /fail?qqq"));
+  EXPECT_THAT(log, HasSubstr("xxx... (1000000 bytes)\n"));
+}
+
 TEST_F(Modules, LogLines) {
   EXPECT_EQ(get("/log?a%0Aline").status, 200);
   EXPECT_THAT(server_->log(), HasSubstr("[warning] "));

@@ -158,6 +158,12 @@ void fail(void*, const baton_request*, baton_response* r) {
   host->fail(r, text("the reason\nof the failure"));
 }
 
+// What went wrong, in the words of the client.
+void complain(void*, const baton_request* q, baton_response* r) {
+  host->log(BATON_LOG_WARN, q->body);
+  host->fail(r, q->body);
+}
+
 void fail_late(void*, const baton_request*, baton_response* r) {
   host->write(r, text("half"));
   host->flush(r);
@@ -171,6 +177,10 @@ void gate(void*, const baton_request* q, baton_response* r) {
   count("entered-" + name);
   await("open-" + name);
   host->set_body(r, text("through"));
+}
+
+void hang(void*, const baton_request*, baton_response*) {
+  await("never");
 }
 
 void log(void*, const baton_request* q, baton_response*) {
@@ -217,8 +227,12 @@ void add_responses(baton_setup* setup) {
   add(setup, route("GET", "/endless", endless));
   add(setup, route("GET", "/steps/:name", steps));
   add(setup, route("GET", "/fail", fail));
+  baton_route complaint = route("POST", "/fail", complain);
+  complaint.max_body = 2'000'000;
+  add(setup, complaint);
   add(setup, route("GET", "/fail-late", fail_late));
   add(setup, route("GET", "/gate/:name", gate));
+  add(setup, route("POST", "/hang", hang));
   add(setup, route("GET", "/log", log));
   add(setup, route("GET", "/nothing", nothing));
   baton_route limited = route("GET", "/limited/:name", gate);

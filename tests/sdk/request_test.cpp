@@ -133,6 +133,10 @@ TEST(SdkRequest, WhatIsNoJsonIs400) {
   EXPECT_EQ(status(std::string(100, '[') + std::string(100, ']')), 200);
   EXPECT_EQ(status(std::string(101, '[') + std::string(101, ']')), 400);
   EXPECT_EQ(status(std::string(1'000'000, '[')), 400);
+  EXPECT_EQ(status("1e999"), 400);
+  EXPECT_EQ(status(R"({"a": [-1e999]})"), 400);
+  EXPECT_EQ(status(std::string(1'000'000, '9')), 400);
+  EXPECT_EQ(status("1e-999"), 200);
 }
 
 TEST(SdkRequest, FormIsReadOnceAndItsErrorsAreResponses) {

@@ -15,6 +15,9 @@ namespace baton::app {
 
 namespace {
 
+// Of a line that a module logs: it may say what its client has sent.
+constexpr std::size_t kMostOfLine = 4'000;
+
 // For the functions that a module calls without saying on whose behalf.
 AppThread* own_thread = nullptr;
 
@@ -37,7 +40,8 @@ Response& response_of(baton_response* response) {
 void write_log(int level, std::string_view line) {
   constexpr std::array kLevels{log::Level::kDebug, log::Level::kInfo, log::Level::kWarn, log::Level::kError};
   const bool known = level >= BATON_LOG_DEBUG && level <= BATON_LOG_ERROR;
-  log::write(known ? kLevels[static_cast<std::size_t>(level)] : log::Level::kInfo, "{}", printable(line));
+  log::write(known ? kLevels[static_cast<std::size_t>(level)] : log::Level::kInfo, "{}",
+             printable_start(line, kMostOfLine));
 }
 
 // Only the event thread has the log open. Other threads of the module's, and children of its, cannot have it
@@ -47,7 +51,7 @@ void log_line(int level, baton_text line) {
     own_thread->call_back([&] { write_log(level, view(line)); });
     return;
   }
-  std::string whole = printable(view(line)) + '\n';
+  std::string whole = printable_start(view(line), kMostOfLine) + '\n';
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, whole.data(), whole.size());
 }
 

@@ -142,19 +142,10 @@ struct Draft {
   std::optional<std::string> title;
   std::optional<bool> done;
 
-  explicit Draft(const json& body) {
-    if (!body.is_object()) throw HttpError(422, "an object is expected");
-    for (const auto& [key, value] : body.items()) {
-      if (key == "title" && value.is_string()) {
-        title = value.get<std::string>();
-        if (title->empty() || title->size() > 500) throw HttpError(422, "a title has 1 to 500 bytes");
-      } else if (key == "done" && value.is_boolean()) {
-        done = value.get<bool>();
-      } else {
-        throw HttpError(422,
-                        "\"title\" is to be a string, \"done\" true or false, and there is nothing else");
-      }
-    }
+  explicit Draft(const baton::Input& body)
+      : title(body.get<std::optional<std::string>>("title")), done(body.get<std::optional<bool>>("done")) {
+    body.allow_only({"title", "done"});
+    if (title && (title->empty() || title->size() > 500)) throw HttpError(422, "a title has 1 to 500 bytes");
   }
 };
 
@@ -176,7 +167,7 @@ BATON_MODULE(m) {
   });
 
   m.post("/todos", {.max_body = 64_KiB}, [db](const Request& q, Response& r) {
-    const Draft draft(q.json());
+    const Draft draft(q.input());
     if (!draft.title || draft.done) throw HttpError(422, "a new todo has a title, and nothing else");
     const json todo = (*db)->add(*draft.title);
     r.status(201).header("Location", std::string(q.mount()) + "/todos/" + todo["id"].dump());
@@ -188,7 +179,7 @@ BATON_MODULE(m) {
 
   // Says what is to be, not how to change it: doing it twice does no harm.
   m.patch("/todos/:id", {.max_body = 64_KiB, .idempotent = true}, [db](const Request& q, Response& r) {
-    const Draft draft(q.json());
+    const Draft draft(q.input());
     r.json((*db)->change(q.param<std::int64_t>("id"), draft.title, draft.done));
   });
 
