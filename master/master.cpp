@@ -185,7 +185,11 @@ void Master::on_signals() {
 void Master::on_signal(int signal) {
   switch (signal) {
     case SIGHUP: start_reload(); break;
-    case SIGTERM: stage_ == Stage::kDraining ? stop_at_once(signal) : drain(); break;
+    case SIGTERM: {
+      const bool second = stage_ == Stage::kDraining || stage_ == Stage::kRetiring;
+      second ? stop_at_once(signal) : drain();
+      break;
+    }
     case SIGINT:
     case SIGQUIT: stop_at_once(signal); break;
     case SIGUSR1:
@@ -361,6 +365,7 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   LastMoments moments = last_moments(segment_, worker.index, generation.router, monotonic_ns());
   if (generation.orphaned)  // other addresses are those of another program than this one
     std::erase_if(moments.crash.frames, [](const Symbolizer::Frame& frame) { return frame.object.empty(); });
+  if (stage_ == Stage::kRetiring) cut_offs_.add_of(segment_, worker.index);
   const std::vector<Recovered> held =
       recover(segment_, epoll_, worker.index, death, current_->config, generation.access_log->fd());
   bury(worker);

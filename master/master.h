@@ -30,12 +30,14 @@
 #include "master/dictionaries.h"
 #include "master/exit_status.h"
 #include "master/generation.h"
+#include "master/in_hand.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
 #include "master/oom_counter.h"
 #include "master/pid_file.h"
 #include "master/post_mortem.h"
 #include "master/reclaimer.h"
+#include "master/stop_times.h"
 #include "master/sweeper.h"
 #include "master/upgrade_probe.h"
 #include "master/upgrade_state.h"
@@ -115,8 +117,9 @@ class Master {
   // Stop; in stop.cpp.
   void drain();
   void stop_at_once(int signal);
-  void retire_all();
+  void retire_all(const StopTimes& times);
   void stop_if_due(std::uint64_t now_ns);
+  void kill_late(Generation& generation, std::uint64_t now_ns);
   void finish_stop();
 
   [[nodiscard]] bool owns(int fd) const;
@@ -156,9 +159,11 @@ class Master {
   bool stop_asked_ = false;     // during an upgrade
   std::uint64_t nudge_until_ns_ =
       0;                          // a death is so recent that wake-ups may have gone to the dead or stopped
-  std::uint64_t give_up_ns_ = 0;  // of the pending generation, of draining or of retiring
+  std::uint64_t give_up_ns_ = 0;  // of the pending generation
+  StopTimes stop_times_;          // of draining and retiring
   bool deadline_passed_ = false;  // of draining
   bool killed_at_end_ = false;    // a worker that did not end by itself
+  CutOffs cut_offs_;
   OomCounter oom_;
   PostMortem post_mortem_;
   std::uint32_t ticks_ = 0;

@@ -1,40 +1,15 @@
 // Stopping: gracefully with a deadline, or at once.
-#include <fmt/format.h>
-
 #include "common/log.h"
-#include "common/printable.h"
-#include "common/stats.h"
-#include "common/units.h"
-#include "master/in_hand.h"
 #include "master/master.h"
 
 namespace baton {
-
-namespace {
-
-constexpr std::uint64_t kLastTurnNs = 1'000'000'000;  // for the requests in the workers' hands
-constexpr int kMostTold = 10;
-
-// One line for each of the first connections that are cut off.
-void tell_what_is_cut(const Segment& segment) {
-  int told = 0;
-  for (const ConnectionStats& connection : take_snapshot(segment).connections) {
-    if (!in_hand(segment, connection.fd)) continue;
-    if (++told > kMostTold) return;
-    log::warn("cut off: {} \"{}\" of {}, {} sent", connection.state,
-              printable(connection.request.value_or("")), printable(connection.peer),
-              format_bytes(connection.bytes_out));
-  }
-}
-
-}  // namespace
 
 void Master::drain() {
   if (inherited_) {  // those who were served before the upgrade are owed an orderly end: in a moment
     stop_asked_ = true;
     return;
   }
-  if (stage_ == Stage::kStarting) return retire_all();
+  if (stage_ == Stage::kStarting) return retire_all(StopTimes::at_once(monotonic_ns()));
   if (stage_ != Stage::kServing) return;
   log::info("stopping: finishing the requests in hand");
   stage_ = Stage::kDraining;  // first: the end of a reload may begin the next one, but only while serving
@@ -42,18 +17,21 @@ void Master::drain() {
   if (pending_) abort_reload("the server stops");
   segment_.header().state.store(MasterState::kStopping, std::memory_order_release);
   listeners_.close_all();
-  give_up_ns_ = monotonic_ns() +
-                static_cast<std::uint64_t>(current_->config.server.shutdown_timeout.count()) * 1'000'000U;
+  stop_times_ = StopTimes::graceful(
+      monotonic_ns(),
+      static_cast<std::uint64_t>(current_->config.server.shutdown_timeout.count()) * 1'000'000U);
 }
 
 void Master::stop_at_once(int signal) {
-  if (stage_ == Stage::kRetiring) return;
+  const StopTimes times = StopTimes::at_once(monotonic_ns());
+  if (stage_ == Stage::kRetiring && stop_times_.end_ns <= times.end_ns) return;
   log::info("stopping at once");
   exit_status_ = ExitStatus::kSignal + signal;
-  retire_all();
+  retire_all(times);
 }
 
-void Master::retire_all() {
+void Master::retire_all(const StopTimes& times) {
+  stop_times_ = times;
   if (stage_ == Stage::kRetiring) return;
   stage_ = Stage::kRetiring;
   if (probe_) fail_upgrade("the server stops");
@@ -63,30 +41,42 @@ void Master::retire_all() {
   listeners_.close_all();
   current_->signal_all(SIGTERM);
   for (const auto& generation : retiring_) generation->signal_all(SIGTERM);
-  give_up_ns_ = monotonic_ns() + kLastTurnNs;
 }
 
 void Master::stop_if_due(std::uint64_t now_ns) {
   if (stage_ == Stage::kDraining) {
-    const bool drained = segment_.header().connections.load() == 0;
-    deadline_passed_ = !drained && now_ns >= give_up_ns_;
-    if (drained || deadline_passed_) retire_all();
-  } else if (stage_ == Stage::kRetiring && now_ns >= give_up_ns_) {
+    if (segment_.header().connections.load() == 0) return retire_all(stop_times_.drained(now_ns));
+    deadline_passed_ = now_ns >= stop_times_.retire_ns;
+    if (deadline_passed_) retire_all(stop_times_);
+  } else if (stage_ == Stage::kRetiring && now_ns >= stop_times_.kill_ns) {
+    kill_late(*current_, now_ns);
+    for (const auto& generation : retiring_) kill_late(*generation, now_ns);
+  }
+}
+
+// A worker that has no request in hand has longer, for what its modules do at the end.
+void Master::kill_late(Generation& generation, std::uint64_t now_ns) {
+  for (WorkerProcess& worker : generation.workers) {
+    if (!worker.running()) continue;
+    const WorkerEntry& entry = segment_.scoreboard()[worker.index];
+    const bool done = entry.state.load(std::memory_order_relaxed) == WorkerState::kRetiring ||
+                      entry.flight.phase.load(std::memory_order_relaxed) == FlightPhase::kWaiting;
+    if (done && now_ns < stop_times_.end_ns) continue;
     killed_at_end_ = true;
-    current_->kill_all();
-    for (const auto& generation : retiring_) generation->kill_all();
+    worker.kill();
   }
 }
 
 void Master::finish_stop() {
   post_mortem_.finish();
-  const std::size_t left = count_in_hand(segment_);
-  tell_what_is_cut(segment_);
-  if (exit_status_ == ExitStatus::kFinished && (killed_at_end_ || (deadline_passed_ && left > 0))) {
+  cut_offs_.add_rest(segment_);
+  for (const std::string& line : cut_offs_.lines()) log::warn("cut off: {}", line);
+  const std::size_t count = cut_offs_.count();
+  if (exit_status_ == ExitStatus::kFinished && (killed_at_end_ || (deadline_passed_ && count > 0))) {
     exit_status_ = ExitStatus::kCutOff;
   }
-  if (left > 0 || killed_at_end_) {
-    log::warn("stopped; {} requests and responses were cut off", left);
+  if (count > 0 || killed_at_end_) {
+    log::warn("stopped; {} requests and responses were cut off", count);
   } else {
     log::info("stopped");
   }

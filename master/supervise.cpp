@@ -88,7 +88,7 @@ void Master::after_failed_start(WorkerProcess& worker, const std::string& how, s
   if (stage_ == Stage::kStarting && hopeless && !inherited_) {
     log::critical("no worker can start with this configuration");
     exit_status_ = ExitStatus::kCannotStart;
-    return retire_all();
+    return retire_all(StopTimes::at_once(now_ns));
   }
   begin_if_settled();
   const std::uint32_t failures = worker.policy.failures();
