@@ -220,7 +220,7 @@ fuzzers := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(FUZZERS))
 build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h common/*.cpp common/*.h sdk/baton/*.h tests/support/beast_*)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
-	@clang++ $(FUZZ_FLAGS) $< $(wildcard worker/http/*.cpp) worker/outbox.cpp $(COMMON) \
+	@clang++ $(FUZZ_FLAGS) $< $(wildcard worker/http/*.cpp) worker/outbox.cpp worker/spool.cpp $(COMMON) \
 	  $(wildcard tests/support/beast_*.cpp) $(LDLIBS) -o $@
 
 .PHONY: fuzz

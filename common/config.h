@@ -58,6 +58,8 @@ struct LimitConfig {
   std::uint64_t body_bytes = 1'048'576;    // 413 above it; 0..1 TiB
   std::uint64_t spool_memory = 1'048'576;  // a larger body, of a request for a module or of what one answers,
                                            // goes to a file in server.spool_dir; 0..1 GiB
+  std::uint64_t stream_backlog = 64 << 20;  // kept for a client that takes less than is streamed to it; then
+                                            // its handler waits; 64 KiB..1 TiB
   std::uint32_t requests_per_connection = 0;  // 0: no limit
   std::uint64_t requests_per_worker = 0;      // 0: no limit; a worker past it is replaced
   std::uint64_t worker_memory = 0;            // bytes resident, 1 MiB..1 TiB; 0: no limit

@@ -168,6 +168,7 @@ void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& l
   assign_number(limits.header_fields, reader.integer("header_fields", 1, kMaxHeaderFields));
   assign(limits.body_bytes, reader.size("body_bytes", 0, kMaxBodyBytes));
   assign(limits.spool_memory, reader.size("spool_memory", 0, kGiga));
+  assign(limits.stream_backlog, reader.size("stream_backlog", 64 * kKilo, kTera));
   assign_number(limits.requests_per_connection,
                 reader.integer("requests_per_connection", 0, std::numeric_limits<std::uint32_t>::max()));
   assign_number(limits.requests_per_worker,

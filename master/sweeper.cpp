@@ -31,10 +31,8 @@ bool still_sending(int fd, Slot& slot, const TimeoutConfig& timeouts) {
   int queued = 0;
   if (slot.deadline_kind != Deadline::kSend || ::ioctl(fd, SIOCOUTQ, &queued) != 0) return false;
   const auto before = static_cast<std::int64_t>(slot.queued);
-  const auto least =
-      std::max<std::int64_t>(1, static_cast<std::int64_t>(kMinBytesPerSecond) * timeouts.send.count() / 1000);
   slot.queued = static_cast<std::uint32_t>(queued);
-  return before - queued >= least;
+  return before - queued >= least_progress(timeouts.send);
 }
 
 }  // namespace

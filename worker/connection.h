@@ -98,13 +98,17 @@ class ConnectionHandler final : private app::ResponseSink {
   int open_file(const std::string& path) override;
   bool store(std::string_view bytes) override;
   void discard_stored() override { outbox_.discard_stored(); }
-  bool stream(std::string_view bytes) override;
+  Streamed stream(std::string_view bytes, bool wait) override;
+  bool hung_up() override;
   void begin_stream();
   [[nodiscard]] bool streams_body() const;
   bool begin_chunk(std::uint64_t bytes);
   void end_chunk();
   void append_chunk(std::string_view bytes);
   bool send_stream();
+  [[nodiscard]] bool stream_full() const;
+  bool await_room();
+  [[nodiscard]] int queued_bytes() const;
   Next end_stream(std::size_t consumed, bool more);
 
   // Endings.
@@ -146,6 +150,7 @@ class ConnectionHandler final : private app::ResponseSink {
     bool keep_alive = false;
     bool failed = false;           // it cannot be brought to its end
     std::uint64_t blocked_ns = 0;  // since when the client takes nothing
+    int queued = 0;                // what the kernel held for it then
   } stream_;
 };
 

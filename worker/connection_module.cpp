@@ -1,4 +1,8 @@
 // Requests for modules: from a handler's response, whole or streamed, to a reply.
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -8,6 +12,7 @@
 #include "common/log.h"
 #include "common/printable.h"
 #include "worker/connection.h"
+#include "worker/deadlines.h"
 #include "worker/http/compose.h"
 #include "worker/http/negotiate.h"
 #include "worker/http/status.h"
@@ -56,8 +61,8 @@ void ConnectionHandler::use_response(serve::Exchange& exchange, const app::Respo
   if (response.failed()) {
     const RouteConfig& route = *exchange.route->config;
     log::error("\"{}\", route {}, module {}: the handler has failed: {}",
-               printable_start(request_.request_line, kMostOfRequestLine),
-               printable(route.path), printable(std::get<ModuleConfig>(route.action).file),
+               printable_start(request_.request_line, kMostOfRequestLine), printable(route.path),
+               printable(std::get<ModuleConfig>(route.action).file),
                printable_start(response.reason(), kMostOfReason));
     stream_.failed = true;
     if (stream_.begun) return;
@@ -86,13 +91,39 @@ bool ConnectionHandler::store(std::string_view bytes) {
   return outbox_.store(bytes);
 }
 
-bool ConnectionHandler::stream(std::string_view bytes) {
+app::ResponseSink::Streamed ConnectionHandler::stream(std::string_view bytes, bool wait) {
   if (!stream_.begun) begin_stream();
-  append_chunk(bytes);
-  // What the handler writes from here on is lost, so the response must not look complete to a client that
+  if (!wait && stream_full()) {
+    stream_.failed = stream_.failed || !send_stream();
+    if (!stream_.failed && stream_full()) return Streamed::kFull;
+  }
+  // What the handler writes after a failure is lost, so the response must not look complete to a client that
   // only stood still.
-  if (!stream_.failed) stream_.failed = !send_stream();
-  return !stream_.failed;
+  if (stream_.failed) return Streamed::kGone;
+  append_chunk(bytes);
+  stream_.failed = !send_stream() || (wait && !await_room());
+  return stream_.failed ? Streamed::kGone : Streamed::kTaken;
+}
+
+bool ConnectionHandler::stream_full() const {
+  return outbox_.total() > context_.config.limits.stream_backlog;
+}
+
+// Until less waits for the client than may. The handler waits, and so its worker does in any case. False: as
+// send_stream().
+bool ConnectionHandler::await_room() {
+  constexpr int kLookMs = 500;  // the client may be alive, and slower than makes a socket writable
+  while (stream_full()) {
+    pollfd writable{fd_, POLLOUT, 0};
+    ::poll(&writable, 1, kLookMs);
+    if (!send_stream()) return false;
+  }
+  return true;
+}
+
+bool ConnectionHandler::hung_up() {
+  pollfd socket{fd_, POLLRDHUP, 0};
+  return ::poll(&socket, 1, 0) > 0;
 }
 
 // From here on the response is on its way: it can neither be made again nor be taken back.
@@ -154,10 +185,25 @@ bool ConnectionHandler::send_stream() {
                spool_place_.folder);
     return false;
   }
+  outbox_.reclaim();
   const std::uint64_t now = monotonic_ns();
-  if (result == SendResult::kDone || sent > 0 || stream_.blocked_ns == 0) stream_.blocked_ns = now;
-  const auto patience = std::chrono::duration_cast<std::chrono::nanoseconds>(context_.config.timeouts.send);
-  return now - stream_.blocked_ns < static_cast<std::uint64_t>(patience.count());
+  const Duration patience = context_.config.timeouts.send;
+  const auto patience_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(patience).count();
+  const bool moves = result == SendResult::kDone || sent > 0 || stream_.blocked_ns == 0;
+  if (!moves) {
+    if (now - stream_.blocked_ns < static_cast<std::uint64_t>(patience_ns)) return true;
+    // As the master's sweep looks at what is parked: the client may read what the kernel holds for it.
+    if (stream_.queued - queued_bytes() < least_progress(patience)) return false;
+  }
+  stream_.blocked_ns = now;
+  if (result == SendResult::kBlocked) stream_.queued = queued_bytes();
+  return true;
+}
+
+int ConnectionHandler::queued_bytes() const {
+  int queued = 0;
+  ::ioctl(fd_, SIOCOUTQ, &queued);
+  return queued;
 }
 
 ConnectionHandler::Next ConnectionHandler::end_stream(std::size_t consumed, bool more) {

@@ -245,9 +245,7 @@ void ConnectionHandler::record_parked() {
 }
 
 void ConnectionHandler::set_send_deadline() {
-  int queued = 0;
-  ::ioctl(fd_, SIOCOUTQ, &queued);
-  slot_->queued = static_cast<std::uint32_t>(queued);
+  slot_->queued = static_cast<std::uint32_t>(queued_bytes());
   set_deadline(*slot_, Deadline::kSend, after(context_.config.timeouts.send));
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/clock.h"
 #include "common/connection_table.h"
 
 namespace baton {
@@ -10,6 +11,11 @@ namespace baton {
 // Slower than this many bytes a second for a whole timeout, and a body or a response is given up: otherwise a
 // byte now and then would hold a connection for ever.
 constexpr std::uint64_t kMinBytesPerSecond = 500;
+
+// Of a response: no fewer must be taken over a whole timeout.
+inline std::int64_t least_progress(Duration timeout) {
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(kMinBytesPerSecond) * timeout.count() / 1000);
+}
 
 // A client that has its last answer and still writes, such as a body that is not wanted, reads it when it has
 // written all: it is listened to for so long without a byte, for so long at all (both as nginx has them), and

@@ -272,6 +272,26 @@ std::uint64_t Outbox::forget_sent() {
   return sent;
 }
 
+// Not by a hole (FALLOC_FL_PUNCH_HOLE, fallocate(2)): where the file has pages larger than the hole's, the
+// kernel writes zeroes into them, and sendfile(2) has handed on these very pages.
+void Outbox::reclaim() {
+  constexpr off_t kWorthIt = 1 << 20;
+  const int fd = record_.spill_fd.load(std::memory_order_relaxed);
+  if (fd < 0 || record_.piece_count != 1 || record_.pieces[0].fd != fd) return;
+  OutboxRecord::Piece& piece = record_.pieces[0];
+  if (piece.offset < piece.length + kWorthIt) return;
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  if (!motion) return;
+  UniqueFd fresh = open_spool("baton-response", static_cast<std::uint64_t>(piece.length), place_);
+  if (!fresh || !copy_file(fd, fresh.get(), piece.length, piece.offset)) return;
+  crash_point("made-opened");
+  piece = {fresh.get(), 0, piece.length};
+  spilled_ = piece.length;
+  record_.spill_fd.store(fresh.release(), std::memory_order_relaxed);
+  crash_point("made-stored");
+  ::close(fd);
+}
+
 void Outbox::add_piece(int fd, off_t offset, off_t length) {
   total_ += static_cast<std::uint64_t>(length);
   if (record_.piece_count == OutboxRecord::kMaxPieces) {

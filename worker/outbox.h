@@ -54,6 +54,11 @@ class Outbox {
   // count what remains. Returns how much that was.
   std::uint64_t forget_sent();
 
+  // Then: gives back the room of what has been sent of a file, where that is more than what is left in it.
+  // What is left moves to another file, so that its size follows from what waits, not from what was ever
+  // sent.
+  void reclaim();
+
   [[nodiscard]] std::uint64_t total() const { return total_; }  // bytes appended since clear()
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   [[nodiscard]] std::size_t memory_bytes() const { return record_.memory_bytes; }

@@ -46,11 +46,11 @@ bool write_all(int fd, const void* data, std::size_t size, off_t at) {
   return true;
 }
 
-bool copy_file(int from, int to, off_t bytes) {
-  off_t offset = 0;
+bool copy_file(int from, int to, off_t bytes, off_t offset) {
+  const off_t end = offset + bytes;
   ::lseek(to, 0, SEEK_SET);
-  while (offset < bytes) {
-    if (::sendfile(to, from, &offset, static_cast<std::size_t>(bytes - offset)) <= 0) return false;
+  while (offset < end) {
+    if (::sendfile(to, from, &offset, static_cast<std::size_t>(end - offset)) <= 0) return false;
   }
   return true;
 }

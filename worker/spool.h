@@ -30,8 +30,8 @@ UniqueFd open_spool(const char* name, std::uint64_t bytes, const SpoolPlace& pla
 // Whether all of it could be written, with errno if not.
 bool write_all(int fd, const void* data, std::size_t size, off_t at);
 
-// Copies the first `bytes` of a file into another.
-bool copy_file(int from, int to, off_t bytes);
+// Makes `bytes` of a file, from its `offset` on, the beginning of another.
+bool copy_file(int from, int to, off_t bytes, off_t offset = 0);
 
 // A part of a file, mapped for reading.
 class SpooledBody {

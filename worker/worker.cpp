@@ -125,7 +125,8 @@ std::unique_ptr<app::ModuleHost> start_modules(const WorkerContext& context) {
   WorkerEntry& entry = context.entry();
   try {
     const bool guarded = context.router.has_modules() && guard_memory(context);
-    auto modules = std::make_unique<app::ModuleHost>(context.config, context.router, context.dicts);
+    auto modules = std::make_unique<app::ModuleHost>(context.config, context.router, context.dicts,
+                                                     [&context] { return context.to_go(); });
     report_aborts_of(modules->app_thread());
     modules->start();
     if (context.tells_of_machine && context.router.has_modules())

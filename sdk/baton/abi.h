@@ -98,6 +98,9 @@ typedef struct baton_route {
 
 enum { BATON_LOG_DEBUG = 0, BATON_LOG_INFO = 1, BATON_LOG_WARN = 2, BATON_LOG_ERROR = 3 };
 
+/* What try_flush() returns when the client takes less than the handler makes. */
+#define BATON_FLUSH_FULL (-1)
+
 /* What a call on a dictionary came to. */
 enum {
   BATON_DICT_OK = 0,
@@ -175,9 +178,11 @@ typedef struct baton_host {
    * and may be empty. */
   void (*set_error)(baton_response* response, int status, baton_text detail);
   /* Begins to stream, or goes on: hands over the head and all of the body so far, chunked if the client knows
-   * HTTP/1.1. Never waits for the client: what it does not take now is kept and sent while it takes it, also
-   * after the handler has returned. From here on the request cannot be begun again, and a crash ends the
-   * connection. Returns 1, or 0 when the client is gone: then the handler may as well stop. */
+   * HTTP/1.1. What the client does not take now is kept and sent while it takes it, also after the handler
+   * has returned: so this does not wait for the client, unless more than `stream_backlog` ([limits]) is kept
+   * for it. Then it returns when less is. From here on the request cannot be begun again, and a crash ends
+   * the connection. Returns 1, or 0 when the client is gone, or has taken nothing for as long as it may
+   * ([timeouts] send): then the handler may as well stop. */
   int (*flush)(baton_response* response);
   /* The handler could not do it: the response becomes a plain 500, or the connection ends if it streams
    * already. The reason goes to the log only. */
@@ -209,6 +214,20 @@ typedef struct baton_host {
   /* Responses: why set_header() last returned 0, for people to read; empty if it never has. Valid until it is
    * called again. */
   baton_text (*refusal)(baton_response* response);
+  /* As flush(), but never waits. Returns 1, 0 when the client is gone, or BATON_FLUSH_FULL when more than
+   * `stream_backlog` is kept for it: then nothing has been handed over, and what was written goes with a
+   * later flush. write() waits, where it has to hand something over. During the handler's call. */
+  int (*try_flush)(baton_response* response);
+  /* Whether the client has hung up: 1, or 0. It is asked for anew once in 10 ms at most, so every turn of a
+   * loop can afford it. A client that has closed its side only, and would still read, looks the same; one
+   * whose machine has died without a word looks alive. What the handler makes is sent all the same. During
+   * the handler's call. */
+  int (*client_gone)(baton_response* response);
+  /* Whether this worker is to go: 1, or 0. The server stops, or a reload, an upgrade or recycling puts
+   * another worker in its place. A handler that takes long, such as a stream without an end, should come to
+   * its end; one that does not is ended with shutdown_timeout, or goes on until its own timeout. Any thread,
+   * at any time once on_worker_start is called. */
+  int (*stopping)(void);
 } baton_host;
 
 typedef struct baton_module {

@@ -55,6 +55,9 @@ class Request {
   [[nodiscard]] std::string_view host() const { return detail::view(request_.host); }
   // The client's address: "192.0.2.1", "2001:db8::1" or "unix".
   [[nodiscard]] std::string_view peer() const { return detail::view(request_.peer); }
+  // Whether this worker is to go: the server stops, or a reload, an upgrade or recycling puts another worker
+  // in its place. A handler that takes long should come to its end then. Costs next to nothing.
+  [[nodiscard]] bool stopping() const { return detail::host->stopping() != 0; }
   // 1 for HTTP/1.1, 0 for HTTP/1.0.
   [[nodiscard]] unsigned http_minor() const { return request_.http_minor; }
 

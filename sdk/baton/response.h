@@ -16,6 +16,13 @@
 
 namespace baton::inline sdk {
 
+// What became of a try_flush().
+enum class Flushed {
+  kDone,
+  kFull,  // the client takes less than the handler makes: what was written goes with a later flush
+  kGone,  // the client has gone
+};
+
 enum class SameSite { kStrict, kLax, kNone };
 
 // What a cookie is sent with. As it stands: for the whole site, out of reach of scripts, not sent along with
@@ -102,12 +109,24 @@ class Response {
     return *this;
   }
   // Sends what there is, and streams from here on: later write()s are sent with the next flush() or when the
-  // handler returns. Never waits for the client. False when the client is gone. Once it streams, status,
-  // headers, and what replaces the body are ignored, and an error ends the connection.
+  // handler returns. What the client does not take yet is kept for it, up to `stream_backlog` ([limits]);
+  // past that this waits for it. False when the client is gone, or has taken nothing for as long as it may.
+  // Once it streams, status, headers, and what replaces the body are ignored, and an error ends the
+  // connection.
   bool flush() {
     streams_ = true;
     return detail::host->flush(response_) != 0;
   }
+  // The same, but never waits: for what can be left out, or made less often, for a client that is slow.
+  Flushed try_flush() {
+    streams_ = true;
+    const int result = detail::host->try_flush(response_);
+    return result == BATON_FLUSH_FULL ? Flushed::kFull : result != 0 ? Flushed::kDone : Flushed::kGone;
+  }
+  // Whether the client has hung up, also while there is nothing to send. It is looked for once in 10 ms at
+  // most, so every turn of a loop can ask. A client that has closed its own side only, and still reads, looks
+  // the same.
+  [[nodiscard]] bool client_gone() const { return detail::host->client_gone(response_) != 0; }
   [[nodiscard]] bool streams() const { return streams_; }
 
  private:

@@ -73,10 +73,12 @@ class StopCuts : public testing::Test {
   void expect_cut(int count, const std::vector<std::string>& lines) {
     EXPECT_EQ(server_->stop(), count > 0 ? 124 : 0) << server_->log();
     const std::string log = server_->log();
-    if (count == 0) EXPECT_THAT(log, Not(HasSubstr("cut off")));
-    if (count > 0)
+    if (count == 0) {
+      EXPECT_THAT(log, Not(HasSubstr("cut off")));
+    } else {
       EXPECT_THAT(log,
                   HasSubstr("stopped; " + std::to_string(count) + " requests and responses were cut off"));
+    }
     for (const std::string& line : lines) EXPECT_THAT(log, HasSubstr("cut off: " + line + " of 127.0.0.1:"));
     std::size_t told = 0;
     for (std::size_t at = 0; (at = log.find(": cut off: ", at)) != std::string::npos; ++at) ++told;

@@ -133,6 +133,13 @@ void late_stream(void*, const baton_request* q, baton_response* r) {
   host->write(r, text("end"));
 }
 
+// Streams, and then writes without flushing.
+void late_write(void*, const baton_request* q, baton_response* r) {
+  const std::size_t bytes = number(*q, "bytes");
+  host->flush(r);
+  for (std::size_t at = 0; at < bytes; at += 50'000) host->write(r, text(pattern(at, 50'000)));
+}
+
 // Without end, until the client is gone; ignores it for a while even then.
 void endless(void*, const baton_request*, baton_response* r) {
   const std::string part = pattern(0, 23'000);
@@ -151,6 +158,34 @@ void steps(void*, const baton_request* q, baton_response* r) {
     if (host->flush(r) == 0) return count("gone");
     await(std::string(param(*q, "name")) + std::to_string(i));
   }
+}
+
+// Without waiting for the client; once that is behind, it waits for the test, and goes on with what it has
+// kept.
+void try_stream(void*, const baton_request* q, baton_response* r) {
+  const std::size_t bytes = number(*q, "bytes");
+  constexpr std::size_t kPart = 20'000;
+  for (std::size_t at = 0; at < bytes; at += kPart) {
+    host->write(r, text(pattern(at, std::min(kPart, bytes - at))));
+    const int flushed = host->try_flush(r);
+    if (flushed == 0) return count("gone");
+    if (flushed != BATON_FLUSH_FULL) continue;
+    count("full");
+    await("go-on");
+    host->flush(r);
+  }
+  count("streamed");
+}
+
+char busy_watch;
+
+// With nothing to send until the client or the server is to go; `user`: without a system call meanwhile.
+void watch(void* user, const baton_request*, baton_response* r) {
+  while (host->client_gone(r) == 0 && host->stopping() == 0) {
+    if (user == nullptr) ::usleep(500);
+  }
+  if (host->client_gone(r) != 0) count("left");
+  host->set_body(r, text(host->stopping() != 0 ? "stopping" : "left"));
 }
 
 void fail(void*, const baton_request*, baton_response* r) {
@@ -224,8 +259,14 @@ void add_responses(baton_setup* setup) {
   add(setup, route("GET", "/file", file));
   add(setup, route("GET", "/stream/:bytes/:part", stream));
   add(setup, route("GET", "/late-stream/:bytes", late_stream));
+  add(setup, route("GET", "/late-write/:bytes", late_write));
   add(setup, route("GET", "/endless", endless));
   add(setup, route("GET", "/steps/:name", steps));
+  add(setup, route("GET", "/try-stream/:bytes", try_stream));
+  add(setup, route("GET", "/watch", watch));
+  baton_route busy = route("GET", "/watch-busily", watch);
+  busy.user = &busy_watch;
+  add(setup, busy);
   add(setup, route("GET", "/fail", fail));
   baton_route complaint = route("POST", "/fail", complain);
   complaint.max_body = 2'000'000;

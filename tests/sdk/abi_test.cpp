@@ -66,7 +66,7 @@ EXPECT_AT(baton_dict_stats, evictions, 48);
 EXPECT_AT(baton_dict_stats, expired, 56);
 EXPECT_AT(baton_dict_stats, repairs, 64);
 
-static_assert(sizeof(baton_host) == 208);
+static_assert(sizeof(baton_host) == 232);
 EXPECT_AT(baton_host, struct_size, 0);
 EXPECT_AT(baton_host, abi_major, 4);
 EXPECT_AT(baton_host, abi_minor, 6);
@@ -95,6 +95,9 @@ EXPECT_AT(baton_host, dict_remove, 176);
 EXPECT_AT(baton_host, dict_clear, 184);
 EXPECT_AT(baton_host, dict_stats, 192);
 EXPECT_AT(baton_host, refusal, 200);
+EXPECT_AT(baton_host, try_flush, 208);
+EXPECT_AT(baton_host, client_gone, 216);
+EXPECT_AT(baton_host, stopping, 224);
 
 static_assert(sizeof(baton_module) == 16);
 EXPECT_AT(baton_module, struct_size, 0);

@@ -81,6 +81,11 @@ struct Functions {
     streamed.flushed.push_back(streamed.body);
     return current->client_is_there ? 1 : 0;
   }
+  static int try_flush(baton_response* response) {
+    return current->client_is_slow ? BATON_FLUSH_FULL : flush(response);
+  }
+  static int client_gone(baton_response*) { return current->client_is_there ? 0 : 1; }
+  static int stopping() { return current->is_stopping ? 1 : 0; }
   static void fail(baton_response* response, baton_text reason) {
     response_of(response).failed = string(reason);
   }
@@ -166,7 +171,10 @@ FakeHost::FakeHost()
              &Functions::dict_remove,
              &Functions::dict_clear,
              &Functions::dict_stats,
-             &Functions::refusal} {
+             &Functions::refusal,
+             &Functions::try_flush,
+             &Functions::client_gone,
+             &Functions::stopping} {
   current = this;
 }
 

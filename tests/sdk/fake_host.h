@@ -62,6 +62,8 @@ class FakeHost {
   std::string config = "{}";
   std::string config_folder = "/etc/baton";
   bool client_is_there = true;
+  bool client_is_slow = false;  // what is flushed without waiting is not taken
+  bool is_stopping = false;
   int open_error = 0;                       // what send_file returns
   std::optional<int> dict_result;           // what calls on a dictionary return, where it is set
   std::string dict_name = "sessions";       // the one that there is

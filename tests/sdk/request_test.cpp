@@ -112,6 +112,15 @@ TEST(SdkRequest, Cookies) {
   });
 }
 
+TEST(SdkRequest, SaysWhetherTheWorkerIsToGo) {
+  ModuleUnderTest module([](Module& m) {
+    m.get("/", [](const Request& q, Response& r) { r.text(q.stopping() ? "stopping" : "serving"); });
+  });
+  EXPECT_EQ(module.host.call("/").body, "serving");
+  module.host.is_stopping = true;
+  EXPECT_EQ(module.host.call("/").body, "stopping");
+}
+
 TEST(SdkRequest, Json) {
   FakeRequest request;
   request.body = R"({"title": "x", "n": [1, 2]})";

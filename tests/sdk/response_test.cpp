@@ -169,5 +169,31 @@ TEST(SdkResponse, AnErrorReplacesWhatWasSet) {
   EXPECT_EQ(response.failed, std::nullopt);
 }
 
+TEST(SdkResponse, ASlowClientNeedsNotBeWaitedFor) {
+  std::vector<Flushed> flushed;
+  ModuleUnderTest module([&](Module& m) {
+    m.get("/", [&](const Request&, Response& r) {
+      r.write("a");
+      flushed.push_back(r.try_flush());
+      EXPECT_TRUE(r.streams());
+    });
+  });
+  module.host.call("/");
+  module.host.client_is_slow = true;
+  EXPECT_TRUE(module.host.call("/").flushed.empty());
+  module.host.client_is_slow = module.host.client_is_there = false;
+  module.host.call("/");
+  EXPECT_THAT(flushed, ElementsAre(Flushed::kDone, Flushed::kFull, Flushed::kGone));
+}
+
+TEST(SdkResponse, SaysWhetherTheClientIsGone) {
+  ModuleUnderTest module([](Module& m) {
+    m.get("/", [](const Request&, Response& r) { r.text(r.client_gone() ? "gone" : "there"); });
+  });
+  EXPECT_EQ(module.host.call("/").body, "there");
+  module.host.client_is_there = false;
+  EXPECT_EQ(module.host.call("/").body, "gone");
+}
+
 }  // namespace
 }  // namespace baton::test

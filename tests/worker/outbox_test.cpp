@@ -171,6 +171,27 @@ TEST_F(Streamed, WhatIsLeftIsParked) {
   EXPECT_EQ(sent_ + rest, due_.size());
 }
 
+// The client stays behind all the time, so the file is never empty.
+TEST_F(Streamed, TheRoomOfWhatHasBeenSentIsGivenBack) {
+  fill_socket();
+  off_t largest = 0;
+  for (int i = 0; i < 300; ++i) {
+    append(part(100'000));
+    while (outbox_.total() > 2'000'000) {
+      receive();
+      send();
+      outbox_.reclaim();
+    }
+    const off_t size = ::lseek(record_->spill_fd.load(), 0, SEEK_END);
+    largest = std::max(largest, size);
+  }
+  EXPECT_GT(due_.size(), 30'000'000U);
+  EXPECT_LT(largest, 6'000'000);
+  while (send() != SendResult::kDone) receive();
+  receive();
+  EXPECT_TRUE(received_ == due_);
+}
+
 TEST_F(Streamed, WithoutAPlaceOnDiskItStaysInMemory) {
   const std::string missing = path_ + "/missing";
   const SpoolPlace nowhere{missing, 0};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <utility>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -20,6 +21,7 @@ constexpr std::size_t kMostOfLine = 4'000;
 
 // For the functions that a module calls without saying on whose behalf.
 AppThread* own_thread = nullptr;
+std::function<bool()> own_end;
 
 baton_text text(std::string_view view) {
   return {view.data(), view.size()};
@@ -85,6 +87,8 @@ void add_functions_of_response(baton_host& host) {
     return response_of(response).send_file(std::string(view(path)));
   };
   host.flush = [](baton_response* response) { return response_of(response).flush() ? 1 : 0; };
+  host.try_flush = [](baton_response* response) { return response_of(response).try_flush(); };
+  host.client_gone = [](baton_response* response) { return response_of(response).client_gone() ? 1 : 0; };
   host.fail = [](baton_response* response, baton_text reason) { response_of(response).fail(view(reason)); };
 }
 
@@ -96,14 +100,18 @@ void call_handler(const Endpoint& endpoint, const baton_request& request, Respon
 
 }  // namespace
 
-ModuleHost::ModuleHost(const Config& config, const serve::Router& router, OpenDicts dicts) : functions_{} {
+ModuleHost::ModuleHost(const Config& config, const serve::Router& router, OpenDicts dicts,
+                       std::function<bool()> to_go)
+    : functions_{} {
   functions_.struct_size = sizeof functions_;
   functions_.abi_major = BATON_ABI_MAJOR;
   functions_.abi_minor = BATON_ABI_MINOR;
   add_functions_of_setup(functions_);
   functions_.log = log_line;
   add_functions_of_response(functions_);
+  functions_.stopping = [] { return own_end && own_end() ? 1 : 0; };
   add_functions_of_dicts(functions_, dicts);
+  own_end = std::move(to_go);
   bool any = false;
   router.for_each_route([&](const serve::Route& route) {
     if (by_route_.size() <= route.number) by_route_.resize(route.number + 1);

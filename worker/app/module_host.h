@@ -1,6 +1,7 @@
 // The modules of one worker: loads them, and runs their handlers on the app thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,8 +33,10 @@ struct Call {
 class ModuleHost {
  public:
   // Makes the app thread where a route has a module, loads the modules, and has them set up. Throws
-  // ModuleError or std::runtime_error: this configuration cannot be served.
-  ModuleHost(const Config& config, const serve::Router& router, OpenDicts dicts = {});
+  // ModuleError or std::runtime_error: this configuration cannot be served. `to_go`: whether the worker is to
+  // go; any thread calls it.
+  ModuleHost(const Config& config, const serve::Router& router, OpenDicts dicts = {},
+             std::function<bool()> to_go = {});
   ModuleHost(const ModuleHost&) = delete;
   ModuleHost& operator=(const ModuleHost&) = delete;
   ~ModuleHost();

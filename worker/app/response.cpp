@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/clock.h"
 #include "common/config_syntax.h"
 #include "worker/http/request.h"
 #include "worker/serve/exchange.h"
@@ -82,13 +83,34 @@ int Response::send_file(const std::string& path) {
   return 0;
 }
 
-bool Response::flush() {
-  if (gone_ || failed_) return false;
-  if (body_ == Body::kFile) return true;  // it goes out as a whole, and at once
+ResponseSink::Streamed Response::hand_over(bool wait) {
+  using Streamed = ResponseSink::Streamed;
+  if (gone_ || failed_) return Streamed::kGone;
+  if (body_ == Body::kFile) return Streamed::kTaken;  // it goes out as a whole, and at once
   body_ = Body::kStreamed;
-  thread_.call_back([this] { gone_ = !sink_.stream(reply_.text); });
-  reply_.text.clear();
-  return !gone_;
+  Streamed result = Streamed::kGone;
+  thread_.call_back([&] { result = sink_.stream(reply_.text, wait); });
+  gone_ = result == Streamed::kGone;
+  if (result != Streamed::kFull) reply_.text.clear();
+  return result;
+}
+
+int Response::try_flush() {
+  switch (hand_over(false)) {
+    case ResponseSink::Streamed::kTaken: return 1;
+    case ResponseSink::Streamed::kFull: return BATON_FLUSH_FULL;
+    case ResponseSink::Streamed::kGone: break;
+  }
+  return 0;
+}
+
+bool Response::client_gone() {
+  if (gone_ || hung_up_) return true;
+  const std::uint64_t now = monotonic_ns();
+  if (now - looked_ns_ < kLookNs) return false;
+  looked_ns_ = now;
+  thread_.call_back([this] { hung_up_ = sink_.hung_up(); });
+  return hung_up_;
 }
 
 void Response::fail(std::string_view reason) {

@@ -20,8 +20,12 @@ class ResponseSink {
   virtual bool store(std::string_view bytes) = 0;
   virtual void discard_stored() = 0;
   // Sends a part of the body, as much as the client takes now; before the first one the head, and what has
-  // been stored. False: the client is gone.
-  virtual bool stream(std::string_view bytes) = 0;
+  // been stored. Where too much is left over it waits, with `wait`, until the client has taken enough;
+  // without, it takes nothing and says kFull.
+  enum class Streamed : std::uint8_t { kTaken, kFull, kGone };
+  virtual Streamed stream(std::string_view bytes, bool wait) = 0;
+  // Whether the client has closed its side of the connection.
+  virtual bool hung_up() = 0;
 
  protected:
   ~ResponseSink() = default;
@@ -50,7 +54,9 @@ class Response {
   void set_body(std::string_view bytes);
   void write(std::string_view bytes);
   int send_file(const std::string& path);
-  bool flush();
+  bool flush() { return hand_over(true) == ResponseSink::Streamed::kTaken; }
+  int try_flush();
+  bool client_gone();
   void fail(std::string_view reason);
 
   // Once the handler has returned, on its thread: brings the body to where it is going to be sent from.
@@ -65,7 +71,11 @@ class Response {
   // As much of a body is kept in memory; it is what the sink takes at a time.
   static constexpr std::size_t kMemoryBytes = std::size_t{256} * 1024;
 
+  // How often it is asked whether the client has hung up: the event thread has to be asked.
+  static constexpr std::uint64_t kLookNs = 10'000'000;
+
   void store();
+  ResponseSink::Streamed hand_over(bool wait);
 
   http::Reply& reply_;
   ResponseSink& sink_;
@@ -74,7 +84,9 @@ class Response {
   Body body_ = Body::kMemory;
   std::uint64_t stored_ = 0;
   bool failed_ = false;
-  bool gone_ = false;  // the client
+  bool gone_ = false;  // the client: nothing can be sent any more
+  bool hung_up_ = false;
+  std::uint64_t looked_ns_ = 0;  // whether it has
   std::string reason_;
   std::string refusal_;  // why the last header that was refused was
 };
