@@ -58,6 +58,17 @@ std::filesystem::path canonical(const std::string& file) {
   return path.empty() ? std::filesystem::path{file} : path;
 }
 
+// The folder of `file`, by the name that it was given: a folder of that name may be a link that is pointed
+// elsewhere later. `folder` is the same without links, and what it is where a ".." makes the two differ.
+std::filesystem::path named_folder(const std::string& file, const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::absolute(file, error);
+  for (int links = 0; links < 8 && std::filesystem::is_symlink(path, error); ++links)
+    path = path.parent_path() / std::filesystem::read_symlink(path, error);
+  path = path.lexically_normal().parent_path();
+  return std::filesystem::equivalent(path, folder, error) ? path : folder;
+}
+
 }  // namespace
 
 std::string ConfigError::to_string() const {
@@ -73,7 +84,7 @@ ConfigResult load_config_text(std::string_view text, const std::string& file) {
     errors.add(error->at, error->message);
   } else {
     const std::filesystem::path path = canonical(file);
-    const ConfigContext context{path.parent_path(), errors};
+    const ConfigContext context{path.parent_path(), named_folder(file, path.parent_path()), errors};
     TableReader root{std::get<TomlValue>(parsed), "the file", errors};
     config.file = path.string();
     read_server(root, context, config.server);

@@ -12,7 +12,7 @@ namespace {
 std::string read_root(TableReader& reader, const ConfigContext& context) {
   const auto written = reader.required_string("root");
   if (!written) return {};
-  std::string root = context.resolve(written->value);
+  std::string root = context.resolve_by_name(written->value);
   if (written->value.empty()) {
     reader.fail(written->at, "'root' is empty; expected a folder");
   } else if (const std::string problem = folder_problem(root); !problem.empty()) {

@@ -78,12 +78,23 @@ std::optional<Address> read_address(const Located<std::string>& written, const C
   return address;
 }
 
+std::string join(const fs::path& folder, const fs::path& path) {
+  fs::path joined = (folder / path).lexically_normal();
+  if (!joined.has_filename() && joined.has_relative_path()) joined = joined.parent_path();
+  return joined.string();
+}
+
 }  // namespace
 
 std::string ConfigContext::resolve(std::string_view path) const {
-  fs::path resolved = (folder / fs::path{path}).lexically_normal();
-  if (!resolved.has_filename() && resolved.has_relative_path()) resolved = resolved.parent_path();
-  return resolved.string();
+  return join(folder, path);
+}
+
+std::string ConfigContext::resolve_by_name(std::string_view path) const {
+  // Behind a link, ".." is not the folder that stands before it in the name.
+  const fs::path relative = fs::path{path}.lexically_normal();
+  const bool leaves = !relative.empty() && *relative.begin() == "..";
+  return join(leaves ? folder : named_folder, path);
 }
 
 std::string ConfigContext::resolve_new_file(const Located<std::string>& path, std::string_view what) const {

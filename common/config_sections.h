@@ -14,11 +14,16 @@
 namespace baton {
 
 struct ConfigContext {
-  std::filesystem::path folder;  // absolute; relative paths in the file start here
+  std::filesystem::path folder;        // absolute, without links; relative paths in the file start here
+  std::filesystem::path named_folder;  // the same folder, by a name in which links may be
   ConfigErrors& errors;
 
   // Absolute, without "." and ".." and without a slash at its end.
   [[nodiscard]] std::string resolve(std::string_view path) const;
+
+  // The same for what is to be found by its name again while the server runs: what follows a link that is
+  // switched.
+  [[nodiscard]] std::string resolve_by_name(std::string_view path) const;
 
   // A path of something that will be created later: reports an empty path, a folder in its place and a parent
   // folder that is not there. `what` begins the message: "pid_file".

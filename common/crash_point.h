@@ -82,6 +82,9 @@ constexpr std::string_view kCrashPoints[] = {
     "file-opened",
     "file-filled",
     "file-published",
+    // A root is found to be another folder.
+    "root-opened",
+    "root-replaced",
 };
 constexpr std::uint32_t kCrashPointCount = std::size(kCrashPoints);
 

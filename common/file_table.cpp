@@ -96,6 +96,16 @@ void FileTable::retire(FileEntry& entry) const {
   }
 }
 
+void FileTable::retire_all_of(std::uint64_t root_key, FlightRecord& flight) const {
+  for (FileEntry& entry : entries_) {
+    const std::uint64_t word = entry.word.load(std::memory_order_seq_cst);
+    if (state_of(word) != State::kReady) continue;
+    flight.pinned_file.store(index(entry) + 1, std::memory_order_seq_cst);
+    if (entry.word.load(std::memory_order_seq_cst) == word && entry.root_key == root_key) retire(entry);
+  }
+  unpin(flight);
+}
+
 std::uint32_t FileTable::collect(std::span<const WorkerEntry> workers) const {
   if (header_->stale.exchange(0, std::memory_order_relaxed) == 0) return 0;
   std::uint32_t closed = 0;

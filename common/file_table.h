@@ -98,6 +98,8 @@ class FileTable {
 
   // READY -> STALE; the caller has it pinned. Harmless when another worker was first.
   void retire(FileEntry& entry) const;
+  // Retires every entry below this root. Drops the pin in `flight`.
+  void retire_all_of(std::uint64_t root_key, FlightRecord& flight) const;
 
   [[nodiscard]] char* block(const FileEntry& entry) const { return blocks_[index(entry)].bytes; }
   [[nodiscard]] std::string_view bytes(const FileEntry& entry) const {

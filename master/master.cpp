@@ -164,6 +164,7 @@ int Master::run() {
         }
       }
     }
+    look_for_left_roots();
     reclaimer_.look(current_->config.timeouts);
     forget_retired();
     if (stage_ == Stage::kRetiring && !current_->any_running() && retiring_.empty()) stage_ = Stage::kEnded;
@@ -327,13 +328,24 @@ bool Master::owns(int fd) const {
     if (generation == nullptr) return;
     own = own || generation->access_log->fd() == fd;
     generation->router.for_each_route([&](const serve::Route& route) {
-      own = own || route.root.get() == fd || (route.module && route.module->fd() == fd);
+      own = own || (route.root && route.root->view().fd == fd) || (route.module && route.module->fd() == fd);
     });
   };
   look_at(current_.get());
   look_at(pending_.get());
   for (const auto& generation : retiring_) look_at(generation.get());
   return own;
+}
+
+// A worker that has found another folder in a root's place left the old one open.
+void Master::look_for_left_roots() {
+  const auto look_at = [this](const Generation& generation) {
+    generation.router.for_each_route([this](const serve::Route& route) {
+      if (route.root && route.root->take_left_open()) reclaimer_.on_left_open();
+    });
+  };
+  look_at(*current_);
+  for (const auto& generation : retiring_) look_at(*generation);
 }
 
 bool Master::all_ready(const Generation& generation) const {

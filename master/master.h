@@ -123,6 +123,7 @@ class Master {
   void finish_stop();
 
   [[nodiscard]] bool owns(int fd) const;
+  void look_for_left_roots();
 
   std::string config_file_;  // as it was given: a link may be pointed elsewhere before a reload
   std::string program_;

@@ -198,7 +198,7 @@ void Reclaimer::take(const Suspect& suspect, const TimeoutConfig& timeouts) {
     return;
   }
   ++totals_.closed;
-  log::debug("descriptor {} of a dead worker is closed", suspect.fd);
+  log::debug("descriptor {} that a worker left open is closed", suspect.fd);
   ::close(suspect.fd);
 }
 

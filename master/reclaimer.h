@@ -1,4 +1,4 @@
-// Finds the descriptors that a dead worker left open and unnamed.
+// Finds the descriptors that a worker left open and unnamed, most often by its death.
 #pragma once
 
 #include <sys/types.h>
@@ -36,6 +36,9 @@ class Reclaimer {
   // A worker has ended, other than by retiring, in this phase of its flight; or the last one from before an
   // upgrade has.
   void on_death(FlightPhase last_phase);
+
+  // A worker has left a file open, because others may be in the middle of using it.
+  void on_left_open() { wanted_ = true; }
 
   // Whether look() has work to do: it is to be called soon, at the latest at the next tick.
   [[nodiscard]] bool pending() const { return wanted_ || !suspects_.empty(); }

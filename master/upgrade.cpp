@@ -43,7 +43,7 @@ constexpr std::uint32_t kSpareDescriptors = 32;
 // limit of 22,000 this takes 2 ms; reading /proc/self/fd with 10,000 open takes longer.
 void keep_on_exec(std::uint32_t limit, const std::vector<int>& own) {
   for (std::uint32_t fd = STDERR_FILENO + 1; fd < limit; ++fd) ::fcntl(static_cast<int>(fd), F_SETFD, 0);
-  for (const int fd : own) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (const int fd : own) ::fcntl(fd, F_SETFD, FD_CLOEXEC);  // of no effect on -1
 }
 
 std::vector<std::string> environment_with(const std::string& name, const std::string& value) {
@@ -179,7 +179,7 @@ std::vector<int> Master::own_descriptors() const {
   std::vector<int> own{own_epoll_.get(), signals_.get(), timer_.get(), ready_.get()};
   const auto add = [&own](const Generation& generation) {
     generation.router.for_each_route([&own](const serve::Route& route) {
-      if (route.root) own.push_back(route.root.get());
+      if (route.root) own.push_back(route.root->view().fd);
     });
   };
   add(*current_);

@@ -77,9 +77,8 @@ bool become_user(const ServerConfig& server) {
 bool can_read_roots(const serve::Router& router) {
   bool readable = true;
   router.for_each_route([&](const serve::Route& route) {
-    if (!route.root || ::faccessat(route.root.get(), ".", R_OK | X_OK, AT_EACCESS) == 0) return;
-    log::error("cannot read the root {}: {}", std::get<StaticConfig>(route.config->action).root,
-               std::strerror(errno));
+    if (!route.root || ::faccessat(route.root->view().fd, ".", R_OK | X_OK, AT_EACCESS) == 0) return;
+    log::error("cannot read the root {}: {}", route.root->path(), std::strerror(errno));
     readable = false;
   });
   return readable;
@@ -107,6 +106,10 @@ bool await_switch(const WorkerContext& context, pid_t master) {
 bool guard_memory(const WorkerContext& context) {
   const std::span<std::byte> memory = context.segment.memory();
   bool guarded = app::Protection::guard(memory.data(), memory.size());
+  context.router.for_each_route([&guarded](const serve::Route& route) {
+    if (route.root)
+      guarded = app::Protection::guard(route.root->memory(), serve::StaticRoot::memory_bytes()) && guarded;
+  });
   for (const auto& dict : context.dicts)
     guarded = app::Protection::guard(dict->memory().data(), dict->memory().size()) && guarded;
   return guarded;
@@ -259,7 +262,12 @@ void run_worker(const WorkerContext& context) {
   DescriptorMotion::report_to(context.flight(), context.segment.header());
   crash_point("worker-start");
   if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
-  if (!take_identity(context.config.server, context.router)) ::_exit(WorkerExit::kCannotStart);
+  if (!become_user(context.config.server)) ::_exit(WorkerExit::kCannotStart);
+  // Once the generation serves, a root may be gone or closed to us for a while: its requests are refused, and
+  // all others served.
+  const bool serving =
+      context.segment.header().generation.load(std::memory_order_acquire) >= context.generation;
+  if (!serving && !can_read_roots(context.router)) ::_exit(WorkerExit::kCannotStart);
   const std::unique_ptr<app::ModuleHost> modules = start_modules(context);
   Worker worker(context, *modules);
   context.flight().files_in_motion.fetch_add(1, std::memory_order_release);  // odd since it was cloned

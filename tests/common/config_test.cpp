@@ -239,6 +239,27 @@ TEST_F(ConfigTest, PathsStartAtTheRealFileBehindALink) {
   EXPECT_EQ(result.config->file, path("baton.toml"));
 }
 
+// A folder of that name may be pointed elsewhere later, and a root is to follow.
+TEST_F(ConfigTest, RootsKeepTheNamesOfLinkedFolders) {
+  std::filesystem::create_directories(folder_ / "releases/1/conf");
+  std::filesystem::create_directories(folder_ / "releases/1/site");
+  std::filesystem::create_directory_symlink("releases/1", folder_ / "current");
+  const auto root_of = [&](const std::string& root, const std::string& file) {
+    write(std::string{kSmallest} + "[[site.route]]\npath = \"/\"\nstatic = { root = \"" + root + "\" }\n",
+          "releases/1/conf/baton.toml");
+    const ConfigResult result = load_config(path(file));
+    for (const ConfigError& error : result.errors) ADD_FAILURE() << error.to_string();
+    return result.config ? std::get<StaticConfig>(result.config->sites[0].routes[0].action).root : "";
+  };
+  std::filesystem::create_directories(folder_ / "releases/1/conf/pages");
+  EXPECT_EQ(root_of("pages", "current/conf/baton.toml"), path("current/conf/pages"));
+  EXPECT_EQ(root_of(path("current") + "/site/", "current/conf/baton.toml"), path("current/site"));
+  EXPECT_EQ(root_of("../site", "current/conf/baton.toml"), path("releases/1/site"));
+  std::filesystem::create_symlink("current/conf/baton.toml", folder_ / "linked.toml");
+  EXPECT_EQ(root_of("pages", "linked.toml"), path("current/conf/pages"));
+  EXPECT_EQ(root_of("pages", "releases/1/conf/baton.toml"), path("releases/1/conf/pages"));
+}
+
 TEST_F(ConfigTest, AFileThatCannotBeReadIsOneErrorWithoutALine) {
   struct Case {
     std::string file;

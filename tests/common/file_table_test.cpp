@@ -143,6 +143,28 @@ TEST_F(FileTableTest, AnEntryUsedAfterThisWorkersClockIsInUse) {
   EXPECT_EQ(table_.collect(workers_), 0U);
 }
 
+TEST_F(FileTableTest, AllOfARootAreRetiredAndNothingElse) {
+  constexpr std::uint64_t kOtherRoot = 43;
+  FileEntry* absent = table_.begin_fill(kRoot, "absent", 0, kNow);
+  ASSERT_NE(absent, nullptr);
+  absent->kind = FileKind::kMissing;
+  table_.publish(*absent, mine());
+  FileEntry* other = table_.begin_fill(kOtherRoot, "a", 0, kNow);
+  ASSERT_NE(other, nullptr);
+  other->kind = FileKind::kMissing;
+  table_.publish(*other, mine());
+  FileEntry* pinned = fill("a", others());
+  FileEntry* filling = table_.begin_fill(kRoot, "b", 0, kNow);
+  ASSERT_TRUE(pinned != nullptr && filling != nullptr);
+  table_.retire_all_of(kRoot, mine());
+  EXPECT_EQ(mine().pinned_file, 0U);
+  EXPECT_EQ(table_.find(kRoot, "absent", mine()), nullptr);
+  EXPECT_EQ(table_.find(kRoot, "a", mine()), nullptr);
+  EXPECT_EQ(table_.find(kOtherRoot, "a", mine()), other);
+  EXPECT_EQ(table_.collect(workers_), 1U) << "one is pinned by another worker";
+  EXPECT_TRUE(is_open(pinned->fd));
+}
+
 TEST_F(FileTableTest, ADeadWorkersUnfinishedEntriesAreEmptiedAndClosed) {
   FileEntry* dead = table_.begin_fill(kRoot, "a", 7, kNow);
   FileEntry* living = table_.begin_fill(kRoot, "b", 8, kNow);

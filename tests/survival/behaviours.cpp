@@ -189,6 +189,24 @@ void uncached(Visit& visit, const SurvivalSite& site, const Arm& arm) {
   visit.go_on();
 }
 
+// The old tree goes on being served for up to a second.
+void moved(Visit& visit, const SurvivalSite& site, const Arm& arm) {
+  visit.go_on();
+  const std::string version = site.move_root();
+  visit.settle();
+  arm();
+  EXPECT_TRUE(wait_until([&] {
+    bool arrived = false;
+    visit.ask("GET", "/moving/version");
+    visit.receive([&](const Response& response) {
+      arrived = response.body == version;
+      return response.status == 200;
+    });
+    return arrived;
+  }));
+  visit.go_on();
+}
+
 void head(Visit& visit, const SurvivalSite&, const Arm& arm) {
   visit.go_on();
   visit.settle();
@@ -453,6 +471,7 @@ SurvivalSite::SurvivalSite() {
   write_pattern(folder_, "root/small", kSmallBytes);
   for (int i = 0; i < kListed; ++i)
     folder_.write("root/many/" + std::to_string(i) + std::string(190, 'n'), "");
+  move_root();
 }
 
 std::string SurvivalSite::config() const {
@@ -461,7 +480,8 @@ std::string SurvivalSite::config() const {
          "[[listen]]\naddress = \"127.0.0.1:0\"\n[[listen]]\naddress = \"unix:" +
          (folder_.path() / "socket").string() +
          "\"\n[[site]]\n[[site.route]]\npath = \"/hello\"\nrespond = { body = \"hello\" }\n"
-         "[[site.route]]\npath = \"/files/\"\nstatic = { root = \"root\", listing = true }\n" +
+         "[[site.route]]\npath = \"/files/\"\nstatic = { root = \"root\", listing = true }\n"
+         "[[site.route]]\npath = \"/moving/\"\nstatic = { root = \"moving\" }\n" +
          module_route("/module/", module_file("good"));
 }
 
@@ -470,6 +490,15 @@ std::string SurvivalSite::fresh_file() const {
   const std::string name = "fresh" + std::to_string(files++);
   write_pattern(folder_, "root/" + name, kSmallBytes);
   return "/files/" + name;
+}
+
+std::string SurvivalSite::move_root() const {
+  static std::atomic<int> moves{0};
+  const std::string version = "version" + std::to_string(moves++);
+  folder_.write(version + "/version", version);
+  std::filesystem::create_directory_symlink(version, folder_.path() / "moving.new");
+  std::filesystem::rename(folder_.path() / "moving.new", folder_.path() / "moving");
+  return version;
 }
 
 std::string SurvivalSite::unique_query() {
@@ -489,6 +518,8 @@ const std::vector<Behaviour>& behaviours() {
       {"file-unix", 1, run<file>},
       {"uncached", 0, run<uncached>},
       {"uncached-unix", 1, run<uncached>},
+      {"moved", 0, run<moved>},
+      {"moved-unix", 1, run<moved>},
       {"head", 0, run<head>},
       {"head-unix", 1, run<head>},
       {"pipelined", 0, run<pipelined>},

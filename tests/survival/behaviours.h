@@ -28,6 +28,8 @@ class SurvivalSite {
   [[nodiscard]] std::string config() const;
   // The target of a small file that no request has asked for yet.
   [[nodiscard]] std::string fresh_file() const;
+  // Points the root of /moving/ at another folder; what /moving/version answers there.
+  std::string move_root() const;
   // A query that no other request has: the request's line in the access log is known by it.
   [[nodiscard]] static std::string unique_query();
 
@@ -51,8 +53,8 @@ struct Behaviour {
   Seen (*run)(const Server&, const SurvivalSite&, std::size_t listener, const std::function<void()>& arm);
 };
 
-// All of them, by name: "kept", "fresh", "together", "file", "uncached", "head", "pipelined", "halves",
-// "download", "ranges", "listing", "put", "chunked", "post", "closing", "refused", and of a module
+// All of them, by name: "kept", "fresh", "together", "file", "uncached", "moved", "head", "pipelined",
+// "halves", "download", "ranges", "listing", "put", "chunked", "post", "closing", "refused", and of a module
 // "module", "module-put", "module-chunked", "module-post", "module-large", "module-stream", "module-late";
 // each also with "-unix".
 const std::vector<Behaviour>& behaviours();

@@ -112,6 +112,8 @@ const std::vector<Row>& table() {
       {"file-opened", {"uncached"}, kServed, kServed},
       {"file-filled", {"uncached"}, kServed, kServed},
       {"file-published", {"uncached"}, kServed, kServed},
+      {"root-opened", {"moved"}, kServed, kServed},
+      {"root-replaced", {"moved"}, kServed, kServed},
   };
   return rows;
 }

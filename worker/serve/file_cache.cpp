@@ -21,8 +21,12 @@ namespace {
 
 constexpr Tick kRevalidateTicks = 10;  // one second
 
-// O_NONBLOCK, because opening a FIFO must not wait for its other end.
+// O_NONBLOCK, because opening a FIFO must not wait for its other end. `root` -1: there is no such folder now.
 int open_beneath(int root, std::string_view path, int flags = 0) {
+  if (root < 0) {
+    errno = ENOENT;
+    return -1;
+  }
   open_how how{};
   how.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | static_cast<std::uint64_t>(flags);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
@@ -98,7 +102,8 @@ OpenFile FileCache::view(const FileEntry& entry) const {
 
 OpenFile FileCache::open(const Route& route, std::string_view path, Tick now, bool remember_missing) {
   drop();
-  if (FileEntry* entry = table_.find(route.root_key, path, *flight_)) {
+  if (const auto replaced = route.root->follow(now)) table_.retire_all_of(*replaced, *flight_);
+  if (FileEntry* entry = table_.find(route.root->view().key, path, *flight_)) {
     if (still_current(route, *entry, now)) {
       if (entry->used.load(std::memory_order_relaxed) != now)
         entry->used.store(now, std::memory_order_relaxed);
@@ -117,7 +122,9 @@ bool FileCache::still_current(const Route& route, FileEntry& entry, Tick now) {
   if (!entry.checked.compare_exchange_strong(checked, now, std::memory_order_relaxed)) return true;
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   if (!motion) return true;
-  const UniqueFd fd(open_beneath(route.root.get(), entry.path_view()));
+  const StaticRoot::View root = route.root->view();
+  if (root.key != entry.root_key) return false;  // replaced this very moment
+  const UniqueFd fd(open_beneath(root.fd, entry.path_view()));
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return entry.kind == FileKind::kMissing;
   return entry.kind != FileKind::kMissing && same_file(entry, status);
@@ -133,14 +140,16 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
     table_lost_ = true;
     return failed;
   }
-  UniqueFd fd(open_beneath(route.root.get(), path));
+  // One look for both: what is found below a folder is noted under that folder's key.
+  const StaticRoot::View root = route.root->view();
+  UniqueFd fd(open_beneath(root.fd, path));
   crash_point("file-opened");
   if (!fd) {
     failed.status = status_of_errno(errno);
     if (failed.status == 404 && remember_missing) {
-      if (FileEntry* entry = table_.begin_fill(route.root_key, path, holder_, now)) {
+      if (FileEntry* entry = table_.begin_fill(root.key, path, holder_, now)) {
         entry->kind = FileKind::kMissing;
-        table_.publish(*entry, *flight_);
+        publish(*entry, *route.root);
       }
     }
     return failed;
@@ -148,7 +157,7 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
   if (::fstat(fd.get(), &status) != 0 || (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)))
     return failed;
 
-  FileEntry* entry = table_.begin_fill(route.root_key, path, holder_, now);
+  FileEntry* entry = table_.begin_fill(root.key, path, holder_, now);
   FileEntry& target = entry != nullptr ? *entry : private_;
   describe(target, status);
   if (entry == nullptr) return keep_private(std::move(fd));
@@ -166,9 +175,16 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
     target.fd = fd.release();
   }
   crash_point("file-filled");
-  table_.publish(target, *flight_);
+  publish(target, *route.root);
   crash_point("file-published");
   return view(target);
+}
+
+void FileCache::publish(FileEntry& entry, const StaticRoot& root) {
+  table_.publish(entry, *flight_);
+  // The root was replaced meanwhile, and whoever did that may have gone through the table before. The entry
+  // stays pinned, so what was found is served this once.
+  if (root.view().key != entry.root_key) table_.retire(entry);
 }
 
 OpenFile FileCache::keep_private(UniqueFd fd) {
@@ -201,7 +217,7 @@ UniqueFd FileCache::open_directory(const Route& route, std::string_view path) {
     table_lost_ = true;
     return {};
   }
-  return UniqueFd(open_beneath(route.root.get(), path, O_DIRECTORY));
+  return UniqueFd(open_beneath(route.root->view().fd, path, O_DIRECTORY));
 }
 
 void FileCache::release() {

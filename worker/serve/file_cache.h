@@ -33,7 +33,8 @@ class FileCache {
       : table_(table), flight_(&flight), counters_(&counters), holder_(holder) {}
 
   // Looks `path` up below the route's root; the kernel itself refuses to leave it (openat2, RESOLVE_BENEATH).
-  // A cached answer is at most a second old. `remember_missing` also remembers that there is no such file.
+  // A cached answer is at most a second old, and so is the root. `remember_missing` also remembers that there
+  // is no such file.
   OpenFile open(const Route& route, std::string_view path, Tick now, bool remember_missing = false);
 
   // Opens the file for this worker alone, as it is now, wherever it is. Nothing, with errno, when it cannot
@@ -54,6 +55,7 @@ class FileCache {
  private:
   void drop();
   bool still_current(const Route& route, FileEntry& entry, Tick now);
+  void publish(FileEntry& entry, const StaticRoot& root);
   OpenFile load(const Route& route, std::string_view path, Tick now, bool remember_missing);
   OpenFile view(const FileEntry& entry) const;
   OpenFile keep_private(UniqueFd fd);

@@ -1,49 +1,31 @@
 #include "worker/serve/router.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <map>
-#include <stdexcept>
-
-#include "common/fnv.h"
 
 namespace baton::serve {
 
 namespace {
 
-// Names a root across generations and processes: another folder behind the same path must not be served from
-// entries of the old one.
-std::uint64_t key_of(const std::string& path, int fd) {
-  struct stat status {};
-  ::fstat(fd, &status);
-  Fnv1a hash;
-  hash.add(path);
-  hash.add(status.st_dev);
-  hash.add(status.st_ino);
-  return hash.value();
-}
+// What several routes may have between them, by path.
+struct Shared {
+  std::map<std::string, std::shared_ptr<const app::ModuleImage>> images;
+  std::map<std::string, std::shared_ptr<StaticRoot>> roots;
+};
 
-using Images = std::map<std::string, std::shared_ptr<const app::ModuleImage>>;  // by path
-
-Route make_route(const RouteConfig& config, Images& images) {
+Route make_route(const RouteConfig& config, Shared& shared) {
   Route route;
   route.config = &config;
   route.prefix = config.path;
   if (route.prefix.ends_with('/')) route.prefix.pop_back();
   for (const HeaderLine& line : config.headers) route.header_lines += line.name + ": " + line.value + "\r\n";
   if (const auto* files = std::get_if<StaticConfig>(&config.action)) {
-    route.root = UniqueFd(::open(files->root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!route.root) {
-      throw std::runtime_error("cannot open the root " + files->root + ": " + std::strerror(errno));
-    }
-    route.root_key = key_of(files->root, route.root.get());
+    std::shared_ptr<StaticRoot>& root = shared.roots[files->root];
+    if (!root) root = std::make_shared<StaticRoot>(files->root);
+    route.root = root;
   }
   if (const auto* module = std::get_if<ModuleConfig>(&config.action)) {
-    std::shared_ptr<const app::ModuleImage>& image = images[module->file];
+    std::shared_ptr<const app::ModuleImage>& image = shared.images[module->file];
     if (!image) image = app::ModuleImage::read(module->file);
     route.module = image;
   }
@@ -73,11 +55,11 @@ bool Route::allows(const Peer& peer) const {
 
 Router::Router(const Config& config) {
   std::uint32_t number = 0;
-  Images images;
+  Shared shared;
   for (const SiteConfig& site_config : config.sites) {
     auto site = std::make_unique<Site>();
     for (const RouteConfig& route : site_config.routes) {
-      site->routes.push_back(make_route(route, images));
+      site->routes.push_back(make_route(route, shared));
       site->routes.back().number = number++;
       const bool sends_files = site->routes.back().root || site->routes.back().module;
       has_modules_ = has_modules_ || site->routes.back().module;

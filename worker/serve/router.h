@@ -10,19 +10,18 @@
 #include <vector>
 
 #include "common/config.h"
-#include "common/unique_fd.h"
 #include "worker/app/module_image.h"
 #include "worker/serve/mime.h"
+#include "worker/serve/static_root.h"
 
 namespace baton::serve {
 
 struct Route {
   const RouteConfig* config = nullptr;
-  std::uint32_t number = 0;    // counts the routes of all sites, in file order
-  std::string prefix;          // without a trailing slash; "" is "/"
-  std::string header_lines;    // the route's headers, ready to be sent
-  UniqueFd root;               // static routes: O_PATH on the root folder, shared by all workers
-  std::uint64_t root_key = 0;  // names the root in the open-file table
+  std::uint32_t number = 0;                        // counts the routes of all sites, in file order
+  std::string prefix;                              // without a trailing slash; "" is "/"
+  std::string header_lines;                        // the route's headers, ready to be sent
+  std::shared_ptr<StaticRoot> root;                // static routes: the folder, shared by all workers
   std::shared_ptr<const app::ModuleImage> module;  // module routes: the code
 
   [[nodiscard]] bool allows(const Peer& peer) const;
