@@ -51,6 +51,10 @@ void ConfigErrors::add(SourcePosition at, std::string_view message) {
   errors_.push_back({file_, at.line, at.column, std::move(visible)});
 }
 
+std::string ConfigErrors::place(SourcePosition at) const {
+  return file_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+}
+
 std::vector<ConfigError> ConfigErrors::in_file_order() && {
   std::ranges::stable_sort(errors_, {}, [](const ConfigError& e) { return std::tie(e.line, e.column); });
   return std::move(errors_);

@@ -22,6 +22,8 @@ class ConfigErrors {
   // Control characters in `message`, which may quote the file, are made visible.
   void add(SourcePosition at, std::string_view message);
   [[nodiscard]] std::vector<ConfigError> in_file_order() &&;
+  // "FILE:LINE:COLUMN", for naming another place in a message.
+  [[nodiscard]] std::string place(SourcePosition at) const;
 
  private:
   std::string file_;

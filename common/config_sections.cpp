@@ -6,6 +6,7 @@
 #include <map>
 #include <system_error>
 
+#include "common/address_overlap.h"
 #include "common/config_identity.h"
 
 namespace baton {
@@ -70,11 +71,21 @@ std::optional<Address> read_address(const Located<std::string>& written, const C
   constexpr std::string_view kUnix = "unix:";
   std::string text = written.value;
   if (text.starts_with(kUnix) && text.size() > kUnix.size()) {
-    text = "unix:" + context.resolve_new_file({text.substr(kUnix.size()), written.at}, "address");
+    const std::string path = context.resolve_new_file({text.substr(kUnix.size()), written.at}, "address");
+    const std::string obstacle = obstacle_at(path);
+    if (!obstacle.empty() && !fs::is_directory(path)) {
+      context.errors.add(written.at, "'address': " + path + " is " + obstacle +
+                                         ", not a socket: remove it or choose another path");
+    }
+    text = "unix:" + path;
   }
   std::string why;
   auto address = Address::parse(text, &why);
   if (!address) context.errors.add(written.at, "bad address: " + why);
+  if (address && is_mapped_ipv4(*address)) {
+    context.errors.add(written.at,
+                       "'" + text + "' is an IPv4 address in IPv6 form; write it as an IPv4 address");
+  }
   return address;
 }
 
@@ -195,8 +206,29 @@ void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& l
   reader.finish();
 }
 
+namespace {
+
+// One address cannot be listened on twice, and the address of one interface not beside that of all.
+void check_overlap(const std::vector<ListenConfig>& others, const ListenConfig& entry, SourcePosition at,
+                   const ConfigContext& context) {
+  for (const ListenConfig& other : others) {
+    const std::string place = context.errors.place({other.line, other.column});
+    if (same_address(other.address, entry.address)) {
+      context.errors.add(at,
+                         "'" + entry.text + "' is already listened on: " + place + " has the same address");
+    } else if (covers(other.address, entry.address)) {
+      context.errors.add(at, "'" + entry.text + "' is already listened on: it is a part of '" + other.text +
+                                 "' at " + place + "; leave it out");
+    } else if (covers(entry.address, other.address)) {
+      context.errors.add(at, "'" + entry.text + "' is in part listened on already: '" + other.text + "' at " +
+                                 place + " is a part of it; leave that out");
+    }
+  }
+}
+
+}  // namespace
+
 void read_listen(TableReader& root, const ConfigContext& context, std::vector<ListenConfig>& listen) {
-  std::map<std::string, std::uint32_t> lines;  // of the addresses so far
   for (const TomlValue* table : root.required_tables("listen")) {
     TableReader reader{*table, "[[listen]]", context.errors};
     ListenConfig entry;
@@ -206,11 +238,7 @@ void read_listen(TableReader& root, const ConfigContext& context, std::vector<Li
       entry.column = written->at.column;
       if (const auto address = read_address(*written, context)) {
         entry.address = *address;
-        const auto [first, added] = lines.emplace(address->to_string(), entry.line);
-        if (!added) {
-          reader.fail(written->at, "'" + entry.text + "' is already listened on: line " +
-                                       std::to_string(first->second) + " has the same address");
-        }
+        check_overlap(listen, entry, written->at, context);
       }
     }
     assign_number(entry.backlog, reader.integer("backlog", 1, 65'535));

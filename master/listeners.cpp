@@ -9,10 +9,19 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
+
+#include "common/address_overlap.h"
+#include "common/clock.h"
+#include "master/address_holder.h"
+#include "master/port_sharing.h"
 
 namespace baton {
 
 namespace {
+
+// Longer than it takes to connect from nearly anywhere.
+constexpr std::uint64_t kLastSecondNs = 1'000'000'000;
 
 void set_option(int fd, int level, int name) {
   const int on = 1;
@@ -30,9 +39,9 @@ void remove_stale_socket(const Address& address) {
     ::unlink(path.c_str());
 }
 
-std::string remedy(int error) {
+std::string remedy(int error, const Address& address, const std::vector<int>& own) {
   switch (error) {
-    case EADDRINUSE: return "; another program listens there: stop it or choose another address";
+    case EADDRINUSE: return "; " + holder_of(address, own);
     case EACCES:
       return "; ports below 1024 need root or CAP_NET_BIND_SERVICE, a Unix socket a writable folder";
     case EADDRNOTAVAIL: return "; no interface of this machine has that address";
@@ -40,32 +49,20 @@ std::string remedy(int error) {
   }
 }
 
-Listener bind_one(const std::string& file, const ListenConfig& config) {
-  const Address& address = config.address;
-  Listener listener{
-      config, UniqueFd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), {}};
-  const int fd = listener.fd.get();
-  const auto fail = [&](const char* call) {
-    const int error = errno;
-    throw std::runtime_error(file + ":" + std::to_string(config.line) + ":" + std::to_string(config.column) +
-                             ": cannot listen on " + config.text + ": " + call + ": " + std::strerror(error) +
-                             remedy(error));
-  };
-  if (fd < 0) fail("socket");
-  if (address.is_unix()) {
-    remove_stale_socket(address);
-  } else {
-    set_option(fd, SOL_SOCKET, SO_REUSEADDR);
-    set_option(fd, IPPROTO_TCP,
-               TCP_NODELAY);  // accepted sockets inherit it; whole responses are sent with MSG_MORE
-    if (address.family() == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-  }
-  if (::bind(fd, address.data(), address.size()) != 0) fail("bind");
-  if (::listen(fd, config.backlog) != 0) fail("listen");
-  // Like a TCP port: who may connect is for the routes' allow and deny, not for the umask.
-  if (address.is_unix()) ::chmod(address.unix_path().c_str(), 0666);
-  listener.bound = Address::of_socket(fd);
-  return listener;
+UniqueFd make_socket(const Address& address) {
+  UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket || address.is_unix()) return socket;
+  set_option(socket.get(), SOL_SOCKET, SO_REUSEADDR);
+  // Accepted sockets inherit it; whole responses are sent with MSG_MORE.
+  set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY);
+  if (address.family() == AF_INET6) set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+  return socket;
+}
+
+bool accepts(int fd) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value != 0;
 }
 
 void close_listener(Listener& listener) {
@@ -74,11 +71,16 @@ void close_listener(Listener& listener) {
 }
 
 template <typename Range>
-auto find_text(Range& range, const std::string& text) {
-  return std::find_if(range.begin(), range.end(), [&](const Listener& l) { return l.config.text == text; });
+auto find(Range& range, const ListenConfig& wanted) {
+  return std::find_if(range.begin(), range.end(),
+                      [&](const Listener& listener) { return listener.is(wanted); });
 }
 
 }  // namespace
+
+bool Listener::is(const ListenConfig& wanted) const {
+  return same_address(wanted.address, config.address) || same_address(wanted.address, bound);
+}
 
 void Listeners::adopt(const std::vector<UpgradeState::Listener>& listeners) {
   using Stage = UpgradeState::Listener::Stage;
@@ -89,7 +91,10 @@ void Listeners::adopt(const std::vector<UpgradeState::Listener>& listeners) {
     listener.config.backlog = state.backlog;
     listener.fd = UniqueFd(state.fd);
     listener.bound = Address::of_socket(state.fd);
-    listener.watched = state.stage == Stage::kActive;
+    listener.listens = accepts(state.fd);
+    // A Unix socket that was shut down says that it listens, too.
+    listener.watched = state.stage == Stage::kActive ||
+                       (state.stage == Stage::kRemoved && listener.listens && !listener.bound.is_unix());
     auto& list = state.stage == Stage::kActive     ? active_
                  : state.stage == Stage::kPrepared ? prepared_
                                                    : removed_;
@@ -120,9 +125,15 @@ void Listeners::prepare(const std::string& file, const std::vector<ListenConfig>
   wanted_ = wanted;
   try {
     for (const ListenConfig& config : wanted) {
-      if (find_text(active_, config.text) != active_.end()) continue;
-      if (find_text(prepared_, config.text) != prepared_.end()) continue;  // by the program before this one
-      prepared_.push_back(bind_one(file, config));
+      if (find(active_, config) != active_.end()) continue;
+      if (find(prepared_, config) != prepared_.end()) continue;  // by the program before this one
+      const auto removed = find(removed_, config);
+      if (removed == removed_.end() || !removed->watched) {
+        prepared_.push_back(bind_one(file, config));
+        continue;
+      }
+      prepared_.push_back(std::move(*removed));
+      removed_.erase(removed);
     }
   } catch (const std::runtime_error&) {
     abandon();
@@ -130,54 +141,147 @@ void Listeners::prepare(const std::string& file, const std::vector<ListenConfig>
   }
 }
 
+Listener Listeners::bind_one(const std::string& file, const ListenConfig& config) {
+  const Address& address = config.address;
+  const std::vector<int> own = on_port(port_of(address));
+  const auto fail = [&](const char* call, int error) {
+    throw std::runtime_error(file + ":" + std::to_string(config.line) + ":" + std::to_string(config.column) +
+                             ": cannot listen on " + config.text + ": " + call + ": " + std::strerror(error) +
+                             remedy(error, address, own));
+  };
+  Listener listener;
+  listener.config = config;
+  listener.fd = make_socket(address);
+  const int fd = listener.fd.get();
+  if (fd < 0) fail("socket", errno);
+  if (address.is_unix()) remove_stale_socket(address);
+  const auto bind = [&] { return ::bind(fd, address.data(), address.size()) == 0 ? 0 : errno; };
+  int error = bind();
+  if (error == EADDRINUSE && !own.empty()) {
+    std::vector<int> all = own;
+    all.push_back(fd);
+    const PortSharing sharing(std::move(all));
+    error = bind();
+    listener.listens = false;
+  }
+  if (error != 0) fail("bind", error);
+  if (listener.listens && ::listen(fd, config.backlog) != 0) fail("listen", errno);
+  // Like a TCP port: who may connect is for the routes' allow and deny, not for the umask.
+  if (address.is_unix()) ::chmod(address.unix_path().c_str(), 0666);
+  listener.bound = Address::of_socket(fd);
+  return listener;
+}
+
+// Our TCP sockets with this port.
+std::vector<int> Listeners::on_port(std::uint16_t port) const {
+  std::vector<int> found;
+  if (port == 0) return found;
+  for (const auto* listeners : {&active_, &prepared_, &removed_}) {
+    for (const Listener& listener : *listeners)
+      if (port_of(listener.bound) == port) found.push_back(listener.fd.get());
+  }
+  return found;
+}
+
+int Listeners::begin_listening(Listener& listener) const {
+  const PortSharing sharing(on_port(port_of(listener.bound)));
+  const int error = ::listen(listener.fd.get(), listener.config.backlog) == 0 ? 0 : errno;
+  listener.listens = error == 0;
+  return error;
+}
+
 void Listeners::abandon() {
-  for (Listener& listener : prepared_) close_listener(listener);
+  for (Listener& listener : prepared_) {
+    if (listener.watched) {
+      removed_.push_back(std::move(listener));  // goes on to its end
+    } else {
+      close_listener(listener);
+    }
+  }
   prepared_.clear();
 }
 
 void Listeners::commit() {
-  for (auto it = active_.begin(); it != active_.end();) {
-    const bool kept = std::any_of(wanted_.begin(), wanted_.end(),
-                                  [&](const ListenConfig& config) { return config.text == it->config.text; });
-    if (kept) {
-      ++it;
-      continue;
+  std::string trouble;
+  std::erase_if(prepared_, [&](Listener& listener) {
+    if (const int error = listener.listens ? 0 : begin_listening(listener); error != 0) {
+      trouble = "cannot listen on " + listener.config.text + ": " + std::strerror(error);
+      return true;
     }
-    unwatch(*it);
-    removed_.push_back(std::move(*it));
-    it = active_.erase(it);
-  }
-  for (ListenConfig& config : wanted_) {  // a changed backlog takes effect on the same socket
-    const auto same = find_text(active_, config.text);
-    if (same == active_.end() || same->config.backlog == config.backlog) continue;
-    same->config.backlog = config.backlog;
-    ::listen(same->fd.get(), config.backlog);
-  }
-  for (Listener& listener : prepared_) {
-    segment_.connections().open_listener(listener.fd.get());
-    active_.push_back(std::move(listener));
-  }
+    if (listener.watched) {
+      admit_newcomers(listener.fd.get());
+    } else {
+      segment_.connections().open_listener(listener.fd.get());
+    }
+    return false;
+  });
+  std::size_t room = kMaxListeners - wanted_.size();
+  const auto gone = std::stable_partition(active_.begin(), active_.end(),
+                                          [&](const Listener& listener) { return stays(listener, room); });
+  std::for_each(gone, active_.end(), [this](Listener& listener) { end(std::move(listener)); });
+  active_.erase(gone, active_.end());
+  for (Listener& listener : prepared_) active_.push_back(std::move(listener));
   prepared_.clear();
+  for (const ListenConfig& config : wanted_) {  // a changed backlog takes effect on the same socket
+    const auto same = find(active_, config);
+    if (same == active_.end()) continue;
+    if (same->config.backlog != config.backlog) ::listen(same->fd.get(), config.backlog);
+    same->config = config;
+  }
   publish();
   for (Listener& listener : active_) {
     if (listener.watched) continue;
-    if (epoll_.add(listener.fd.get()) != 0) throw std::runtime_error("cannot watch " + listener.config.text);
-    listener.watched = true;
+    listener.watched = epoll_.add(listener.fd.get()) == 0;
+    if (!listener.watched) trouble = "cannot watch " + listener.config.text;
   }
+  if (!trouble.empty()) throw std::runtime_error(trouble);
+}
+
+// `room` is for those that are not wanted themselves.
+bool Listeners::stays(const Listener& listener, std::size_t& room) const {
+  const auto any = [this](auto matches) { return std::any_of(wanted_.begin(), wanted_.end(), matches); };
+  if (any([&](const ListenConfig& wanted) { return listener.is(wanted); })) return true;
+  if (room == 0 || !any([&](const ListenConfig& wanted) { return covers(wanted.address, listener.bound); }))
+    return false;
+  --room;
+  return true;
+}
+
+// A Unix socket ends at once: its path may be bound anew.
+void Listeners::end(Listener&& listener) {
+  if (listener.bound.is_unix()) {
+    unwatch(listener);
+  } else {
+    refuse_newcomers(listener.fd.get());
+    listener.end_ns = monotonic_ns() + kLastSecondNs;
+  }
+  removed_.push_back(std::move(listener));
+}
+
+void Listeners::close_due(std::uint64_t now_ns, bool others_serve) {
+  std::erase_if(removed_, [&](Listener& listener) {
+    if (now_ns < listener.end_ns) return false;
+    if (listener.watched) {
+      unwatch(listener);
+      listener.end_ns = now_ns + kLastSecondNs;  // for a worker that is accepting from it
+      return false;
+    }
+    if (others_serve) return false;
+    close_listener(listener);
+    return true;
+  });
+}
+
+void Listeners::close_all() {
+  for (Listener& listener : active_) removed_.push_back(std::move(listener));
+  active_.clear();
+  for (Listener& listener : removed_) unwatch(listener);
+  publish();
 }
 
 void Listeners::close_removed() {
   for (Listener& listener : removed_) close_listener(listener);
   removed_.clear();
-}
-
-void Listeners::close_all() {
-  for (Listener& listener : active_) {
-    unwatch(listener);
-    removed_.push_back(std::move(listener));
-  }
-  active_.clear();
-  publish();
 }
 
 bool Listeners::owns(int fd) const {
@@ -193,6 +297,7 @@ void Listeners::unwatch(Listener& listener) const {
   // An orphan of an upgrade has a descriptor of its own, which would keep the socket listening.
   ::shutdown(listener.fd.get(), SHUT_RDWR);
   segment_.connections().free_listener(listener.fd.get());
+  listener.watched = false;
 }
 
 void Listeners::publish() const {

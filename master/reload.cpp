@@ -112,7 +112,7 @@ void Master::report_reload(bool ok, const std::string& message) {
 
 void Master::forget_retired() {
   std::erase_if(retiring_, [](const auto& generation) { return !generation->any_running(); });
-  if (retiring_.empty()) listeners_.close_removed();
+  listeners_.close_due(monotonic_ns(), !retiring_.empty());
   dictionaries_.forget_unused();
 }
 

@@ -185,9 +185,16 @@ TEST_F(ConfigErrorsTest, Listen) {
       {listen("address = \"unix:" + std::string(107, 'x') + "\""), "3:11", "longer than 107 bytes"},
       {listen("address = \"unix:\""), "3:11", "no path after unix:"},
       {listen("address = \"*:80\"\n[[listen]]\naddress = \"0.0.0.0:80\""), "5:11",
-       "'0.0.0.0:80' is already listened on: line 3 has the same address"},
+       "'0.0.0.0:80' is already listened on: " + path("baton.toml") + ":3:11 has the same address"},
       {listen("address = \"unix:x\"\n[[listen]]\naddress = \"unix:./site/../x\""), "5:11",
-       "line 3 has the same address"},
+       ":3:11 has the same address"},
+      {listen("address = \"[::1]:80\"\n[[listen]]\naddress = \"[0:0::1]:80\""), "5:11",
+       ":3:11 has the same address"},
+      {listen("address = \"*:80\"\n[[listen]]\naddress = \"127.0.0.1:80\""), "5:11",
+       "'127.0.0.1:80' is already listened on: it is a part of '*:80' at " + path("baton.toml") + ":3:11"},
+      {listen("address = \"[::1]:80\"\n[[listen]]\naddress = \"[::]:80\""), "5:11",
+       "'[::]:80' is in part listened on already: '[::1]:80' at " + path("baton.toml") + ":3:11 is a part"},
+      {listen("address = \"[::ffff:127.0.0.1]:80\""), "3:11", "is an IPv4 address in IPv6 form"},
   });
 }
 

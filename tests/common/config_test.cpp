@@ -260,6 +260,24 @@ TEST_F(ConfigTest, RootsKeepTheNamesOfLinkedFolders) {
   EXPECT_EQ(root_of("pages", "releases/1/conf/baton.toml"), path("releases/1/conf/pages"));
 }
 
+TEST_F(ConfigTest, AddressesThatGoTogether) {
+  const Config config = good(R"([[listen]]
+address = "*:80"
+[[listen]]
+address = "[::]:80"
+[[listen]]
+address = "127.0.0.1:81"
+[[listen]]
+address = "127.0.0.2:81"
+[[listen]]
+address = "*:0"
+[[listen]]
+address = "127.0.0.1:0"
+[[site]]
+)");
+  EXPECT_EQ(config.listen.size(), 6U);
+}
+
 TEST_F(ConfigTest, AFileThatCannotBeReadIsOneErrorWithoutALine) {
   struct Case {
     std::string file;

@@ -192,7 +192,8 @@ TEST(Start, ATakenPortIsNamedWithItsPlaceInTheFile) {
   const Finished second = start(file);
   EXPECT_EQ(second.status, 1);
   EXPECT_THAT(second.err, HasSubstr(file + ":5:11: cannot listen on " + address));
-  EXPECT_THAT(second.err, HasSubstr("another program listens there"));
+  EXPECT_THAT(second.err,
+              HasSubstr("baton (pid " + std::to_string(server.pid()) + ") listens there: stop it or choose"));
   EXPECT_FALSE(std::filesystem::exists("/dev/shm/" + Segment::name_for(file)));
 }
 
