@@ -12,6 +12,11 @@ void WorkerProcess::signal(int number) const {
   if (running()) ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0);
 }
 
+void WorkerProcess::wake() const {
+  // The number is its own for as long as it is not waited for.
+  if (running()) ::syscall(SYS_tgkill, pid, pid, SIGTERM);
+}
+
 void WorkerProcess::kill() {
   killed = true;
   signal(SIGKILL);
@@ -52,8 +57,8 @@ WorkerProcess* Generation::find(int pidfd) {
   return found == workers.end() ? nullptr : &*found;
 }
 
-void Generation::signal_all(int signal) const {
-  for (const WorkerProcess& worker : workers) worker.signal(signal);
+void Generation::wake_all() const {
+  for (const WorkerProcess& worker : workers) worker.wake();
 }
 
 void Generation::kill_all() {

@@ -35,6 +35,9 @@ struct WorkerProcess {
 
   [[nodiscard]] bool running() const { return static_cast<bool>(pidfd); }
   void signal(int number) const;
+  // Has it look whether it is to go, if it waits for an event. SIGTERM, but to the event thread alone: sent
+  // to the process it might interrupt a handler.
+  void wake() const;
   void kill();
 };
 
@@ -55,7 +58,7 @@ struct Generation {
 
   [[nodiscard]] bool any_running() const;
   [[nodiscard]] WorkerProcess* find(int pidfd);
-  void signal_all(int signal) const;
+  void wake_all() const;
   void kill_all();
 };
 

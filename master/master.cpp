@@ -359,10 +359,16 @@ bool Master::is_ready(const WorkerProcess& worker) const {
 }
 
 void Master::reap(Generation& generation, WorkerProcess& worker) {
+  const auto ended = [&worker](int options, siginfo_t& info) {
+    return ::waitid(P_PIDFD, static_cast<id_t>(worker.pidfd.get()), &info, WEXITED | WNOHANG | options) ==
+               0 &&
+           info.si_pid != 0;
+  };
   siginfo_t info{};
-  if (::waitid(P_PIDFD, static_cast<id_t>(worker.pidfd.get()), &info, WEXITED | WNOHANG) != 0 ||
-      info.si_pid == 0)
-    return;
+  if (!ended(WNOWAIT, info)) return;
+  // What its handlers have started is in its group, whose number is surely its own until it is waited for.
+  ::kill(-worker.pid, SIGKILL);
+  ended(0, info);
   // Closing is not enough: an orphan of an upgrade may have this descriptor too, and it would be reported for
   // ever.
   ::epoll_ctl(own_epoll_.get(), EPOLL_CTL_DEL, worker.pidfd.get(), nullptr);

@@ -76,7 +76,7 @@ void Master::commit_reload() {
   std::strncpy(header.name, current_->config.server.name.c_str(), sizeof header.name - 1);
   // From this store on the old workers take no event; the signal only wakes those that wait.
   switch_generation(current_->number);
-  retiring_.back()->signal_all(SIGTERM);
+  retiring_.back()->wake_all();
   std::string trouble;
   try {
     listeners_.commit();

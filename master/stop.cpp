@@ -39,8 +39,8 @@ void Master::retire_all(const StopTimes& times) {
   forget_failing(*current_);
   segment_.header().state.store(MasterState::kEnding, std::memory_order_release);
   listeners_.close_all();
-  current_->signal_all(SIGTERM);
-  for (const auto& generation : retiring_) generation->signal_all(SIGTERM);
+  current_->wake_all();
+  for (const auto& generation : retiring_) generation->wake_all();
 }
 
 void Master::stop_if_due(std::uint64_t now_ns) {

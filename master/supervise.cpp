@@ -57,7 +57,7 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
   log::info("worker {} (pid {}) retires: {} of memory, worker_memory is {}", worker.ordinal, worker.pid,
             format_bytes(used), format_bytes(most));
   entry.retire.store(1, std::memory_order_relaxed);
-  worker.signal(SIGTERM);  // wakes one that waits; one with events looks at the entry
+  worker.wake();  // wakes one that waits; one with events looks at the entry
 }
 
 void Master::after_death(Generation& generation, WorkerProcess& worker, const LastMoments& moments,

@@ -247,7 +247,7 @@ void Master::finish_upgrade() {
   }
   const std::uint64_t taken_ms = (monotonic_ns() - before.begun_ns) / 1'000'000;
   thaw(segment_, epoll_);
-  for (const auto& generation : retiring_) generation->signal_all(SIGTERM);
+  for (const auto& generation : retiring_) generation->wake_all();
   const std::string message = "upgraded from " + before.version + " to " + kVersion + " in " +
                               std::to_string(taken_ms) + " ms; " + std::to_string(header.connections.load()) +
                               " connections went on" + dictionaries_.remarks(current_->config.dicts) +

@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -25,6 +25,7 @@
 #include "worker/crash_handler.h"
 #include "worker/master_watch.h"
 #include "worker/request_limit.h"
+#include "worker/signals.h"
 
 namespace baton {
 
@@ -33,27 +34,6 @@ namespace {
 // A stopped or starved worker can swallow the one wake-up of an event; whoever looks again after this long
 // finds it.
 constexpr int kBackstopMs = 100;
-
-volatile sig_atomic_t retire_asked = 0;
-
-void ask_to_retire(int) {
-  retire_asked = 1;
-}
-
-// Everything the master handles through its signalfd is blocked here but for the wait itself.
-sigset_t take_signals() {
-  struct sigaction action {};
-  action.sa_handler = ask_to_retire;
-  ::sigaction(SIGTERM, &action, nullptr);
-  sigset_t blocked;
-  ::sigfillset(&blocked);
-  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS})
-    ::sigdelset(&blocked, fault);
-  ::sigprocmask(SIG_SETMASK, &blocked, nullptr);
-  sigset_t while_waiting = blocked;
-  ::sigdelset(&while_waiting, SIGTERM);
-  return while_waiting;
-}
 
 // The master's death ends its workers; one that happened before prctl(2) shows as another parent.
 bool follow_master(pid_t master) {
@@ -123,11 +103,18 @@ void tell_of_machine(bool guarded, const std::string& obstacle) {
     log::info("each request of a module is handed to another thread, which takes more time: {}", obstacle);
 }
 
+void prepare_for_modules() {
+  ::setpgid(0, 0);  // with its children, so that they can be ended together
+  // Into a file or a pipe it would be kept back, and be lost when this process is killed.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+}
+
 // Ends the process, the reason noted for the master, if the modules cannot be used.
 std::unique_ptr<app::ModuleHost> start_modules(const WorkerContext& context) {
   WorkerEntry& entry = context.entry();
   try {
     const bool guarded = context.router.has_modules() && guard_memory(context);
+    if (context.router.has_modules()) prepare_for_modules();
     auto modules = std::make_unique<app::ModuleHost>(context.config, context.router, context.dicts,
                                                      [&context] { return context.to_go(); });
     report_aborts_of(modules->app_thread());
@@ -223,7 +210,7 @@ class Worker {
   }
 
   [[nodiscard]] bool retiring() const {
-    if (retire_asked != 0 || past_request_limit()) return true;
+    if (retire_asked() || past_request_limit()) return true;
     if (context_.entry().retire.load(std::memory_order_relaxed) != 0) return true;
     const SegmentHeader& header = context_.segment.header();
     // A ready event wins over a pending signal: a busy worker would not see the signal for long.
@@ -272,6 +259,7 @@ void run_worker(const WorkerContext& context) {
   Worker worker(context, *modules);
   context.flight().files_in_motion.fetch_add(1, std::memory_order_release);  // odd since it was cloned
   if (await_switch(context, master)) worker.run(while_waiting);
+  if (::getppid() != master) end_without_master(WorkerExit::kRetired);
   ::_exit(WorkerExit::kRetired);
 }
 

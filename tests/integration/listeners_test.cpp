@@ -100,9 +100,6 @@ class Visitors {
 
 class ListenersOf : public ::testing::TestWithParam<const char*> {
  protected:
-  void SetUp() override {
-    if (six() && !has_ipv6()) GTEST_SKIP() << "this machine has no IPv6";
-  }
   [[nodiscard]] static bool six() { return std::strcmp(GetParam(), "IPv6") == 0; }
   [[nodiscard]] static std::string one(std::uint16_t port) {
     return with_port(six() ? "[::1]" : "127.0.0.1", port);
@@ -119,7 +116,9 @@ TEST_P(ListenersOf, OneInterfaceBecomesAllAndBackAndNobodyIsRefused) {
   for (int round = 0; round < 4; ++round) {
     const Finished wider = server.reload(answering({all(port)}));
     ASSERT_EQ(wider.status, 0) << wider.err;
-    if (!six()) EXPECT_EQ(Client::connect_tcp(port, "127.0.0.2").get("/").body, "x");
+    if (!six()) {
+      EXPECT_EQ(Client::connect_tcp(port, "127.0.0.2").get("/").body, "x");
+    }
     expect_kept({one(port), all(port)});
     const Finished back = server.reload(answering({one(port)}));
     ASSERT_EQ(back.status, 0) << back.err;
@@ -128,7 +127,9 @@ TEST_P(ListenersOf, OneInterfaceBecomesAllAndBackAndNobodyIsRefused) {
     const int before = visitors.served();
     EXPECT_TRUE(wait_until([&] { return visitors.served() > before + 3; }));
   }
-  if (!six()) EXPECT_TRUE(wait_until([&] { return refuses(port, "127.0.0.2"); }));
+  if (!six()) {
+    EXPECT_TRUE(wait_until([&] { return refuses(port, "127.0.0.2"); }));
+  }
   EXPECT_EQ(server.header().listener_count.load(), 1U);
 }
 
@@ -144,11 +145,17 @@ TEST_P(ListenersOf, AllBecomesOneByAnUpgradeAndBack) {
     EXPECT_EQ(Client::connect_tcp(port, host()).get("/").body, "x");
     expect_kept({one(port)});
   }
-  if (!six()) EXPECT_TRUE(wait_until([&] { return refuses(port, "127.0.0.2"); }));
+  if (!six()) {
+    EXPECT_TRUE(wait_until([&] { return refuses(port, "127.0.0.2"); }));
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, ListenersOf, ::testing::Values("IPv4", "IPv6"),
-                         [](const auto& info) { return std::string(info.param); });
+// Of this machine.
+std::vector<const char*> families() {
+  return has_ipv6() ? std::vector<const char*>{"IPv4", "IPv6"} : std::vector<const char*>{"IPv4"};
+}
+INSTANTIATE_TEST_SUITE_P(Families, ListenersOf, ::testing::ValuesIn(families()),
+                         [](const auto& family) { return std::string(family.param); });
 
 TEST(Listeners, ReloadThatFailsLeavesTheWiderOne) {
   const TempDir folder;
@@ -175,7 +182,7 @@ TEST(Listeners, AnAddressWrittenAnotherWayIsTheSameSocket) {
   const int unix_fd = server.header().listener_fds[1].load();
   const std::vector<std::vector<std::string>> ways{{with_port("0.0.0.0", port), "unix:./x/../a.sock"},
                                                    {with_port("*", port), "unix:link/a.sock"},
-                                                   {"*:0", "unix:" + path}};
+                                                   {with_port("0.0.0.0", port), "unix:" + path}};
   for (const std::vector<std::string>& addresses : ways) {
     const Finished done = server.reload(answering(addresses));
     ASSERT_EQ(done.status, 0) << done.err;

@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "worker/app/protection.h"
 #include "worker/crash_handler.h"
+#include "worker/signals.h"
 
 namespace baton::app {
 
@@ -58,7 +59,10 @@ long wait_apart(const std::atomic<std::uint32_t>& word, std::uint32_t seen, cons
 AppThread::AppThread() : home_(make_home_mark()), master_(::getppid()) {
   if (::sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
   worker_cpus = allowed_;
-  ::pthread_atfork(nullptr, nullptr, [] { ::sched_setaffinity(0, sizeof worker_cpus, &worker_cpus); });
+  ::pthread_atfork(nullptr, nullptr, [] {
+    ::sched_setaffinity(0, sizeof worker_cpus, &worker_cpus);
+    give_signals_back();
+  });
   try {
     thread_ = std::thread([this] { main(); });
   } catch (const std::system_error& error) {
@@ -88,11 +92,17 @@ void AppThread::main() {
   use_crash_stack();
   Protection::deny();
   stand_in_.lend();
+  // Signals come to the modules' code, and no handler of theirs to a thread whose storage is lent.
+  const sigset_t nothing = everything_but_faults();
+  sigset_t own;
+  ::sigemptyset(&own);
   while (true) {
     await_turn(kApp);
+    ::pthread_sigmask(SIG_SETMASK, &own, nullptr);
     work_();
     stop_children();
     stand_in_.look_at_thread();
+    ::pthread_sigmask(SIG_SETMASK, &nothing, &own);
     give_turn(kEvents);
   }
 }
@@ -162,7 +172,7 @@ void AppThread::await_events() {
 void AppThread::look_for_master(std::uint64_t since_ns) const {
   const std::uint32_t limit_ms = limit_ms_.load(std::memory_order_relaxed);
   if (::getppid() == master_ || limit_ms == 0) return;
-  if (monotonic_ns() - since_ns > std::uint64_t{limit_ms} * 1'000'000U) ::_exit(1);
+  if (monotonic_ns() - since_ns > std::uint64_t{limit_ms} * 1'000'000U) end_without_master(1);
 }
 
 // App thread, with nothing else to do.

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <exception>
+#include <iostream>
 #include <utility>
 
 #include "common/clock.h"
@@ -165,6 +167,11 @@ void ModuleHost::stop() {
     for (const auto& module : by_route_) {
       if (module) module->stop();
     }
+    // The worker leaves by _exit(2), which writes out nothing. A lock that a thread of a module holds for
+    // ever is a matter for the watchdog.
+    std::cout.flush();
+    std::clog.flush();
+    std::fflush(nullptr);
   });
 }
 

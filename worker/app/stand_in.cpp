@@ -91,7 +91,6 @@ struct NothingToFree {
 
 void StandIn::lend() {
   app_storage_ = __builtin_thread_pointer();
-  ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_);
   pthread_attr_t attributes;
   void* begin = nullptr;
   std::size_t bytes = 0;
@@ -139,15 +138,9 @@ void StandIn::prepare() {
 
 void StandIn::look_at_thread() {
   if (!available_) return;
-  sigset_t now{};  // glibc fills in what the kernel knows of it only
-  sigset_t both{};
-  ::pthread_sigmask(SIG_SETMASK, nullptr, &now);
-  ::sigandset(&both, &now, &mask_);
-  const bool interruptible = std::memcmp(&both, &mask_, sizeof mask_) != 0;
   // To carry it over would take two more system calls each time; to change it takes one, and those are made
   // here.
-  const bool moved_gs = !has_fs_gs_base && base_of_gs() != gs_at_first_;
-  like_ours_ = !interruptible && !moved_gs;
+  like_ours_ = has_fs_gs_base || base_of_gs() == gs_at_first_;
   looked_ = false;
 }
 

@@ -31,8 +31,8 @@ namespace baton::app {
 // (modify_ldt(2)), and what the scheduler, the memory policy and the clocks keep of a thread:
 // docs/modules.md.
 //
-// Where a module has made its thread one that can be interrupted, by a handler of its own for a signal like
-// SIGSEGV or by unblocking another signal, the event thread does not stand in.
+// Where a module has a handler of its own for a signal like SIGSEGV, the event thread does not stand in.
+// Other signals come to neither thread while it does: the app thread, waiting, blocks them.
 //
 // The base of FS, which is where the thread-local storage is, changes by an instruction where the CPU and the
 // kernel let programs use those (FSGSBASE); else by a system call, arch_prctl(2), twice a turn. There the
@@ -115,7 +115,6 @@ class StandIn {
   std::string obstacle_;
   bool looked_ = false;    // at the handlers of signals, since the app thread has worked
   bool like_ours_ = true;  // the app thread, in what is not carried over
-  sigset_t mask_{};        // of the app thread, to begin with
   std::uint64_t gs_at_first_ = 0;
   boost::context::stack_context stack_;
   void* app_storage_ = nullptr;

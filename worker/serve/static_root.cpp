@@ -131,7 +131,7 @@ void StaticRoot::report(const Look& seen) {
   const int trouble = says_gone(seen.error) ? 0 : seen.error;
   if (shared_->trouble.exchange(trouble, std::memory_order_relaxed) != trouble && trouble != 0) {
     log::warn("cannot look at the root {}: {}; the folder that is open goes on being served", path_,
-                 std::strerror(trouble));
+              std::strerror(trouble));
   }
   if (!seen.changed) return;
   if (seen.error != 0) {

@@ -43,16 +43,9 @@ void change_mask(int how, int signal) {
   ::pthread_sigmask(how, &one, nullptr);
 }
 
-// With a signal blocked, as all are in a worker. Not destroyed: the thread never ends.
-AppThread* make_thread() {
-  change_mask(SIG_BLOCK, SIGUSR1);
-  auto* const made = new AppThread;
-  change_mask(SIG_UNBLOCK, SIGUSR1);
-  return made;
-}
-
+// Not destroyed: the thread never ends.
 AppThread& thread() {
-  static AppThread& only = *make_thread();
+  static AppThread& only = *new AppThread;
   return only;
 }
 
@@ -193,10 +186,28 @@ TEST(AppThread, DoesNotStandInWhereSignalsCanInterrupt) {
   EXPECT_FALSE(run_here([] {}));
   thread().run([] { ::signal(SIGSEGV, SIG_DFL); });
   EXPECT_EQ(run_here([] {}), kStandsIn);
-  thread().run([] { change_mask(SIG_UNBLOCK, SIGUSR1); });
-  EXPECT_FALSE(run_here([] {}));
-  thread().run([] { change_mask(SIG_BLOCK, SIGUSR1); });
+}
+
+// Nor would one for any other signal be right there; so those wait.
+TEST(AppThread, SignalsComeToItsOwnCodeAlone) {
+  static std::atomic<pid_t> taken_by{0};
+  thread().run([] { ::signal(SIGUSR1, [](int) { taken_by = kernel_thread(); }); });
+  change_mask(SIG_BLOCK, SIGUSR1);
   EXPECT_EQ(run_here([] {}), kStandsIn);
+  ::kill(::getpid(), SIGUSR1);
+  EXPECT_EQ(run_here([] {}), kStandsIn);
+  EXPECT_EQ(taken_by, 0);
+  thread().run([] { EXPECT_EQ(taken_by, thread().id()); });
+  change_mask(SIG_UNBLOCK, SIGUSR1);
+  thread().run([] { ::signal(SIGUSR1, SIG_DFL); });
+}
+
+TEST(AppThread, BlocksNothingOfItself) {
+  thread().run([] {
+    sigset_t mask;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    for (int signal = 1; signal < SIGRTMIN; ++signal) EXPECT_NE(::sigismember(&mask, signal), 1) << signal;
+  });
 }
 
 TEST(AppThread, WorkSeesItsOwnDescriptorsWhereverItBegan) {
