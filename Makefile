@@ -20,6 +20,10 @@ LDLIBS   := -lrt
 SERVER_LDLIBS := -ldw -l:libboost_context.a
 TEST_LDLIBS := -lgmock -lgtest -lgtest_main
 
+# What a module is compiled and linked with, so that it shares no variable with another one: docs/modules.md. baton.pc says the same.
+MODULE_CFLAGS := -fvisibility=hidden -fno-gnu-unique
+MODULE_LIBS   := -Wl,--exclude-libs,ALL
+
 sources = $(shell find $(1) -name '*.cpp' $(2) 2>/dev/null | sort)
 COMMON  := $(call sources,common)
 WORKER  := $(call sources,worker)
@@ -78,13 +82,13 @@ $(BUILD)/tests/bench/%.o $(BUILD)/tests/support/%.o $(BUILD)/tests/survive/%.o: 
 $(BUILD)/sdk/examples/%.o: sdk/examples/%.cpp
 	@mkdir -p $(@D)
 	@echo "  CXX   $<"
-	@$(CXX) -Isdk -MMD -MP $(CXXFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
+	@$(CXX) -Isdk -MMD -MP $(CXXFLAGS) -fPIC $(MODULE_CFLAGS) -c $< -o $@
 $(foreach e,$(EXAMPLES),$(eval $(BUILD)/examples/$(e).so: $(BUILD)/sdk/examples/$(e)/$(e).o))
 $(BUILD)/examples/todo.so: EXAMPLE_LDLIBS := -lsqlite3
 $(BUILD)/examples/%.so:
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	@$(CXX) $(LDFLAGS) -shared $^ $(EXAMPLE_LDLIBS) -o $@
+	@$(CXX) $(LDFLAGS) -shared $^ $(EXAMPLE_LDLIBS) $(MODULE_LIBS) -o $@
 
 $(BUILD)/tests/sdk/%.o: CPPFLAGS += -Isdk
 # That the boundary is plain C.
@@ -123,11 +127,14 @@ $(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) 
 $(BUILD)/tests/modules/%.so: tests/modules/%.c sdk/baton/abi.h
 	@mkdir -p $(@D)
 	@echo "  CC    $< (module)"
-	@$(CC) -Isdk -std=gnu11 $(OPT.$(MODE)) -Wall -Wextra $(WERROR) -shared -fPIC -fvisibility=hidden $< -o $@
+	@$(CC) -Isdk -std=gnu11 $(OPT.$(MODE)) -Wall -Wextra $(WERROR) -shared -fPIC $(MODULE_CFLAGS) $< $(MODULE_LIBS) -o $@
 $(BUILD)/tests/modules/%.so: tests/modules/%.cpp
 	@mkdir -p $(@D)
 	@echo "  CXX   $< (module)"
-	@$(CXX) $(CPPFLAGS) -Isdk $(CXXFLAGS) -MF $(@:.so=.d) -shared -fPIC -fvisibility=hidden $< -o $@
+	@$(CXX) $(CPPFLAGS) -Isdk $(CXXFLAGS) -MF $(@:.so=.d) -shared -fPIC $(MODULE_CFLAGS) $< $(MODULE_LIBS) -o $@
+# Built as one who knows nothing of the flags would.
+$(BUILD)/tests/modules/shares_%.so: MODULE_CFLAGS :=
+$(BUILD)/tests/modules/shares_%.so: MODULE_LIBS :=
 
 # What the tests of an upgrade upgrade to: another version, and one with another layout of the shared memory.
 $(BUILD)/variants/next.o: VARIANT := -DBATON_VERSION='"99.1.2"'
@@ -272,7 +279,7 @@ VERSION := $(shell sed -n 's/^.define BATON_VERSION "\(.*\)"/\1/p' common/versio
 install-sdk:
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/baton sdk/baton/*.h
 	install -d $(DESTDIR)$(PREFIX)/share/pkgconfig
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' sdk/baton.pc.in > $(DESTDIR)$(PREFIX)/share/pkgconfig/baton.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@CFLAGS@|$(MODULE_CFLAGS)|; s|@LIBS@|$(MODULE_LIBS)|' sdk/baton.pc.in > $(DESTDIR)$(PREFIX)/share/pkgconfig/baton.pc
 
 .PHONY: install
 install: ## Install under PREFIX (/usr/local), the configuration under SYSCONFDIR (/etc); honours DESTDIR

@@ -122,7 +122,8 @@ struct alignas(64) WorkerEntry {
   std::atomic<std::uint32_t> failures{0};  // deaths in a row before it was ready
   std::atomic<std::uint64_t> retry_ns{0};  // kFailing: when the next one is started
   char last_death[kLastDeathBytes] = {};   // kFailing: how the last one ended, NUL-terminated
-  char complaint[kComplaintBytes] = {};    // by a worker that cannot start: why, NUL-terminated
+  // By a worker: why it cannot start, or before it is ready the step that it is at; NUL-terminated.
+  char complaint[kComplaintBytes] = {};
   CrashRecord crash;
   FlightRecord flight;
   // Whether a worker runs under this entry.

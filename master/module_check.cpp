@@ -17,6 +17,7 @@
 #include <deque>
 #include <exception>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -81,6 +82,7 @@ void say(int report, char verdict, std::string_view why) {
     std::deque<DictEntry> entries;
     const DictSet dicts = make_dicts(config, entries);
     const app::ModuleHost host(config, router, dicts);
+    for (const std::string& shared : host.shared_symbols()) log::warn("{}", shared);
     say(report, kGood, "");
     ::_exit(0);
   } catch (const std::exception& error) {
@@ -131,17 +133,24 @@ std::string check(const Config& config, std::chrono::milliseconds patience) {
 
 std::vector<ConfigError> check_modules(const Config& config, std::chrono::milliseconds patience) {
   std::vector<ConfigError> errors;
+  std::set<std::string> files;
+  const auto fail = [&](const std::string& text) { errors.push_back({config.file, 0, 0, text}); };
   for (const SiteConfig& site : config.sites) {
     for (const RouteConfig& route : site.routes) {
       const auto* module = std::get_if<ModuleConfig>(&route.action);
       if (module == nullptr) continue;
+      files.insert(module->file);
       const std::string why = check(only(config, route), patience);
       if (why.empty()) continue;
       const bool named = why.find(module->file) != std::string::npos;
       const std::string about = named ? "" : "the module " + module->file + ": ";
-      errors.push_back({config.file, 0, 0, fmt::format("route {}: {}{}", route.path, about, why)});
+      fail(fmt::format("route {}: {}{}", route.path, about, why));
     }
   }
+  if (!errors.empty() || files.size() < 2) return errors;
+  const std::string why = check(config, patience * static_cast<int>(files.size()));
+  if (!why.empty())
+    fail(fmt::format("the modules {} together, as in a worker: {}", fmt::join(files, ", "), why));
   return errors;
 }
 

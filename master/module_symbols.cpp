@@ -1,6 +1,5 @@
 #include "master/module_symbols.h"
 
-#include <cxxabi.h>
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
@@ -12,15 +11,11 @@
 #include <optional>
 #include <string_view>
 
+#include "common/demangle.h"
+
 namespace baton {
 
 namespace {
-
-std::string demangled(const char* symbol) {
-  const std::unique_ptr<char, decltype(&std::free)> name(
-      abi::__cxa_demangle(symbol, nullptr, nullptr, nullptr), std::free);
-  return name ? name.get() : symbol;
-}
 
 // As the compiler was told it, when it stands in the folder that it was called in.
 std::string place(std::string_view file, std::string_view folder, int line) {

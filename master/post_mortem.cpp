@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/printable.h"
 #include "common/units.h"
+#include "worker/worker.h"
 
 namespace baton {
 
@@ -75,8 +76,14 @@ std::string fault_of(const Crash& crash, pid_t pid) {
   return fmt::format(", at address {:#x}{}", crash.address, why);
 }
 
-std::string doing(const LastMoments& moments) {
-  if (!moments.was_ready) return "not ready yet";
+// Of one that ended without having said why.
+std::string unfinished(const LastMoments& moments, const Death& death) {
+  const bool said = death.cause == Cause::kExited && death.number == WorkerExit::kCannotStart;
+  return said || moments.complaint.empty() ? "" : ": " + moments.complaint;
+}
+
+std::string doing(const LastMoments& moments, const Death& death) {
+  if (!moments.was_ready) return "not ready yet" + unfinished(moments, death);
   if (moments.phase == FlightPhase::kWaiting) return "waiting for events";
   std::string text = fmt::format("{} for {}", to_string(moments.phase), format_duration(moments.busy_s));
   if (!moments.request.empty()) text += fmt::format(", \"{}\"", printable(moments.request));
@@ -121,7 +128,8 @@ LastMoments last_moments(const Segment& segment, Holder dead, const serve::Route
   moments.lived_s = seconds_between(entry.started_ns.load(std::memory_order_relaxed), now_ns);
   moments.requests = entry.counters.requests.load(std::memory_order_relaxed);
   moments.crash = crash_of(entry.crash, router);
-  if (!moments.was_ready) moments.complaint = entry.complaint;
+  if (!moments.was_ready)
+    moments.complaint.assign(entry.complaint, ::strnlen(entry.complaint, sizeof entry.complaint));
   moments.phase = flight.phase.load(std::memory_order_relaxed);
   if (moments.phase == FlightPhase::kWaiting) return moments;
   moments.busy_s = seconds_between(flight.since_ns.load(std::memory_order_relaxed), now_ns);
@@ -146,6 +154,13 @@ std::string name_of(const LastMoments& moments) {
   return fmt::format("worker {} (pid {})", moments.ordinal, moments.pid);
 }
 
+std::string failure_of(const LastMoments& moments, const Death& death, std::string_view who,
+                       std::string_view when) {
+  const std::string what = unfinished(moments, death);
+  if (what.empty() && !moments.complaint.empty()) return moments.complaint;
+  return fmt::format("{}{}{}{}", who, to_string(death), when, what);
+}
+
 std::string describe(const LastMoments& moments, const Death& death, const std::vector<Recovered>& held) {
   std::string text = name_of(moments) + ' ' + to_string(death);
   if (death.cause == Cause::kWatchdog) {
@@ -154,7 +169,7 @@ std::string describe(const LastMoments& moments, const Death& death, const std::
     text += fault_of(moments.crash, moments.pid);
   }
   return fmt::format("{}; after {} and {} requests; {}; {}", text, format_duration(moments.lived_s),
-                     format_count(moments.requests), doing(moments), what_became_of(held));
+                     format_count(moments.requests), doing(moments, death), what_became_of(held));
 }
 
 void PostMortem::report(log::Level level, const LastMoments& moments, const Death& death,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/log.h"
@@ -39,8 +40,12 @@ struct LastMoments {
   std::string route;           // the path of the route that made the response; empty when none did
   std::string peer;            // whose connection it was; empty when it had none
   Crash crash;
-  std::string complaint;  // of one that could not start: why not; empty: it did not say
+  std::string complaint;  // of one that could not start: why not, or what it was at; empty: it did not say
 };
+
+// Why one did not become ready: what it said itself; else `who`, how it ended, `when` and what it was at.
+std::string failure_of(const LastMoments& moments, const Death& death, std::string_view who = "",
+                       std::string_view when = "");
 
 // Has to be called before the master lets anybody else have what the dead one held, and its entry.
 LastMoments last_moments(const Segment& segment, Holder dead, const serve::Router& router,

@@ -63,16 +63,14 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
 void Master::after_death(Generation& generation, WorkerProcess& worker, const LastMoments& moments,
                          const Death& death) {
   if (&generation == pending_.get()) {
-    return abort_reload(!moments.complaint.empty()
-                            ? moments.complaint
-                            : name_of(moments) + ' ' + to_string(death) + " before it was ready");
+    return abort_reload(failure_of(moments, death, name_of(moments) + " ", " before it was ready"));
   }
   if (&generation != current_.get() || stage_ == Stage::kRetiring) return;
   const std::uint64_t now = monotonic_ns();
   worker.restarts += 1;
   if (!moments.was_ready) {
     worker.cannot_start = death.cause == Cause::kExited && death.number == WorkerExit::kCannotStart;
-    return after_failed_start(worker, moments.complaint.empty() ? to_string(death) : moments.complaint, now);
+    return after_failed_start(worker, failure_of(moments, death), now);
   }
   worker.cannot_start = false;
   worker.restart_at_ns = worker.policy.on_death(true, now);

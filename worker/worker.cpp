@@ -115,12 +115,20 @@ std::unique_ptr<app::ModuleHost> start_modules(const WorkerContext& context) {
   try {
     const bool guarded = context.router.has_modules() && guard_memory(context);
     if (context.router.has_modules()) prepare_for_modules();
-    auto modules = std::make_unique<app::ModuleHost>(context.config, context.router, context.dicts,
-                                                     [&context] { return context.to_go(); });
+    auto modules = std::make_unique<app::ModuleHost>(
+        context.config, context.router, context.dicts, [&context] { return context.to_go(); },
+        [&entry](const std::string& what) {
+          std::strncpy(entry.complaint, what.c_str(), sizeof entry.complaint - 1);
+        });
     report_aborts_of(modules->app_thread());
     modules->start();
     if (context.tells_of_machine && context.router.has_modules())
       tell_of_machine(guarded, modules->obstacle());
+    const bool first = entry.ordinal.load(std::memory_order_relaxed) == 0 &&
+                       entry.restarts.load(std::memory_order_relaxed) == 0;
+    if (first) {
+      for (const std::string& shared : modules->shared_symbols()) log::warn("{}", shared);
+    }
     return modules;
   } catch (const std::exception& error) {
     log::error("{}", error.what());

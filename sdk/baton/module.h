@@ -8,8 +8,7 @@
 //       });
 //     }
 //
-//     g++ -std=c++20 -O2 -g -fPIC -fvisibility=hidden -shared $(pkg-config --cflags baton) hello.cpp -o
-//     hello.so
+//     g++ -std=c++20 -O2 -g -fPIC -shared hello.cpp $(pkg-config --cflags --libs baton) -o hello.so
 //
 // Each worker loads the module into a thread of its own and runs BATON_MODULE's body once for each route of
 // the configuration that names the file. Handlers run on that thread, one at a time in a worker, several at

@@ -52,6 +52,7 @@ int set_up(const baton_host* functions, baton_setup* setup) {
   if (fault("setup-fails-silently")) return 1;
   if (fault("setup-crashes")) ::raise(SIGSEGV);
   if (fault("setup-exits")) std::exit(0);
+  if (fault("setup-throws")) throw std::runtime_error("thrown by setup");
   if (fault("start-fails")) host->on_worker_start(setup, fail_start, nullptr);
   if (fault("start-fails-silently")) host->on_worker_start(setup, fail_start_silently, nullptr);
   if (fault("start-throws")) host->on_worker_start(setup, throw_start, nullptr);

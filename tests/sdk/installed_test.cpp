@@ -24,7 +24,7 @@ BATON_MODULE(m) {
 )";
 
 constexpr const char* kBuildInC =
-    "gcc -std=c99 -O2 -g -shared -fPIC -fvisibility=hidden $(pkg-config --cflags baton) hello.c -o hello.so";
+    "gcc -std=c99 -O2 -g -shared -fPIC hello.c $(pkg-config --cflags --libs baton) -o hello.so";
 
 // Runs a line of shell outside of the source tree; what it wrote.
 std::string shell(const std::string& line) {
@@ -104,6 +104,52 @@ TEST_F(SdkInstalled, TheDocumentedModuleIsOne) {
   FakeRequest request;
   request.params = {{"name", "world"}};
   EXPECT_THAT(host.call("/hello/:name", request).body, testing::StartsWith("Hello world from worker "));
+}
+
+// Also not of a static library that knows nothing of the flags, nor what a library calls by the same names
+// that the process has loaded before.
+TEST_F(SdkInstalled, TwoModulesBuiltWithItsFlagsShareNoVariable) {
+  folder_.write("work/number.h", R"(struct Base { virtual ~Base() = default; };
+struct Number : Base { char pad[LAYOUT * 64] = {}; int value = LAYOUT; };
+inline Number inline_variable;
+template <typename T> struct Holder { static T held; };
+template <typename T> T Holder<T>::held{};
+inline Number& of_function() { static Number number; return number; }
+inline int inline_function() { return LAYOUT; }
+int of_library();
+)");
+  folder_.write("work/library.cpp", R"(#include "number.h"
+Number of_the_library;
+int of_library() { return inline_variable.value * 10000 + Holder<Number>::held.value * 1000 + of_function().value * 100 +
+                          of_the_library.value * 10 + inline_function(); }
+)");
+  folder_.write("work/module.cpp", R"(#include "number.h"
+extern "C" __attribute__((visibility("default"))) int numbers() {
+  return inline_variable.value * 10000 + Holder<Number>::held.value * 1000 + of_function().value * 100 + inline_function();
+}
+extern "C" __attribute__((visibility("default"))) int numbers_of_library() { return of_library(); }
+)");
+  in_work("g++ -DLAYOUT=3 -fPIC -shared library.cpp -o libearlier.so");
+  for (const std::string layout : {"1", "2"}) {
+    in_work("g++ -DLAYOUT=" + layout + " -fPIC -c library.cpp -o library.o && ar rc lib" + layout +
+            ".a library.o && g++ -std=c++20 -DLAYOUT=" + layout + " -fPIC -shared module.cpp lib" + layout +
+            ".a $(pkg-config --cflags --libs baton) -o " + layout + ".so");
+  }
+  const auto open = [this](const std::string& name, int how) {
+    void* const library = dlopen((folder_.path() / "work" / name).c_str(), RTLD_NOW | how);
+    EXPECT_NE(library, nullptr) << dlerror();
+    return std::unique_ptr<void, Close>(library);
+  };
+  const auto earlier = open("libearlier.so", RTLD_GLOBAL);
+  const auto one = open("1.so", RTLD_LOCAL);
+  const auto two = open("2.so", RTLD_LOCAL);
+  const auto call = [](const std::unique_ptr<void, Close>& library, const char* name) {
+    return reinterpret_cast<int (*)()>(dlsym(library.get(), name))();
+  };
+  EXPECT_EQ(call(one, "numbers"), 11101);
+  EXPECT_EQ(call(two, "numbers"), 22202);
+  EXPECT_EQ(call(one, "numbers_of_library"), 11111);
+  EXPECT_EQ(call(two, "numbers_of_library"), 22222);
 }
 
 TEST_F(SdkInstalled, TheDocumentedModuleInCIsOne) {

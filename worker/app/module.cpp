@@ -1,11 +1,14 @@
 #include "worker/app/module.h"
 
+#include <cxxabi.h>
 #include <dlfcn.h>
 
 #include <array>
+#include <exception>
 #include <filesystem>
 #include <utility>
 
+#include "common/demangle.h"
 #include "common/permits.h"
 #include "worker/crash_handler.h"
 
@@ -19,6 +22,21 @@ std::string_view view(baton_text text) {
 
 std::string version(unsigned major, unsigned minor) {
   return std::to_string(major) + "." + std::to_string(minor);
+}
+
+// Names of C++ in what the loader says, in front of what they are to the linker.
+std::string readable(const std::string& text) {
+  constexpr std::string_view kOfNames = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$";
+  std::string out;
+  std::size_t from = 0;
+  for (std::size_t at = 0; (at = text.find("_Z", from)) != std::string::npos;) {
+    const std::size_t end = std::min(text.find_first_not_of(kOfNames, at), text.size());
+    const std::string name = text.substr(at, end - at);
+    const std::string of_people = demangled(name);
+    out += text.substr(from, at - from) + (of_people == name ? name : of_people + " (" + name + ")");
+    from = end;
+  }
+  return out + text.substr(from);
 }
 
 // False: not a method that a module may have.
@@ -76,15 +94,37 @@ void Module::fail_if_complained(const char* otherwise, int result) const {
 // of both: "self" is the event thread, in whose descriptor table the images are open, also for this thread,
 // which has left it. The crash handler reads the number from the name.
 void* Module::open_image() const {
-  const std::string path = "/proc/self/fd/" + std::to_string(image_->fd());
+  const std::string path = loaded_as();
   name_image(image_->fd(), image_->path());
   void* const handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     std::string why = ::dlerror();
     if (why.starts_with(path + ": ")) why.erase(0, path.size() + 2);
-    throw error("cannot be loaded: " + why);
+    throw error("cannot be loaded: " + readable(why));
   }
   return handle;
+}
+
+std::string Module::loaded_as() const {
+  return "/proc/self/fd/" + std::to_string(image_->fd());
+}
+
+// An exception that comes out of the module's code is as good a reason as any.
+template <typename Call>
+auto Module::guarded(const char* what, Call call) const {
+  try {
+    return call();
+  } catch (const ModuleError&) {
+    throw;
+  } catch (const std::exception& exception) {
+    throw error(std::string("an exception leaves ") + what + ": " + exception.what());
+  } catch (const abi::__forced_unwind&) {  // pthread_exit
+    throw;
+  } catch (...) {
+    const std::type_info* const type = abi::__cxa_current_exception_type();
+    throw error(std::string("an exception leaves ") + what + ", of type " +
+                (type == nullptr ? "unknown" : demangled(type->name())));
+  }
 }
 
 void Module::check_version(const baton_module& module) const {
@@ -95,15 +135,17 @@ void Module::check_version(const baton_module& module) const {
 }
 
 void Module::load(const baton_host& host) {
-  void* const handle = open_image();
-  const auto entry = reinterpret_cast<const baton_module* (*)()>(::dlsym(handle, BATON_MODULE_ENTRY));
+  handle_ = guarded("a static initialiser", [this] { return open_image(); });
+  const auto entry = reinterpret_cast<const baton_module* (*)()>(::dlsym(handle_, BATON_MODULE_ENTRY));
   if (entry == nullptr) throw error("is no module of baton: it does not export " BATON_MODULE_ENTRY "()");
-  const baton_module* const module = entry();
+  const baton_module* const module = guarded(BATON_MODULE_ENTRY "()", entry);
   if (module == nullptr) throw error(BATON_MODULE_ENTRY "() returns nothing");
   check_version(*module);
   if (module->struct_size < sizeof(baton_module) || module->setup == nullptr)
     throw error("what " BATON_MODULE_ENTRY "() returns is not complete");
-  fail_if_complained("its setup fails", module->setup(&host, reinterpret_cast<baton_setup*>(this)));
+  const int result =
+      guarded("its setup", [&] { return module->setup(&host, reinterpret_cast<baton_setup*>(this)); });
+  fail_if_complained("its setup fails", result);
   if (endpoints_.empty()) throw error("it has no handlers");
 }
 
@@ -148,7 +190,7 @@ void Module::add_route(const baton_route& route) {
 
 void Module::start() {
   for (const auto& call : starts_) {
-    const int result = call();
+    const int result = guarded("its on_worker_start", call);
     fail_if_complained("its on_worker_start fails", result);
   }
 }

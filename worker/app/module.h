@@ -78,6 +78,9 @@ class Module {
   [[nodiscard]] const RouteTable& routes() const { return routes_; }
   [[nodiscard]] const Endpoint& endpoint(RouteTable::Handler handler) const { return endpoints_[handler]; }
   [[nodiscard]] const std::string& path() const { return image_->path(); }
+  // For dlsym(3), once it is loaded; and the name that the loader has for it.
+  [[nodiscard]] void* handle() const { return handle_; }
+  [[nodiscard]] std::string loaded_as() const;
 
   // For the functions of baton_host.
   void add_route(const baton_route& route);
@@ -95,12 +98,15 @@ class Module {
   void* open_image() const;
   void check_version(const baton_module& module) const;
   [[nodiscard]] ModuleError error(const std::string& why) const;
+  template <typename Call>
+  auto guarded(const char* what, Call call) const;
   void fail_if_complained(const char* otherwise, int result) const;
 
   const ModuleConfig& config_;
   const Config& defaults_;
   std::shared_ptr<const ModuleImage> image_;
   std::uint32_t& permit_sets_;
+  void* handle_ = nullptr;  // never closed
   std::string config_folder_;
   RouteTable routes_;
   std::vector<Endpoint> endpoints_;

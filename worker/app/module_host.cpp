@@ -7,11 +7,14 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/printable.h"
+#include "worker/app/unique_symbols.h"
 #include "worker/http/negotiate.h"
 
 namespace baton::app {
@@ -103,8 +106,8 @@ void call_handler(const Endpoint& endpoint, const baton_request& request, Respon
 }  // namespace
 
 ModuleHost::ModuleHost(const Config& config, const serve::Router& router, OpenDicts dicts,
-                       std::function<bool()> to_go)
-    : functions_{} {
+                       std::function<bool()> to_go, Note note)
+    : functions_{}, note_(std::move(note)) {
   functions_.struct_size = sizeof functions_;
   functions_.abi_major = BATON_ABI_MAJOR;
   functions_.abi_minor = BATON_ABI_MINOR;
@@ -132,33 +135,62 @@ ModuleHost::~ModuleHost() {
   own_thread = nullptr;
 }
 
-void ModuleHost::load_all() {
-  std::exception_ptr failure;
-  thread_->run([&] {
-    try {
-      for (const auto& module : by_route_) {
-        if (module) module->load(functions_);
+// On the app thread, one after the other.
+template <typename Action>
+void ModuleHost::for_each_module(const char* what, Action action) {
+  for (const auto& module : by_route_) {
+    if (!module) continue;
+    note_("the module " + module->path() + " " + what);
+    std::exception_ptr failure;
+    thread_->run([&] {
+      try {
+        action(*module);
+      } catch (const std::exception&) {
+        failure = std::current_exception();
       }
-    } catch (const std::exception&) {
-      failure = std::current_exception();
-    }
-  });
-  if (failure) std::rethrow_exception(failure);
+    });
+    if (failure) std::rethrow_exception(failure);
+  }
+  note_("");
+}
+
+void ModuleHost::load_all() {
+  for_each_module("was being loaded and set up", [this](Module& module) { module.load(functions_); });
 }
 
 void ModuleHost::start() {
   if (!thread_) return;
-  std::exception_ptr failure;
-  thread_->run([&] {
-    try {
-      for (const auto& module : by_route_) {
-        if (module) module->start();
-      }
-    } catch (const std::exception&) {
-      failure = std::current_exception();
+  for_each_module("was being started (on_worker_start)", [](Module& module) { module.start(); });
+}
+
+std::vector<std::string> ModuleHost::shared_symbols() const {
+  std::map<std::string, std::string> paths;  // by the loader's names
+  for (const auto& module : by_route_) {
+    if (module) paths[module->loaded_as()] = module->path();
+  }
+  struct Shared {
+    std::string first;
+    std::size_t more = 0;
+  };
+  std::map<std::pair<std::string, std::string>, Shared> shared;
+  std::set<const void*> seen;  // several routes may have one module
+  for (const auto& module : by_route_) {
+    if (!module || !seen.insert(module->handle()).second) continue;
+    for (const ForeignSymbol& symbol : foreign_symbols(module->handle())) {
+      const auto owner = paths.find(symbol.object);
+      if (owner == paths.end()) continue;
+      const auto [entry, is_first] = shared.try_emplace({owner->second, module->path()}, Shared{symbol.name});
+      if (!is_first) ++entry->second.more;
     }
-  });
-  if (failure) std::rethrow_exception(failure);
+  }
+  std::vector<std::string> texts;
+  for (const auto& [modules, what] : shared) {
+    texts.push_back("the modules " + modules.first + " and " + modules.second + " share '" + what.first +
+                    "'" + (what.more == 0 ? "" : " and " + std::to_string(what.more) + " more symbols") +
+                    ": what one does to it the other sees, and it is neither's own where their types differ; "
+                    "build both with the flags of 'pkg-config --cflags --libs baton'");
+  }
+  return texts;
 }
 
 void ModuleHost::stop() {

@@ -34,9 +34,12 @@ class ModuleHost {
  public:
   // Makes the app thread where a route has a module, loads the modules, and has them set up. Throws
   // ModuleError or std::runtime_error: this configuration cannot be served. `to_go`: whether the worker is to
-  // go; any thread calls it.
-  ModuleHost(const Config& config, const serve::Router& router, OpenDicts dicts = {},
-             std::function<bool()> to_go = {});
+  // go; any thread calls it. Each thing that may be the end of the process is told to `note` before, and ""
+  // when it was not, here and by start().
+  using Note = std::function<void(const std::string&)>;
+  ModuleHost(
+      const Config& config, const serve::Router& router, OpenDicts dicts = {},
+      std::function<bool()> to_go = {}, Note note = [](const std::string&) {});
   ModuleHost(const ModuleHost&) = delete;
   ModuleHost& operator=(const ModuleHost&) = delete;
   ~ModuleHost();
@@ -44,6 +47,9 @@ class ModuleHost {
   // What modules do before and after a worker serves. start() throws ModuleError.
   void start();
   void stop();
+
+  // What two modules share that should have one each, a sentence for each two of them. Empty: nothing.
+  [[nodiscard]] std::vector<std::string> shared_symbols() const;
 
   // The module of a route; null when the route has none.
   [[nodiscard]] const Module* find(const serve::Route& route) const;
@@ -59,12 +65,15 @@ class ModuleHost {
 
  private:
   void load_all();
+  template <typename Action>
+  void for_each_module(const char* what, Action action);
 
   std::vector<std::unique_ptr<Module>> by_route_;  // by Route::number; most are null
   std::uint32_t permit_sets_ = 0;
   baton_host functions_;
   AppThread* thread_ = nullptr;  // as long as the process, also when the constructor throws
   std::vector<baton_pair> headers_;
+  Note note_;
 };
 
 }  // namespace baton::app
