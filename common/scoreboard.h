@@ -12,8 +12,9 @@
 
 namespace baton {
 
-// Two generations live side by side during a reload.
-constexpr std::uint32_t kMaxScoreboardEntries = 128;
+// Two generations of kMaxWorkersPerGeneration live side by side during a reload. The rest is for workers that
+// were replaced and still have a request in hand, and for the one that starts to replace the next.
+constexpr std::uint32_t kMaxScoreboardEntries = 144;
 
 enum class WorkerState : std::uint32_t {
   kEmpty,     // nobody's; the master may assign it
@@ -119,7 +120,9 @@ struct alignas(64) WorkerEntry {
   std::atomic<std::uint32_t> restarts{0};  // of this ordinal in this generation
   std::atomic<std::uint64_t> started_ns{0};
   std::atomic<std::uint32_t> retire{0};  // 1: go after the request in hand; a worker looks before each event
-  std::atomic<std::uint32_t> failures{0};  // deaths in a row before it was ready
+  // By the worker before it is ready, with a worker_memory: what it holds at least (common/private_memory.h).
+  std::atomic<std::uint64_t> base_memory{0};
+  std::atomic<std::uint32_t> failures{0};  // how many in its place died before they were ready, just now
   std::atomic<std::uint64_t> retry_ns{0};  // kFailing: when the next one is started
   char last_death[kLastDeathBytes] = {};   // kFailing: how the last one ended, NUL-terminated
   // By a worker: why it cannot start, or before it is ready the step that it is at; NUL-terminated.

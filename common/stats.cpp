@@ -128,8 +128,10 @@ void look_at_workers(const Segment& segment, Snapshot& snapshot) {
   snapshot.totals.activity.add(header.retired, header.retired_latency);
   snapshot.workers.clear();
   for (const WorkerEntry& entry : segment.scoreboard()) {
-    const WorkerState state = entry.state.load(std::memory_order_acquire);
+    WorkerState state = entry.state.load(std::memory_order_acquire);
     if (state == WorkerState::kEmpty) continue;
+    if (state == WorkerState::kReady && entry.retire.load(std::memory_order_relaxed) != 0)
+      state = WorkerState::kRetiring;  // has not looked yet
     snapshot.workers.push_back(worker_of(entry, state, snapshot.taken_ns));
     snapshot.totals.activity.add(snapshot.workers.back().activity);
   }
@@ -147,8 +149,13 @@ void read_workers(const Segment& segment, Snapshot& snapshot) {
   std::sort(snapshot.workers.begin(), snapshot.workers.end(), [](const WorkerStats& a, const WorkerStats& b) {
     return std::tie(a.generation, a.ordinal, a.pid) < std::tie(b.generation, b.ordinal, b.pid);
   });
+  const WorkerStats* before = nullptr;  // of a worker and its successor the higher number counts for both
   for (const WorkerStats& worker : snapshot.workers) {
+    const bool same =
+        before != nullptr && before->generation == worker.generation && before->ordinal == worker.ordinal;
     snapshot.totals.restarts += worker.restarts;
+    if (same) snapshot.totals.restarts -= std::min(before->restarts, worker.restarts);
+    before = &worker;
     ++(worker.state == WorkerState::kFailing ? snapshot.totals.failing : snapshot.totals.workers);
   }
 }

@@ -4,8 +4,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 namespace baton {
 
 void WorkerProcess::signal(int number) const {
@@ -46,23 +44,25 @@ Generation::Generation(const UpgradeState::Generation& state, std::shared_ptr<Ac
 }
 
 bool Generation::any_running() const {
-  return std::any_of(workers.begin(), workers.end(),
-                     [](const WorkerProcess& worker) { return worker.running(); });
+  bool any = false;
+  for_each_process([&any](const WorkerProcess& worker) { any = any || worker.running(); });
+  return any;
 }
 
 WorkerProcess* Generation::find(int pidfd) {
-  const auto found = std::find_if(workers.begin(), workers.end(), [pidfd](const WorkerProcess& worker) {
-    return worker.pidfd.get() == pidfd;
+  WorkerProcess* found = nullptr;
+  for_each_process([&found, pidfd](WorkerProcess& worker) {
+    if (worker.pidfd.get() == pidfd) found = &worker;
   });
-  return found == workers.end() ? nullptr : &*found;
+  return found;
 }
 
 void Generation::wake_all() const {
-  for (const WorkerProcess& worker : workers) worker.wake();
+  for_each_process([](const WorkerProcess& worker) { worker.wake(); });
 }
 
 void Generation::kill_all() {
-  for (WorkerProcess& worker : workers) worker.kill();
+  for_each_process([](WorkerProcess& worker) { worker.kill(); });
 }
 
 }  // namespace baton

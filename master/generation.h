@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/config.h"
@@ -31,6 +32,8 @@ struct WorkerProcess {
   bool failing = false;             // not running: its entry shows why, and when it is tried again
   bool cannot_start = false;        // the last one said so itself: WorkerExit::kCannotStart
   bool killed = false;              // this one was sent SIGKILL: an end of service, or of patience
+  std::uint64_t memory = 0;         // what it held when it was last looked at, where that counts
+  std::uint64_t replaced_ns = 0;    // among Generation::leaving: when it was told to go
   Watchdog watchdog;
 
   [[nodiscard]] bool running() const { return static_cast<bool>(pidfd); }
@@ -52,12 +55,39 @@ struct Generation {
   Config config;  // the router points into it: neither is moved
   serve::Router router;
   std::shared_ptr<AccessLogFile> access_log;
-  DictSet dicts;  // that its workers may open; set before the first of them is started
-  std::vector<WorkerProcess> workers;
+  DictSet dicts;                       // that its workers may open; set before the first of them is started
+  std::vector<WorkerProcess> workers;  // by ordinal, but of an orphaned one
   bool orphaned = false;
+
+  // Recycling (master/recycling.cpp).
+  std::optional<WorkerProcess> successor;  // starts, to replace the worker with the same ordinal
+  std::vector<WorkerProcess> leaving;      // replaced; each finishes the request in hand
+  RestartPolicy succession;                // of successors that fail to start
+  std::uint64_t next_successor_ns = 0;     // no successor is started before
+  bool small_limit_told = false;           // that worker_memory is below what a worker holds from its start
+
+  // All that may have a process.
+  template <typename Action>
+  void for_each_process(Action action) {
+    for (WorkerProcess& worker : workers) action(worker);
+    if (successor) action(*successor);
+    for (WorkerProcess& worker : leaving) action(worker);
+  }
+  template <typename Action>
+  void for_each_process(Action action) const {
+    for (const WorkerProcess& worker : workers) action(worker);
+    if (successor) action(*successor);
+    for (const WorkerProcess& worker : leaving) action(worker);
+  }
 
   [[nodiscard]] bool any_running() const;
   [[nodiscard]] WorkerProcess* find(int pidfd);
+  [[nodiscard]] bool has_a_place(const WorkerProcess& worker) const {
+    return &worker >= workers.data() && &worker < workers.data() + workers.size();
+  }
+  [[nodiscard]] bool is_successor(const WorkerProcess& worker) const {
+    return successor && &*successor == &worker;
+  }
   void wake_all() const;
   void kill_all();
 };

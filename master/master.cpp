@@ -167,6 +167,7 @@ int Master::run() {
     look_for_left_roots();
     reclaimer_.look(current_->config.timeouts);
     forget_retired();
+    start_successor(monotonic_ns());
     if (stage_ == Stage::kRetiring && !current_->any_running() && retiring_.empty()) stage_ = Stage::kEnded;
   }
   finish_stop();
@@ -235,6 +236,7 @@ void Master::on_tick() {
 void Master::on_ready() {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t ignored = ::read(ready_.get(), &count, sizeof count);
+  seat_ready_successor();
   for (WorkerProcess& worker : current_->workers) {
     if (!is_ready(worker)) continue;
     outage_told_ = 0;
@@ -272,6 +274,14 @@ int Master::free_entry() const {
   return free == scoreboard.end() ? -1 : static_cast<int>(free - scoreboard.begin());
 }
 
+std::size_t Master::free_entries() const {
+  const Scoreboard scoreboard = segment_.scoreboard();
+  return static_cast<std::size_t>(
+      std::count_if(scoreboard.begin(), scoreboard.end(), [](const WorkerEntry& entry) {
+        return entry.state.load(std::memory_order_relaxed) == WorkerState::kEmpty;
+      }));
+}
+
 bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   const int index = worker.failing ? worker.index : free_entry();
   worker.failing = false;
@@ -284,6 +294,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   entry.ordinal.store(worker.ordinal, std::memory_order_relaxed);
   entry.generation.store(generation.number, std::memory_order_relaxed);
   entry.restarts.store(worker.restarts, std::memory_order_relaxed);
+  entry.failures.store(worker.policy.failures(), std::memory_order_relaxed);
   entry.started_ns.store(monotonic_ns(), std::memory_order_relaxed);
   entry.flight.since_ns.store(monotonic_ns(), std::memory_order_relaxed);
   entry.state.store(WorkerState::kStarting, std::memory_order_release);
@@ -313,6 +324,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   entry.pid.store(spawned.pid, std::memory_order_relaxed);
   worker.pid = spawned.pid;
   worker.killed = false;
+  worker.memory = 0;
   worker.watchdog = {};
   worker.pidfd = std::move(spawned.pidfd);
   watch(worker.pidfd.get());
@@ -387,11 +399,14 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   const std::vector<Recovered> held =
       recover(segment_, epoll_, worker.index, death, current_->config, generation.access_log->fd());
   bury(worker);
+  // Who ended it before it was ready has said why; of successors that cannot start the first tells all.
+  const bool known = (worker.killed && !moments.was_ready) ||
+                     (generation.is_successor(worker) && generation.succession.failures() > 0);
   nudge_until_ns_ = monotonic_ns() + kNudgeNs;
   if (generation.orphaned) lose_orphan();
   after_death(generation, worker, moments, death);
   // When all is mended: a log on a slow disk holds up nobody's connection.
-  if (death.cause != Cause::kRetired) post_mortem_.report(log::Level::kWarn, moments, death, held);
+  if (death.cause != Cause::kRetired && !known) post_mortem_.report(log::Level::kWarn, moments, death, held);
 }
 
 void Master::bury(const WorkerProcess& worker) {
@@ -409,6 +424,7 @@ void Master::bury(const WorkerProcess& worker) {
   entry.flight.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
   entry.flight.limit_ms.store(0, std::memory_order_relaxed);
   entry.retire.store(0, std::memory_order_relaxed);
+  entry.base_memory.store(0, std::memory_order_relaxed);
   entry.crash.frame_count.store(0, std::memory_order_relaxed);
   entry.crash.object_count.store(0, std::memory_order_relaxed);
   entry.flight.retries.store(0, std::memory_order_relaxed);

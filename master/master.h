@@ -75,6 +75,7 @@ class Master {
   // Workers.
   bool spawn(Generation& generation, WorkerProcess& worker);
   [[nodiscard]] int free_entry() const;
+  [[nodiscard]] std::size_t free_entries() const;
   void reap(Generation& generation, WorkerProcess& worker);
   void bury(const WorkerProcess& worker);  // its scoreboard entry: totals kept, everything else cleared
   [[nodiscard]] bool all_ready(const Generation& generation) const;
@@ -90,6 +91,15 @@ class Master {
   void show_failing(WorkerProcess& worker, const std::string& how);
   void forget_failing(Generation& generation);
   void begin_if_settled();
+
+  // Recycling; in recycling.cpp.
+  void look_at_memory(WorkerProcess& worker);
+  [[nodiscard]] bool has_served_its_share(const WorkerProcess& worker) const;
+  [[nodiscard]] WorkerProcess* next_to_replace();
+  void start_successor(std::uint64_t now_ns);
+  void seat_ready_successor();
+  void dismiss_successor();
+  void after_failed_successor(const std::string& how, bool was_ready, std::uint64_t now_ns);
 
   // Reload; in reload.cpp.
   void start_reload();

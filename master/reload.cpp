@@ -53,6 +53,7 @@ void Master::start_reload() {
     return report_reload(false, error.what());
   }
   give_up_ns_ = monotonic_ns() + kStartTimeoutNs;
+  dismiss_successor();
   for (WorkerProcess& worker : pending_->workers) {
     if (!spawn(*pending_, worker)) {
       return abort_reload("cannot start worker " + std::to_string(worker.ordinal) + ": " +
@@ -112,6 +113,7 @@ void Master::report_reload(bool ok, const std::string& message) {
 
 void Master::forget_retired() {
   std::erase_if(retiring_, [](const auto& generation) { return !generation->any_running(); });
+  std::erase_if(current_->leaving, [](const WorkerProcess& worker) { return !worker.running(); });
   listeners_.close_due(monotonic_ns(), !retiring_.empty());
   dictionaries_.forget_unused();
 }

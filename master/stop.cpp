@@ -15,6 +15,7 @@ void Master::drain() {
   stage_ = Stage::kDraining;  // first: the end of a reload may begin the next one, but only while serving
   if (probe_) fail_upgrade("the server stops");
   if (pending_) abort_reload("the server stops");
+  dismiss_successor();
   segment_.header().state.store(MasterState::kStopping, std::memory_order_release);
   listeners_.close_all();
   stop_times_ = StopTimes::graceful(
@@ -36,6 +37,7 @@ void Master::retire_all(const StopTimes& times) {
   stage_ = Stage::kRetiring;
   if (probe_) fail_upgrade("the server stops");
   if (pending_) abort_reload("the server stops");
+  dismiss_successor();
   forget_failing(*current_);
   segment_.header().state.store(MasterState::kEnding, std::memory_order_release);
   listeners_.close_all();
@@ -56,15 +58,15 @@ void Master::stop_if_due(std::uint64_t now_ns) {
 
 // A worker that has no request in hand has longer, for what its modules do at the end.
 void Master::kill_late(Generation& generation, std::uint64_t now_ns) {
-  for (WorkerProcess& worker : generation.workers) {
-    if (!worker.running()) continue;
+  generation.for_each_process([&](WorkerProcess& worker) {
+    if (!worker.running()) return;
     const WorkerEntry& entry = segment_.scoreboard()[worker.index];
     const bool done = entry.state.load(std::memory_order_relaxed) == WorkerState::kRetiring ||
                       entry.flight.phase.load(std::memory_order_relaxed) == FlightPhase::kWaiting;
-    if (done && now_ns < stop_times_.end_ns) continue;
+    if (done && now_ns < stop_times_.end_ns) return;
     killed_at_end_ = true;
     worker.kill();
-  }
+  });
 }
 
 void Master::finish_stop() {

@@ -9,7 +9,6 @@
 #include "common/printable.h"
 #include "common/units.h"
 #include "master/master.h"
-#include "master/memory.h"
 #include "worker/worker.h"
 
 namespace baton {
@@ -22,14 +21,20 @@ std::string seconds_until(std::uint64_t then_ns, std::uint64_t now_ns) {
   return format_duration(then_ns > now_ns ? static_cast<double>(then_ns - now_ns) / 1e9 : 0);
 }
 
+// `doing`: what it was at; empty: it did not say.
+std::string too_late(const std::string& doing) {
+  return " has not become ready within " + format_duration(Master::kStartTimeoutNs / 1e9) +
+         (doing.empty() ? "" : ": " + doing);
+}
+
 }  // namespace
 
 void Master::watch_workers(std::uint64_t now_ns) {
   ++ticks_;
   const auto watch_all = [&](Generation& generation) {
-    for (WorkerProcess& worker : generation.workers) {
+    generation.for_each_process([&](WorkerProcess& worker) {
       if (worker.running()) watch_worker(generation, worker, now_ns);
-    }
+    });
   };
   watch_all(*current_);
   for (const auto& generation : retiring_) watch_all(*generation);
@@ -45,19 +50,12 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
   const bool current = &generation == current_.get();
   if (current && !worker.killed && !is_ready(worker) &&
       now_ns - entry.started_ns.load(std::memory_order_relaxed) > kStartTimeoutNs) {
-    log::error("worker {} (pid {}) has not become ready within {}", worker.ordinal, worker.pid,
-               format_duration(kStartTimeoutNs / 1e9));
+    if (!generation.is_successor(worker))  // of which after_failed_successor() tells
+      log::error("worker {} (pid {}){}", worker.ordinal, worker.pid,
+                 too_late(last_moments(segment_, worker.index, generation.router, now_ns).complaint));
     worker.kill();
   }
-  const std::uint64_t most = generation.config.limits.worker_memory;
-  if (!current || most == 0 || ticks_ % kTicksToLookAtMemory != 0 || !is_ready(worker)) return;
-  if (entry.retire.load(std::memory_order_relaxed) != 0) return;
-  const std::uint64_t used = private_memory(worker.pid).value_or(0);
-  if (used <= most) return;
-  log::info("worker {} (pid {}) retires: {} of memory, worker_memory is {}", worker.ordinal, worker.pid,
-            format_bytes(used), format_bytes(most));
-  entry.retire.store(1, std::memory_order_relaxed);
-  worker.wake();  // wakes one that waits; one with events looks at the entry
+  if (current && ticks_ % kTicksToLookAtMemory == 0 && is_ready(worker)) look_at_memory(worker);
 }
 
 void Master::after_death(Generation& generation, WorkerProcess& worker, const LastMoments& moments,
@@ -67,7 +65,18 @@ void Master::after_death(Generation& generation, WorkerProcess& worker, const La
   }
   if (&generation != current_.get() || stage_ == Stage::kRetiring) return;
   const std::uint64_t now = monotonic_ns();
+  if (generation.is_successor(worker)) {
+    const std::string how = worker.killed ? "its successor" + too_late(moments.complaint)
+                                          : failure_of(moments, death, "its successor ");
+    return after_failed_successor(how, moments.was_ready, now);
+  }
+  if (!generation.has_a_place(worker)) return;  // it was to go
   worker.restarts += 1;
+  if (generation.successor && generation.successor->ordinal == worker.ordinal) {
+    worker = std::move(*generation.successor);  // is on its way already
+    generation.successor.reset();
+    return;
+  }
   if (!moments.was_ready) {
     worker.cannot_start = death.cause == Cause::kExited && death.number == WorkerExit::kCannotStart;
     return after_failed_start(worker, failure_of(moments, death), now);

@@ -75,6 +75,7 @@ void Master::start_upgrade() {
     probe_ = std::make_unique<UpgradeProbe>(program_, config_file_);
     watch(probe_->output_fd());
     watch(probe_->process_fd());
+    dismiss_successor();  // the table is frozen only when nobody starts
   } catch (const std::runtime_error& error) {
     fail_upgrade(error.what());
   }
@@ -150,11 +151,11 @@ UpgradeState Master::state_to_hand_over() const {
   const auto add = [&state](const Generation& generation) {
     UpgradeState::Generation entry{
         generation.number, generation.access_log->target(), generation.access_log->own_fd(), {}};
-    for (const WorkerProcess& worker : generation.workers) {
-      if (!worker.running()) continue;
+    generation.for_each_process([&entry](const WorkerProcess& worker) {
+      if (!worker.running()) return;
       entry.workers.push_back(
           {worker.pid, worker.pidfd.get(), worker.index, worker.ordinal, worker.restarts});
-    }
+    });
     state.generations.push_back(std::move(entry));
   };
   add(*current_);
@@ -166,8 +167,9 @@ std::vector<const WorkerProcess*> Master::running_workers() const {
   std::vector<const WorkerProcess*> running;
   const auto add = [&running](const Generation& generation) {
     if (generation.orphaned) return;  // they touch no table but their own
-    for (const WorkerProcess& worker : generation.workers)
+    generation.for_each_process([&running](const WorkerProcess& worker) {
       if (worker.running()) running.push_back(&worker);
+    });
   };
   add(*current_);
   for (const auto& generation : retiring_) add(*generation);

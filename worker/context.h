@@ -16,7 +16,7 @@ struct WorkerContext {
   EpollSet epoll;
   Holder index;  // scoreboard entry
   std::uint32_t generation;
-  int ready_fd;       // eventfd: written once the worker can take events
+  int ready_fd;       // eventfd: written once the worker can take events, and when it has served its share
   int access_log_fd;  // -1: off
   std::span<const std::shared_ptr<OpenDict>> dicts = {};
   bool tells_of_machine = false;  // the log, what this machine cannot do for modules: one worker is enough

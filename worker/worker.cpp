@@ -17,6 +17,7 @@
 #include "common/descriptor_motion.h"
 #include "common/futex.h"
 #include "common/log.h"
+#include "common/private_memory.h"
 #include "worker/acceptor.h"
 #include "worker/access_log.h"
 #include "worker/app/module_host.h"
@@ -24,7 +25,6 @@
 #include "worker/connection.h"
 #include "worker/crash_handler.h"
 #include "worker/master_watch.h"
-#include "worker/request_limit.h"
 #include "worker/signals.h"
 
 namespace baton {
@@ -64,13 +64,18 @@ bool can_read_roots(const serve::Router& router) {
   return readable;
 }
 
+// Has it look at what this worker's entry says.
+void tell_master(const WorkerContext& context) {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t ignored = ::write(context.ready_fd, &one, sizeof one);
+}
+
 // Tells the master, then waits for it to switch to this generation: until all of it is ready, none of it
 // serves. False: the server ends before it has begun.
 bool await_switch(const WorkerContext& context, pid_t master) {
   context.entry().state.store(WorkerState::kReady, std::memory_order_release);
   crash_point("worker-ready");
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t ignored = ::write(context.ready_fd, &one, sizeof one);
+  tell_master(context);
   const SegmentHeader& header = context.segment.header();
   std::atomic<std::uint32_t>& generation = context.segment.header().generation;
   for (std::uint32_t seen = 0; (seen = generation.load(std::memory_order_acquire)) < context.generation;) {
@@ -131,7 +136,7 @@ std::unique_ptr<app::ModuleHost> start_modules(const WorkerContext& context) {
     }
     return modules;
   } catch (const std::exception& error) {
-    log::error("{}", error.what());
+    if (entry.failures.load(std::memory_order_relaxed) == 0) log::error("{}", error.what());
     std::strncpy(entry.complaint, error.what(), sizeof entry.complaint - 1);
     ::_exit(WorkerExit::kCannotStart);
   }
@@ -147,7 +152,7 @@ class Worker {
         connections_(context, modules, log_),
         master_(context.segment, context.epoll),
         limit_ms_(static_cast<std::uint32_t>(context.config.timeouts.handler.count())),
-        most_requests_(own_request_limit(context.config.limits.requests_per_worker, ::getpid())) {}
+        share_(context.config.limits.requests_per_worker) {}
 
   void run(const sigset_t& while_waiting) {
     FlightRecord& flight = context_.flight();
@@ -155,6 +160,7 @@ class Worker {
     flight.limit_ms.store(limit_ms_, std::memory_order_relaxed);
     flight.retries.store(context_.config.limits.retries, std::memory_order_relaxed);
     while (!retiring()) {
+      tell_when_share_is_served();
       if (frozen()) {
         await_thaw();
         continue;
@@ -189,7 +195,6 @@ class Worker {
     }
     flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
     context_.entry().state.store(WorkerState::kRetiring, std::memory_order_relaxed);
-    if (past_request_limit()) log::info("retires: requests_per_worker is reached");
     log_.flush();
     stop_modules();
     master_.look_now();
@@ -218,7 +223,7 @@ class Worker {
   }
 
   [[nodiscard]] bool retiring() const {
-    if (retire_asked() || past_request_limit()) return true;
+    if (retire_asked()) return true;
     if (context_.entry().retire.load(std::memory_order_relaxed) != 0) return true;
     const SegmentHeader& header = context_.segment.header();
     // A ready event wins over a pending signal: a busy worker would not see the signal for long.
@@ -226,9 +231,11 @@ class Worker {
     return header.generation.load(std::memory_order_acquire) > context_.generation;
   }
 
-  [[nodiscard]] bool past_request_limit() const {
-    return most_requests_ != 0 &&
-           context_.counters().requests.load(std::memory_order_relaxed) >= most_requests_;
+  // Has the master look at the counters: it starts a successor, and says when this one may go.
+  void tell_when_share_is_served() {
+    if (share_ == 0 || context_.counters().requests.load(std::memory_order_relaxed) < share_) return;
+    share_ = 0;
+    tell_master(context_);
   }
 
   const WorkerContext& context_;
@@ -237,7 +244,7 @@ class Worker {
   ConnectionHandler connections_;
   MasterWatch master_;
   std::uint32_t limit_ms_;
-  std::uint64_t most_requests_;
+  std::uint64_t share_;  // of requests, until it is served; 0: no limit, or told
 };
 
 }  // namespace
@@ -265,6 +272,8 @@ void run_worker(const WorkerContext& context) {
   if (!serving && !can_read_roots(context.router)) ::_exit(WorkerExit::kCannotStart);
   const std::unique_ptr<app::ModuleHost> modules = start_modules(context);
   Worker worker(context, *modules);
+  if (context.config.limits.worker_memory != 0)
+    context.entry().base_memory.store(private_memory(::getpid()).value_or(0), std::memory_order_relaxed);
   context.flight().files_in_motion.fetch_add(1, std::memory_order_release);  // odd since it was cloned
   if (await_switch(context, master)) worker.run(while_waiting);
   if (::getppid() != master) end_without_master(WorkerExit::kRetired);

@@ -137,6 +137,21 @@ TEST_F(StatsTest, TotalsAreTheDeadAndTheLiving) {
   EXPECT_EQ(snapshot.workers[1].activity.requests, 3U);
 }
 
+TEST_F(StatsTest, AWorkerAndItsSuccessorHaveOneNumberOfRestarts) {
+  start_worker(0, 0);
+  start_worker(1, 1);
+  start_worker(2, 0);
+  worker(0).restarts = 4;
+  worker(2).restarts = 5;
+  worker(1).restarts = 1;
+  worker(0).retire = 1;  // and has not looked yet
+  const Snapshot snapshot = take_snapshot(segment_);
+  EXPECT_EQ(snapshot.totals.restarts, 6U);
+  EXPECT_EQ(snapshot.totals.workers, 3U);
+  for (const WorkerStats& each : snapshot.workers)
+    EXPECT_EQ(each.state == WorkerState::kRetiring, each.restarts == 4) << each.restarts;
+}
+
 TEST_F(StatsTest, EveryCounterIsCarriedOver) {
   start_worker(0, 0);
   Counters& from = worker(0).counters;

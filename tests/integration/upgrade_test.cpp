@@ -16,6 +16,7 @@
 #include <regex>
 #include <thread>
 
+#include "common/version.h"
 #include "tests/support/bulk.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"
@@ -217,7 +218,8 @@ TEST(Upgrade, AProgramThatCannotTakeOverChangesNothing) {
       {[&] { installed.install_text("#!/bin/sh\nkill -SEGV $$\n"); }, "killed by signal 11"},
       {[&] { installed.install_text("#!/bin/sh\necho no library >&2; exit 127\n"); }, "no library"},
       {[&] { installed.install(other_baton_binary()); },
-       "its layout is version 2 of baton 0.1.0, this program reads version 999"},
+       "its layout is version " + std::to_string(kLayoutVersion) +
+           " of baton 0.1.0, this program reads version 999"},
       {[&] { fs::remove(installed.program()); }, "No such file"},
   };
   for (const Case& bad : cases) {

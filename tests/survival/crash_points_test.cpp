@@ -269,5 +269,32 @@ TEST(CrashPoints, AWorkerThatDiesWhileItStartsIsTriedAgain) {
   }
 }
 
+// At the last step it is ready already, and nobody has been told to go.
+TEST(CrashPoints, ASuccessorThatDiesWhileItStartsCostsNobodyAnything) {
+  for (const std::string_view label : kOfWorkers) {
+    SCOPED_TRACE(label);
+    const TempDir folder;
+    CrashPoints points{folder};
+    const Server server{folder,
+                        "[server]\nworkers = 1\n[limits]\nrequests_per_worker = 3\n[[site]]\n"
+                        "[[site.route]]\npath = \"/\"\nrespond = { body = \"x\" }\n"};
+    const std::vector<pid_t> first = server.workers();
+    points.kill_at(label, SIGKILL);
+    Client client = server.connect();
+    std::uint64_t wrong = 0;
+    const auto answered_until = [&](auto state) {
+      return wait_until([&] {
+        if (client.get("/").body != "x") ++wrong;
+        return state();
+      });
+    };
+    ASSERT_TRUE(answered_until([&] { return points.hits() == 1; }));
+    EXPECT_NE(points.last_pid(), first.front());
+    ASSERT_TRUE(answered_until([&] { return gone(first) && !server.workers().empty(); })) << server.log();
+    EXPECT_EQ(wrong, 0U);
+    EXPECT_EQ(server.total(&Counters::accepted), 1U);
+  }
+}
+
 }  // namespace
 }  // namespace baton::test

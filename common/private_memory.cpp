@@ -1,4 +1,4 @@
-#include "master/memory.h"
+#include "common/private_memory.h"
 
 #include <unistd.h>
 
