@@ -125,9 +125,12 @@ Server::~Server() {
 }
 
 void Server::write_config(const std::string& config) const {
-  const bool listens = config.find("[[listen]]") != std::string::npos;
-  static_cast<void>(
-      folder_.write("baton.toml", listens ? config : config + "\n[[listen]]\naddress = \"127.0.0.1:0\"\n"));
+  std::string whole = config + "\n";
+  if (config.find("[[listen]]") == std::string::npos) whole += "[[listen]]\naddress = \"127.0.0.1:0\"\n";
+  // However slow the machine, a client of a test that is idle meanwhile is not cut off.
+  if (config.find("[timeouts]") == std::string::npos)
+    whole += "[timeouts]\nheader = \"10m\"\nkeep_alive = \"10m\"\n";
+  static_cast<void>(folder_.write("baton.toml", whole));
 }
 
 std::uint16_t Server::port(std::size_t listener) const {

@@ -35,7 +35,7 @@ class Server {
  public:
   // Writes `config` as baton.toml into `folder` and starts the server on it, in the foreground, with its log
   // in folder/stderr.txt and its standard output in folder/stdout.txt. Waits until it serves; throws with the
-  // log when it ends instead. The text "[[listen]]" is added (127.0.0.1:0) when `config` has none.
+  // log when it ends instead. Where `config` has none: [[listen]] 127.0.0.1:0, and [timeouts] that are long.
   // `binary`: another program than the one beside the test.
   Server(const TempDir& folder, const std::string& config, const std::string& binary = baton_binary());
   Server(const Server&) = delete;
