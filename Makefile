@@ -131,10 +131,12 @@ $(BUILD)/tests/modules/%.so: tests/modules/%.c sdk/baton/abi.h
 $(BUILD)/tests/modules/%.so: tests/modules/%.cpp
 	@mkdir -p $(@D)
 	@echo "  CXX   $< (module)"
-	@$(CXX) $(CPPFLAGS) -Isdk $(CXXFLAGS) -MF $(@:.so=.d) -shared -fPIC $(MODULE_CFLAGS) $< $(MODULE_LIBS) -o $@
+	@$(CXX) $(CPPFLAGS) -Isdk $(CXXFLAGS) $(MODULE_DEFINES) -MF $(@:.so=.d) -shared -fPIC $(MODULE_CFLAGS) $< $(MODULE_LIBS) $(OWN_LIBS) -o $@
 # Built as one who knows nothing of the flags would.
 $(BUILD)/tests/modules/shares_%.so: MODULE_CFLAGS :=
 $(BUILD)/tests/modules/shares_%.so: MODULE_LIBS :=
+$(BUILD)/tests/modules/spdlogger.so: MODULE_DEFINES := -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL
+$(BUILD)/tests/modules/spdlogger.so: OWN_LIBS := -lspdlog -lfmt
 
 # What the tests of an upgrade upgrade to: another version, and one with another layout of the shared memory.
 $(BUILD)/variants/next.o: VARIANT := -DBATON_VERSION='"99.1.2"'
