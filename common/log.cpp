@@ -6,8 +6,6 @@
 
 #include "common/log.h"
 
-#include <fcntl.h>
-#include <spdlog/details/null_mutex.h>
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
@@ -15,44 +13,60 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <memory>
-#include <stdexcept>
+#include <mutex>
 
 namespace baton {
 
 namespace {
 
-class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+constinit LogLosses nobodys_losses;
+
+// The mutex is between threads of one process: its event thread, and that which logs for modules. None of
+// them waits for long with it, as no write does.
+class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit DescriptorSink(int fd) : fd_(fd) {}
+  DescriptorSink(int fd, LogLosses& losses) : fd_(fd), losses_(losses) {}
+
+  // The message that follows is not counted when it is dropped. Of the only thread that there is.
+  void only_try(bool only) { only_try_ = only; }
+  // What has become of the last message.
+  [[nodiscard]] bool written() const { return written_; }
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
-    // Whole lines with O_APPEND: processes never mix theirs. A full disk costs the line, not the server.
-    [[maybe_unused]] const ssize_t ignored = ::write(fd_, line.data(), line.size());
+    const std::string_view text(line.data(), line.size());
+    written_ = only_try_ ? try_line(fd_, text, losses_) : write_lines(fd_, text, losses_) == 0;
   }
   void flush_() override {}
 
  private:
   int fd_;
+  LogLosses& losses_;
+  bool only_try_ = false;
+  bool written_ = false;
 };
 
-std::unique_ptr<spdlog::logger> make_logger(int fd, const std::string& identity) {
-  auto logger = std::make_unique<spdlog::logger>("baton", std::make_shared<DescriptorSink>(fd));
-  logger->set_level(spdlog::level::trace);  // what is written is decided by enabled()
-  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e [%l] " + identity + ": %v");
-  logger->set_error_handler([](const std::string&) {});
-  return logger;
-}
-
 // Never destroyed: a process may log until its last instruction.
-spdlog::logger*& logger() {
-  static spdlog::logger* instance = make_logger(STDERR_FILENO, "master").release();
-  return instance;
+struct Log {
+  std::shared_ptr<DescriptorSink> sink;
+  spdlog::logger logger;
+
+  Log(int fd, LogLosses& losses) : sink(std::make_shared<DescriptorSink>(fd, losses)), logger("baton", sink) {
+    logger.set_level(spdlog::level::trace);  // what is written is decided by enabled()
+    logger.set_error_handler([](const std::string&) {});
+    name("master");
+  }
+  void name(const std::string& identity) {
+    logger.set_pattern("%Y-%m-%d %H:%M:%S.%e [%l] " + identity + ": %v");
+  }
+};
+
+std::unique_ptr<Log>& installed() {
+  static auto* const log = new auto(std::make_unique<Log>(STDERR_FILENO, nobodys_losses));
+  return *log;
 }
 
 spdlog::level::level_enum spdlog_level(log::Level level) {
@@ -69,7 +83,15 @@ constinit Level detail::lowest = Level::kInfo;
 
 void detail::write(Level level, fmt::string_view format, fmt::format_args arguments) {
   const std::string line = fmt::vformat(format, arguments);
-  logger()->log(spdlog_level(level), spdlog::string_view_t(line));
+  installed()->logger.log(spdlog_level(level), spdlog::string_view_t(line));
+}
+
+bool detail::try_write(Level level, fmt::string_view format, fmt::format_args arguments) {
+  DescriptorSink& sink = *installed()->sink;
+  sink.only_try(true);
+  write(level, format, arguments);
+  sink.only_try(false);
+  return sink.written();
 }
 
 void set_level(Level level) {
@@ -84,27 +106,13 @@ void set_level(std::string_view name) {
 
 }  // namespace log
 
-UniqueFd open_log_file(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640));
-  if (!fd) throw std::runtime_error("cannot open the log " + path + ": " + std::strerror(errno));
-  return fd;
-}
-
-void install_logger(int fd, std::string_view level) {
-  delete logger();
-  logger() = make_logger(fd, "master").release();
+void install_logger(int fd, std::string_view level, LogLosses* losses) {
+  installed() = std::make_unique<Log>(fd, losses != nullptr ? *losses : nobodys_losses);
   log::set_level(level);
 }
 
 void set_log_identity(const std::string& identity) {
-  logger()->set_pattern("%Y-%m-%d %H:%M:%S.%e [%l] " + identity + ": %v");
-}
-
-void reopen_log(int fd, const std::string& path) {
-  const UniqueFd fresh = open_log_file(path);
-  if (::dup3(fresh.get(), fd, O_CLOEXEC) < 0) {
-    throw std::runtime_error("cannot reopen the log " + path + ": " + std::strerror(errno));
-  }
+  installed()->name(identity);
 }
 
 }  // namespace baton

@@ -1,4 +1,4 @@
-// The server's own log: what is said in it, and the descriptors of both logs.
+// The server's own log: what is said in it.
 #pragma once
 
 #include <fmt/core.h>
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "common/unique_fd.h"
+#include "common/log_lines.h"
 
 namespace baton {
 
@@ -19,6 +19,7 @@ enum class Level : std::uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kCritica
 namespace detail {
 extern Level lowest;  // that is written
 void write(Level level, fmt::string_view format, fmt::format_args arguments);
+bool try_write(Level level, fmt::string_view format, fmt::format_args arguments);
 }  // namespace detail
 
 // From this level on lines are written, in this process and those cloned from it afterwards. By name it is
@@ -30,8 +31,8 @@ inline bool enabled(Level level) {
   return level >= detail::lowest;
 }
 
-// A line of the log. Nothing is formatted where the level is not written. `format` and its arguments are
-// fmt's. Of one thread of a process at a time.
+// A line of the log, from any thread in the descriptor table that the processes share. Nothing is formatted
+// where the level is not written. `format` and its arguments are fmt's. Never waits: see write_lines.
 template <typename... Arguments>
 void write(Level level, fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   if (enabled(level)) detail::write(level, format, fmt::make_format_args(arguments...));
@@ -57,23 +58,21 @@ void critical(fmt::format_string<Arguments...> format, Arguments&&... arguments)
   write(Level::kCritical, format, std::forward<Arguments>(arguments)...);
 }
 
+// An error that is not counted as a dropped line where it cannot be written. Returns whether it was.
+template <typename... Arguments>
+bool try_error(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+  return detail::try_write(Level::kError, format, fmt::make_format_args(arguments...));
+}
+
 }  // namespace log
 
-// Opens `path` for appending (created with mode 0640). Throws std::runtime_error that names the path and the
-// reason.
-UniqueFd open_log_file(const std::string& path);
-
-// Points the log at `fd`, one write(2) per line, in this process and those cloned from it; until then it is
+// Points the log at `fd`, one write per line, in this process and those cloned from it; until then it is
 // standard error. Synchronous on purpose: a logging thread would not survive clone(2). `fd` is borrowed and
-// stays the same number for ever: reopen_log() replaces the file behind it for all processes at once, because
-// they share one descriptor table.
-void install_logger(int fd, std::string_view level);
+// stays the same number for ever: replace_log() changes the file behind it for all processes at once, because
+// they share one descriptor table. `losses` outlives the log; null: nobody is told of dropped lines.
+void install_logger(int fd, std::string_view level, LogLosses* losses = nullptr);
 
 // Names this process in each line from now on: "master", "worker 2".
 void set_log_identity(const std::string& identity);
-
-// Opens `path` anew and puts it in place of `fd` (dup3 is atomic: no line is lost). Throws like
-// open_log_file().
-void reopen_log(int fd, const std::string& path);
 
 }  // namespace baton

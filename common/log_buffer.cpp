@@ -1,8 +1,5 @@
 #include "common/log_buffer.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 
 namespace baton {
@@ -16,15 +13,9 @@ bool LogBuffer::append(std::string_view line, std::uint64_t now_ns) {
   return true;
 }
 
-void LogBuffer::flush(int fd) {
+void LogBuffer::flush(int fd, LogLosses& losses) {
   const std::uint32_t used = length.load(std::memory_order_acquire);
-  std::size_t done = 0;
-  while (done < used) {  // one turn, but for a pipe or a signal that cuts the write short
-    const ssize_t n = ::write(fd, bytes + done, used - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    done += static_cast<std::size_t>(n);
-  }
+  if (used != 0) write_lines(fd, {bytes, used}, losses);
   length.store(0, std::memory_order_release);
 }
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "common/log_lines.h"
+
 namespace baton {
 
 // One writer: the worker; after its death the master, which writes out what is left. A worker killed inside
@@ -18,9 +20,9 @@ struct alignas(64) LogBuffer {
 
   // Appends a whole line; false when it does not fit (flush first).
   bool append(std::string_view line, std::uint64_t now_ns);
-  // Writes everything with one write(2) to `fd` and empties the buffer. A full disk loses the lines, not the
-  // worker.
-  void flush(int fd);
+  // Writes everything to `fd` and empties the buffer. What cannot be written now is dropped and counted in
+  // `losses`: see write_lines.
+  void flush(int fd, LogLosses& losses);
 };
 
 }  // namespace baton

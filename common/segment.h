@@ -27,6 +27,7 @@
 #include "common/dict_board.h"
 #include "common/file_table.h"
 #include "common/log_buffer.h"
+#include "common/log_lines.h"
 #include "common/outbox_record.h"
 #include "common/permits.h"
 #include "common/scoreboard.h"
@@ -99,6 +100,8 @@ struct SegmentHeader {
   Histogram retired_latency;
 
   // Written by every process.
+  LogLosses error_log;
+  LogLosses access_log;
   alignas(64) std::atomic<std::uint32_t> connections{
       0};                                       // slots that are not free; the master's sweep corrects it
   std::atomic<std::uint32_t> accept_paused{0};  // 1: listeners have to be re-armed when there is room again

@@ -124,6 +124,8 @@ WorkerStats worker_of(const WorkerEntry& entry, WorkerState state, std::uint64_t
 
 void look_at_workers(const Segment& segment, Snapshot& snapshot) {
   const SegmentHeader& header = segment.header();
+  snapshot.totals.access_lines_dropped = header.access_log.lines.load(std::memory_order_relaxed);
+  snapshot.totals.error_lines_dropped = header.error_log.lines.load(std::memory_order_relaxed);
   snapshot.totals.activity = Activity{};
   snapshot.totals.activity.add(header.retired, header.retired_latency);
   snapshot.workers.clear();

@@ -105,6 +105,8 @@ struct Totals {
   std::uint64_t restarts = 0;
   std::uint32_t workers = 0;  // processes; not those that are failing
   std::uint32_t failing = 0;
+  std::uint64_t access_lines_dropped = 0;  // of the logs: they could not be written
+  std::uint64_t error_lines_dropped = 0;
 };
 
 // A shared dictionary. DictCounters has the meaning of each number.

@@ -73,6 +73,8 @@ Json totals_json(const Totals& totals) {
           {"restarts", totals.restarts},
           {"workers", totals.workers},
           {"failing", totals.failing},
+          {"access_lines_dropped", totals.access_lines_dropped},
+          {"error_lines_dropped", totals.error_lines_dropped},
           {"latency_us", latency_json(activity)}};
 }
 

@@ -117,6 +117,10 @@ std::string totals_lines(const Totals& totals, const Interval& interval, std::ui
   text += line(fmt::format("events{}", per),
                fmt::format("wake-ups {}  claims lost {}  parked {}  files opened {}", n(done.wakeups),
                            n(done.claims_lost), n(done.parked), n(done.files_opened)));
+  if (totals.access_lines_dropped + totals.error_lines_dropped > 0)
+    text += line("dropped", fmt::format("access log lines {}  error log lines {}",
+                                        format_count(totals.access_lines_dropped),
+                                        format_count(totals.error_lines_dropped)));
   text +=
       line("latency", fmt::format("p50 {}  p90 {}  p99 {}  p99.9 {}", format_latency(done.latency_ns(0.5)),
                                   format_latency(done.latency_ns(0.9)), format_latency(done.latency_ns(0.99)),

@@ -20,8 +20,7 @@ void WorkerProcess::kill() {
   signal(SIGKILL);
 }
 
-Generation::Generation(std::uint32_t generation_number, Config configuration,
-                       std::shared_ptr<AccessLogFile> log)
+Generation::Generation(std::uint32_t generation_number, Config configuration, std::shared_ptr<LogFile> log)
     : number(generation_number),
       config(std::move(configuration)),
       router(config),
@@ -30,7 +29,7 @@ Generation::Generation(std::uint32_t generation_number, Config configuration,
   for (std::uint32_t i = 0; i < workers.size(); ++i) workers[i].ordinal = i;
 }
 
-Generation::Generation(const UpgradeState::Generation& state, std::shared_ptr<AccessLogFile> log)
+Generation::Generation(const UpgradeState::Generation& state, std::shared_ptr<LogFile> log)
     : Generation(state.number, Config{}, std::move(log)) {
   orphaned = true;
   for (const UpgradeState::Worker& worker : state.workers) {

@@ -46,15 +46,15 @@ struct WorkerProcess {
 
 struct Generation {
   // Opens the roots and prepares the routes. Throws std::runtime_error.
-  Generation(std::uint32_t generation_number, Config configuration, std::shared_ptr<AccessLogFile> log);
+  Generation(std::uint32_t generation_number, Config configuration, std::shared_ptr<LogFile> log);
   // The orphans of one: workers that the program before an upgrade started. They have its configuration and
   // its routes; here are none.
-  Generation(const UpgradeState::Generation& state, std::shared_ptr<AccessLogFile> log);
+  Generation(const UpgradeState::Generation& state, std::shared_ptr<LogFile> log);
 
   std::uint32_t number;
   Config config;  // the router points into it: neither is moved
   serve::Router router;
-  std::shared_ptr<AccessLogFile> access_log;
+  std::shared_ptr<LogFile> access_log;
   DictSet dicts;                       // that its workers may open; set before the first of them is started
   std::vector<WorkerProcess> workers;  // by ordinal, but of an orphaned one
   bool orphaned = false;

@@ -14,6 +14,7 @@
 #include "common/config.h"
 #include "common/crash_point.h"
 #include "common/log.h"
+#include "common/log_lines.h"
 #include "common/version.h"
 #include "common/without.h"
 #include "master/exit_status.h"
@@ -59,20 +60,22 @@ class Complaint {
   void belongs_into(const std::string& log) { log_ = log; }
 
   void say(const std::string& why) const {
-    if (log_.empty()) {
-      std::fprintf(stderr, "%s\n", why.c_str());
-      return;
-    }
+    if (log_.empty()) return print(why);
     try {  // opened again: Master closes its own when it cannot be made
       const baton::ErrorLogFile log(log_);
       baton::install_logger(log.fd(), "info");
       baton::log::critical("the upgrade has failed, all connections are lost: {}", why);
     } catch (const std::runtime_error& error) {
-      std::fprintf(stderr, "%s\n%s\n", why.c_str(), error.what());
+      print(why + '\n' + error.what());
     }
   }
 
  private:
+  static void print(const std::string& text) {
+    baton::LogLosses ignored;
+    baton::write_lines(STDERR_FILENO, text + '\n', ignored);
+  }
+
   std::string log_;
 };
 

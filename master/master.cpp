@@ -92,12 +92,17 @@ Master::Master(Config config, std::string file, std::string program, std::option
       listeners_(segment_, epoll_),
       sweeper_(segment_, epoll_),
       reclaimer_(segment_, epoll_, [this](int fd) { return owns(fd); }) {
-  install_logger(error_log_.fd(), first_config_.log.level);
+  // A log that nobody reads any more, or that is as large as may be, is no reason to end.
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
+  install_logger(error_log_.fd(), first_config_.log.level, &segment_.header().error_log);
   if (inherited_) {
     adopt(*inherited_);
   } else {
-    current_ = std::make_unique<Generation>(1, first_config_,
-                                            std::make_shared<AccessLogFile>(first_config_.log.access));
+    current_ =
+        std::make_unique<Generation>(1, first_config_, std::make_shared<LogFile>(first_config_.log.access));
+    error_log_.begin(segment_.header().error_log);
+    current_->access_log->begin(segment_.header().access_log);
     dictionaries_.remove_leftovers();
     current_->dicts = dictionaries_.prepare(first_config_.dicts);
     listeners_.prepare(first_config_.file, first_config_.listen);
@@ -105,7 +110,6 @@ Master::Master(Config config, std::string file, std::string program, std::option
 
   const sigset_t set = signal_set();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
   // Ignored by whoever started us, it would be inherited, and dead workers reaped before we look.
   ::signal(SIGCHLD, SIG_DFL);
   own_epoll_ = checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
@@ -194,18 +198,25 @@ void Master::on_signal(int signal) {
     }
     case SIGINT:
     case SIGQUIT: stop_at_once(signal); break;
-    case SIGUSR1:
-      try {
-        error_log_.reopen();
-        current_->access_log->reopen();
-        log::info("logs reopened");
-      } catch (const std::runtime_error& error) {
-        log::error("{}; going on with the old file", error.what());
-      }
-      break;
+    case SIGUSR1: reopen_logs(); break;
     case SIGUSR2: start_upgrade(); break;
     default: post_mortem_.proceed();  // SIGCHLD: of the workers the pidfds tell
   }
+}
+
+void Master::reopen_logs() {
+  bool all = true;
+  const auto reopen = [&all](const auto& file, LogLosses& losses) {
+    try {
+      file.reopen(losses);
+    } catch (const std::runtime_error& error) {
+      log::error("{}; going on with the old file", error.what());
+      all = false;
+    }
+  };
+  reopen(error_log_, segment_.header().error_log);
+  reopen(*current_->access_log, segment_.header().access_log);
+  if (all) log::info("logs reopened");
 }
 
 // How long the loop may wait, in milliseconds. What a dead worker left open is looked for until it is
@@ -226,6 +237,7 @@ void Master::on_tick() {
   sweeper_.sweep(tick_of(now), current_->config.timeouts, stage_ == Stage::kDraining);
   watch_workers(now);
   dictionaries_.watch(now);
+  log_watch_.look(now);
   restart_due_workers(now);
   if (probe_) look_at_probe();
   if (pending_ && now >= give_up_ns_)
@@ -334,7 +346,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
 
 // Of what the master has open, that which could be taken for something a worker left (Reclaimer).
 bool Master::owns(int fd) const {
-  if (fd == error_log_.fd() || listeners_.owns(fd)) return true;
+  if (error_log_.owns(fd) || listeners_.owns(fd)) return true;
   bool own = false;
   const auto look_at = [&](const Generation* generation) {
     if (generation == nullptr) return;

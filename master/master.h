@@ -33,6 +33,7 @@
 #include "master/in_hand.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
+#include "master/log_watch.h"
 #include "master/oom_counter.h"
 #include "master/pid_file.h"
 #include "master/post_mortem.h"
@@ -132,6 +133,7 @@ class Master {
   void kill_late(Generation& generation, std::uint64_t now_ns);
   void finish_stop();
 
+  void reopen_logs();
   [[nodiscard]] bool owns(int fd) const;
   void look_for_left_roots();
 
@@ -147,6 +149,7 @@ class Master {
   } name_remover_{segment_};
   Dictionaries dictionaries_{segment_};
   ErrorLogFile error_log_;
+  LogWatch log_watch_{segment_.header()};
   PidFile pid_file_;
   UniqueFd epoll_fd_;  // the set that the workers share
   EpollSet epoll_;

@@ -250,7 +250,7 @@ std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder d
   segment.outboxes()[dead].spill_fd.store(-1, std::memory_order_seq_cst);
   segment.outboxes()[dead].made_fd.store(-1, std::memory_order_seq_cst);
   for (PermitSet& permits : segment.permits()) permits.release(dead);
-  if (access_log_fd >= 0) segment.log_buffers()[dead].flush(access_log_fd);
+  if (access_log_fd >= 0) segment.log_buffers()[dead].flush(access_log_fd, segment.header().access_log);
   kick(segment, epoll);
   return held;
 }

@@ -42,14 +42,15 @@ void Master::start_reload() {
   }
   try {
     const bool same_log = loaded.config->log.access == current_->access_log->target();
-    auto access_log =
-        same_log ? current_->access_log : std::make_shared<AccessLogFile>(loaded.config->log.access);
+    auto access_log = same_log ? current_->access_log : std::make_shared<LogFile>(loaded.config->log.access);
     pending_ =
         std::make_unique<Generation>(current_->number + 1, std::move(*loaded.config), std::move(access_log));
     pending_->dicts = dictionaries_.prepare(pending_->config.dicts);
+    error_log_.prepare(pending_->config.log.error);
     listeners_.prepare(pending_->config.file, pending_->config.listen);
   } catch (const std::runtime_error& error) {
     pending_.reset();
+    error_log_.abandon();
     return report_reload(false, error.what());
   }
   give_up_ns_ = monotonic_ns() + kStartTimeoutNs;
@@ -75,13 +76,14 @@ void Master::commit_reload() {
   SegmentHeader& header = segment_.header();
   header.max_connections.store(current_->config.server.max_connections);
   std::strncpy(header.name, current_->config.server.name.c_str(), sizeof header.name - 1);
+  if (current_->access_log != retiring_.back()->access_log) current_->access_log->begin(header.access_log);
   // From this store on the old workers take no event; the signal only wakes those that wait.
   switch_generation(current_->number);
   retiring_.back()->wake_all();
   std::string trouble;
   try {
     listeners_.commit();
-    error_log_.move_to(current_->config.log.error);
+    error_log_.commit(header.error_log);
     log::set_level(current_->config.log.level);
   } catch (const std::runtime_error& error) {
     trouble = std::string("; but ") + error.what();
@@ -98,6 +100,7 @@ void Master::abort_reload(const std::string& why) {
   pending_->kill_all();
   retiring_.push_back(std::move(pending_));
   listeners_.abandon();
+  error_log_.abandon();
   report_reload(false, "the new configuration cannot start: " + why);
 }
 

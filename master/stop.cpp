@@ -71,6 +71,7 @@ void Master::kill_late(Generation& generation, std::uint64_t now_ns) {
 
 void Master::finish_stop() {
   post_mortem_.finish();
+  log_watch_.finish();
   cut_offs_.add_rest(segment_);
   for (const std::string& line : cut_offs_.lines()) log::warn("cut off: {}", line);
   const std::size_t count = cut_offs_.count();

@@ -150,7 +150,7 @@ UpgradeState Master::state_to_hand_over() const {
   state.listeners = listeners_.state();
   const auto add = [&state](const Generation& generation) {
     UpgradeState::Generation entry{
-        generation.number, generation.access_log->target(), generation.access_log->own_fd(), {}};
+        generation.number, generation.access_log->target(), generation.access_log->fd(), {}};
     generation.for_each_process([&entry](const WorkerProcess& worker) {
       if (!worker.running()) return;
       entry.workers.push_back(
@@ -203,11 +203,11 @@ void Master::go_on() {
 }
 
 void Master::adopt(const UpgradeState& state) {
-  std::map<int, std::shared_ptr<AccessLogFile>> logs;  // several generations may have one
+  std::map<int, std::shared_ptr<LogFile>> logs;  // several generations may have one
   const auto log_of = [&logs](const UpgradeState::Generation& generation) {
     auto& log = logs[generation.access_log_fd];
     if (generation.access_log_fd < 0 || !log)
-      log = std::make_shared<AccessLogFile>(generation.access_log, UniqueFd(generation.access_log_fd));
+      log = std::make_shared<LogFile>(generation.access_log, UniqueFd(generation.access_log_fd));
     return log;
   };
   dictionaries_.take_over();
@@ -220,9 +220,15 @@ void Master::adopt(const UpgradeState& state) {
       entry.state.store(WorkerState::kEmpty, std::memory_order_relaxed);
   }
   const Generation& before = *retiring_.front();
-  auto access_log = before.access_log->target() == first_config_.log.access
-                        ? before.access_log
-                        : std::make_shared<AccessLogFile>(first_config_.log.access);
+  auto access_log = before.access_log;
+  if (access_log->target() != first_config_.log.access) {
+    try {
+      access_log = std::make_shared<LogFile>(first_config_.log.access);
+      access_log->begin(segment_.header().access_log);
+    } catch (const std::runtime_error& error) {  // the probe could: there is no way back
+      log::error("{}; going on with the old file", error.what());
+    }
+  }
   current_ = std::make_unique<Generation>(before.number + 1, first_config_, std::move(access_log));
   current_->dicts = dictionaries_.prepare_possible(first_config_.dicts);
   reload_again_ = state.reload_asked;
@@ -243,7 +249,8 @@ void Master::finish_upgrade() {
   std::string trouble;
   try {
     listeners_.commit();
-    error_log_.move_to(current_->config.log.error);
+    error_log_.prepare(current_->config.log.error);
+    error_log_.commit(header.error_log);
   } catch (const std::runtime_error& error) {
     trouble = std::string("; but ") + error.what();
   }

@@ -74,7 +74,7 @@ void check_all_modules(const Config& config) {
 
 // Everything that a start does and that can fail, but for binding; throws std::runtime_error.
 Json rehearse(const Config& config, const std::string& config_file) {
-  const Generation generation(1, config, std::make_shared<AccessLogFile>(config.log.access));
+  const Generation generation(1, config, std::make_shared<LogFile>(config.log.access));
   const ErrorLogFile error_log(config.log.error);
   const Segment segment = [&] {
     try {

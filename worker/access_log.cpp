@@ -90,7 +90,7 @@ void AccessLog::flush_if_due(std::uint64_t now_ns) {
 }
 
 void AccessLog::flush() {
-  if (enabled()) buffer_.flush(fd_);
+  if (enabled()) buffer_.flush(fd_, losses_);
 }
 
 }  // namespace baton

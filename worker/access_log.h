@@ -25,8 +25,9 @@ struct AccessRecord {
 // when the worker ends; what a killed worker leaves there its master writes.
 class AccessLog {
  public:
-  AccessLog(LogBuffer& buffer, LogConfig::AccessFormat format, int fd)
-      : buffer_(buffer), format_(format), fd_(fd) {}
+  // `fd`: -1: off.
+  AccessLog(LogBuffer& buffer, LogConfig::AccessFormat format, int fd, LogLosses& losses)
+      : buffer_(buffer), format_(format), fd_(fd), losses_(losses) {}
 
   [[nodiscard]] bool enabled() const { return fd_ >= 0; }
   void add(const AccessRecord& record, std::time_t now, std::uint64_t now_ns);
@@ -41,6 +42,7 @@ class AccessLog {
   LogBuffer& buffer_;
   LogConfig::AccessFormat format_;
   int fd_;
+  LogLosses& losses_;
   std::string line_;
   std::time_t stamp_at_ = -1;
   char stamp_[40] = {};

@@ -148,7 +148,7 @@ class Worker {
       : context_(context),
         modules_(modules),
         log_(context.segment.log_buffers()[context.index], context.config.log.access_format,
-             context.access_log_fd),
+             context.access_log_fd, context.segment.header().access_log),
         connections_(context, modules, log_),
         master_(context.segment, context.epoll),
         limit_ms_(static_cast<std::uint32_t>(context.config.timeouts.handler.count())),

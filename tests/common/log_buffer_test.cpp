@@ -22,6 +22,7 @@ class LogBufferTest : public testing::Test {
   }
 
   std::unique_ptr<LogBuffer> buffer_ = std::make_unique<LogBuffer>();
+  LogLosses losses_;
   UniqueFd file_{::memfd_create("log", MFD_CLOEXEC)};
 };
 
@@ -30,16 +31,16 @@ TEST_F(LogBufferTest, LinesComeOutInOrderAndOnce) {
   ASSERT_TRUE(buffer_->append("two\n", 20));
   EXPECT_EQ(buffer_->oldest_ns, 10U);
   EXPECT_EQ(written(), "");
-  buffer_->flush(file_.get());
+  buffer_->flush(file_.get(), losses_);
   EXPECT_EQ(written(), "one\ntwo\n");
   EXPECT_EQ(buffer_->length, 0U);
-  buffer_->flush(file_.get());
+  buffer_->flush(file_.get(), losses_);
   EXPECT_EQ(written(), "one\ntwo\n");
 }
 
 TEST_F(LogBufferTest, TheAgeIsThatOfTheFirstLineSinceTheFlush) {
   ASSERT_TRUE(buffer_->append("one\n", 10));
-  buffer_->flush(file_.get());
+  buffer_->flush(file_.get(), losses_);
   ASSERT_TRUE(buffer_->append("two\n", 30));
   EXPECT_EQ(buffer_->oldest_ns, 30U);
 }
@@ -52,7 +53,7 @@ TEST_F(LogBufferTest, ALineFitsWholeOrNotAtAll) {
   EXPECT_TRUE(buffer_->append(std::string(LogBuffer::kBytes - half.size(), 'c'), 3));
   EXPECT_EQ(buffer_->length, LogBuffer::kBytes);
   EXPECT_FALSE(buffer_->append("d", 4));
-  buffer_->flush(file_.get());
+  buffer_->flush(file_.get(), losses_);
   EXPECT_EQ(written().size(), LogBuffer::kBytes);
   EXPECT_TRUE(buffer_->append("e", 5));
 }
@@ -61,10 +62,11 @@ TEST_F(LogBufferTest, AFullDiskCostsTheLinesAndNothingElse) {
   const UniqueFd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
   ASSERT_TRUE(full);
   ASSERT_TRUE(buffer_->append("lost\n", 1));
-  buffer_->flush(full.get());
+  buffer_->flush(full.get(), losses_);
+  EXPECT_EQ(losses_.lines, 1U);
   EXPECT_EQ(buffer_->length, 0U);
   ASSERT_TRUE(buffer_->append("kept\n", 2));
-  buffer_->flush(file_.get());
+  buffer_->flush(file_.get(), losses_);
   EXPECT_EQ(written(), "kept\n");
 }
 

@@ -434,11 +434,11 @@ TEST_F(StatsTest, StatsDocumentHasTheAgreedKeys) {
               ElementsAre("name", "master_pid", "version", "generation", "uptime_s", "state", "config_file",
                           "listen", "max_connections", "last_reload"));
   EXPECT_TRUE(stats["server"]["last_reload"].is_null());
-  EXPECT_THAT(
-      keys_of(stats["totals"]),
-      ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state", "responses",
-                  "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked", "timeouts", "accept_paused",
-                  "files_opened", "restarts", "workers", "failing", "latency_us"));
+  EXPECT_THAT(keys_of(stats["totals"]),
+              ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state",
+                          "responses", "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked",
+                          "timeouts", "accept_paused", "files_opened", "restarts", "workers", "failing",
+                          "access_lines_dropped", "error_lines_dropped", "latency_us"));
   EXPECT_THAT(keys_of(stats["totals"]["connections_by_state"]),
               ElementsAre("held", "armed_read", "armed_write"));
   EXPECT_THAT(keys_of(stats["totals"]["responses"]), ElementsAre("1xx", "2xx", "3xx", "4xx", "5xx"));

@@ -111,7 +111,8 @@ class RecoveryTest : public testing::Test {
   EpollSet epoll_{set_.get(), table_};
   serve::Router router_{config_};
   WorkerContext context_{segment_, config_, router_, epoll_, kWorker, 1, -1, -1};
-  AccessLog log_{segment_.log_buffers()[kWorker], LogConfig::AccessFormat::kCombined, -1};
+  AccessLog log_{segment_.log_buffers()[kWorker], LogConfig::AccessFormat::kCombined, -1,
+                 segment_.header().access_log};
   app::ModuleHost modules_{config_, router_};
   ConnectionHandler worker_{context_, modules_, log_};
   Death death_{Cause::kCrashed, SIGSEGV, false};

@@ -78,11 +78,12 @@ Finished run_program(const std::vector<std::string>& arguments) {
   return {exit_status(status), read_file(out), read_file(err)};
 }
 
-Server::Server(const TempDir& folder, const std::string& config, const std::string& binary)
+Server::Server(const TempDir& folder, const std::string& config, const std::string& binary,
+               const Streams& streams)
     : folder_(folder), config_file_((folder.path() / "baton.toml").string()) {
   write_config(config);
-  pid_ = start_program({binary, "-c", config_file_}, (folder.path() / "stdout.txt").string(),
-                       (folder.path() / "stderr.txt").string());
+  pid_ = start_program({binary, "-c", config_file_}, (folder.path() / streams.out).string(),
+                       (folder.path() / streams.err).string());
   const std::string name = Segment::name_for(config_file_);
   bool ended = false;
   const bool serving = wait_until([&] {

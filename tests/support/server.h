@@ -31,13 +31,20 @@ std::string batonctl_binary();
 std::string next_baton_binary();
 std::string other_baton_binary();
 
+// The files in a server's folder for what it prints.
+struct Streams {
+  std::string out = "stdout.txt";
+  std::string err = "stderr.txt";
+};
+
 class Server {
  public:
   // Writes `config` as baton.toml into `folder` and starts the server on it, in the foreground, with its log
   // in folder/stderr.txt and its standard output in folder/stdout.txt. Waits until it serves; throws with the
   // log when it ends instead. Where `config` has none: [[listen]] 127.0.0.1:0, and [timeouts] that are long.
-  // `binary`: another program than the one beside the test.
-  Server(const TempDir& folder, const std::string& config, const std::string& binary = baton_binary());
+  // `binary`: another program than the one beside the test. `streams`: other files than those.
+  Server(const TempDir& folder, const std::string& config, const std::string& binary = baton_binary(),
+         const Streams& streams = {});
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   // Fast stop, then kill if need be.

@@ -98,6 +98,7 @@ std::string totals_html(const Totals& totals, std::uint32_t max_connections) {
       {"parked responses", format_count(done.parked)},
       {"claims lost", format_count(done.claims_lost)},
       {"worker restarts", format_count(totals.restarts)},
+      {"log lines dropped", format_count(totals.access_lines_dropped + totals.error_lines_dropped)},
   });
 }
 
