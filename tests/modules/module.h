@@ -51,6 +51,11 @@ inline baton_route route(std::string_view method, std::string_view pattern, bato
 inline void add(baton_setup* setup, const baton_route& route) {
   host->add_route(setup, &route);
 }
+// A handler for "/say/:text": a line for the server's log.
+inline void say(void*, const baton_request* q, baton_response* r) {
+  host->log(BATON_LOG_WARN, text("said: " + std::string(param(*q, "text"))));
+  host->set_body(r, text("said"));
+}
 inline void begin(const baton_host* functions, baton_setup* setup) {
   host = functions;
   folder = view(host->config_folder(setup));

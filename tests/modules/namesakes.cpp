@@ -18,7 +18,8 @@ OWN_FUNCTION int jump_fcontext(int) {
 }
 }
 
-namespace fmt::inline v9 {
+namespace fmt {
+inline namespace v9 {
 
 template <typename Char>
 struct OWN basic_string_view {
@@ -36,7 +37,8 @@ OWN_FUNCTION std::string vformat(basic_string_view<char>,
   return "fmt ";
 }
 
-}  // namespace fmt::inline v9
+}  // namespace v9
+}  // namespace fmt
 
 namespace spdlog {
 
@@ -56,13 +58,17 @@ struct OWN registry {
 
 }  // namespace spdlog
 
-namespace nlohmann::inline json_abi_v3_11_2::detail {
+namespace nlohmann {
+inline namespace json_abi_v3_11_2 {
+namespace detail {
 
 struct OWN exception {
   OWN_FUNCTION static std::string name(const std::string&, int) { return "nlohmann "; }
 };
 
-}  // namespace nlohmann::inline json_abi_v3_11_2::detail
+}  // namespace detail
+}  // namespace json_abi_v3_11_2
+}  // namespace nlohmann
 
 namespace boost::interprocess {
 
@@ -94,11 +100,6 @@ void call_all(void*, const baton_request*, baton_response* r) {
                         baton::log::write(0) + std::to_string(jump_fcontext(0));
   if (make_fcontext(nullptr, 0, nullptr) == nullptr) answers += " no fcontext";
   host->set_body(r, text(answers));
-}
-
-void say(void*, const baton_request* q, baton_response* r) {
-  host->log(BATON_LOG_WARN, text("said: " + std::string(param(*q, "text"))));
-  host->set_body(r, text("said"));
 }
 
 int setup(const baton_host* functions, baton_setup* setup) {

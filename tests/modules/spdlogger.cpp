@@ -41,12 +41,6 @@ void shut_down(void*, const baton_request*, baton_response* r) {
   host->set_body(r, text("shut down"));
 }
 
-// What is to be in baton's log.
-void say(void*, const baton_request* q, baton_response* r) {
-  host->log(BATON_LOG_WARN, text("said: " + std::string(param(*q, "text"))));
-  host->set_body(r, text("said"));
-}
-
 int setup(const baton_host* functions, baton_setup* setup) {
   begin(functions, setup);
   add(setup, route("GET", "/log", log_by_default));

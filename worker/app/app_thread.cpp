@@ -108,11 +108,11 @@ void AppThread::main() {
 }
 
 bool AppThread::is_current() const {
-  return own_thread == this && *home_ == 1;
+  return own_thread == this && is_home();
 }
 
 void AppThread::stop_children() const {
-  if (*home_ != 1) ::_exit(0);
+  if (!is_home()) ::_exit(0);
 }
 
 bool AppThread::stand_in(Work work, bool near) {

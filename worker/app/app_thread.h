@@ -64,6 +64,9 @@ class AppThread {
   // has made, nor a child that it has forked.
   [[nodiscard]] bool is_current() const;
 
+  // Any thread: whether this is the process that has made it, not one that a module has forked.
+  [[nodiscard]] bool is_home() const { return *home_ == 1; }
+
   // App thread, after code of a module has run: ends the process if it is a forked child, which has come back
   // from where the server's own code goes on.
   void stop_children() const;

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/printable.h"
+#include "worker/app/log_relay.h"
 #include "worker/app/unique_symbols.h"
 #include "worker/http/negotiate.h"
 
@@ -27,6 +28,7 @@ constexpr std::size_t kMostOfLine = 4'000;
 // For the functions that a module calls without saying on whose behalf.
 AppThread* own_thread = nullptr;
 std::function<bool()> own_end;
+LogRelay* own_relay = nullptr;
 
 baton_text text(std::string_view view) {
   return {view.data(), view.size()};
@@ -51,13 +53,12 @@ void write_log(int level, std::string_view line) {
              printable_start(line, kMostOfLine));
 }
 
-// Only the event thread has the log open. Other threads of the module's, and children of its, cannot have it
-// write for them.
+// Only the event thread and the relay have the log open. Children that a module has forked have neither:
+// their lines go to standard error.
 void log_line(int level, baton_text line) {
-  if (own_thread != nullptr && own_thread->is_current()) {
-    own_thread->call_back([&] { write_log(level, view(line)); });
-    return;
-  }
+  auto write = [&] { write_log(level, view(line)); };
+  if (own_thread != nullptr && own_thread->is_current()) return own_thread->call_back(write);
+  if (own_thread != nullptr && own_thread->is_home()) return own_relay->run(write);
   std::string whole = printable_start(view(line), kMostOfLine) + '\n';
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, whole.data(), whole.size());
 }
@@ -126,6 +127,7 @@ ModuleHost::ModuleHost(const Config& config, const serve::Router& router, OpenDi
     any = true;
   });
   if (!any) return;
+  own_relay = std::make_unique<LogRelay>().release();
   thread_ = std::make_unique<AppThread>().release();
   own_thread = thread_;
   load_all();
