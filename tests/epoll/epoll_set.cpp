@@ -4,6 +4,8 @@
 #include <sys/eventfd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <string>
 
 namespace baton::facts {
 
@@ -27,6 +29,18 @@ Report EpollSet::next(int timeout_ms) const {
   const int fd = event.data.fd;
   (*counters_)[index(fd)].fetch_add(1);
   return {.fd = fd, .events = event.events};
+}
+
+bool EpollSet::armed(int fd) const {
+  std::ifstream info("/proc/self/fdinfo/" + std::to_string(set_.get()));
+  std::string word;
+  while (info >> word) {
+    int number = -1;
+    std::uint32_t events = 0;
+    if (word == "tfd:" && info >> number >> word >> std::hex >> events >> std::dec && number == fd)
+      return (events & (EPOLLIN | EPOLLOUT)) != 0;
+  }
+  return false;
 }
 
 void EpollSet::raise_fence() const {

@@ -42,6 +42,10 @@ class EpollSet {
   // How often any process collected a report of `fd`.
   [[nodiscard]] std::uint32_t reports(int fd) const { return (*counters_)[index(fd)].load(); }
 
+  // Whether `fd`, added with EPOLLONESHOT, has not been reported since it was last armed: the kernel's own
+  // word, which also knows of a report that its process did not live to count.
+  [[nodiscard]] bool armed(int fd) const;
+
   // The fence is a descriptor of the same set that becomes ready when raised. The ready list is first in,
   // first out: a process that collects the fence proves that nothing was queued before it was raised.
   void raise_fence() const;
