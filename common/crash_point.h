@@ -65,6 +65,7 @@ constexpr std::string_view kCrashPoints[] = {
     "spooled-taken",
     "spool-copied",
     "spool-moved",
+    "chunks-spooled",
     "chunk-noted",
     "chunk-taken",
     // A response that does not fit the socket.

@@ -17,6 +17,9 @@ namespace {
 
 constexpr int kMaxPipelined = 32;  // requests served per event; the rest comes with the next one
 constexpr std::size_t kOutboxFlushBytes = std::size_t{48} * 1024;  // responses gathered before they are sent
+// What is cheap one by one is not without bound in number: after so long nothing more is begun for this
+// event, and the connection goes to the end of the ready list.
+constexpr std::uint64_t kTurnNs = 1'000'000;
 // Discarded per event, of a client that is being shown out.
 constexpr std::size_t kDrainBytes = std::size_t{1} << 20;
 
@@ -58,6 +61,7 @@ bool ConnectionHandler::turn(int fd, std::uint64_t now_ns) {
   fd_ = fd;
   slot_ = &table_.at(fd);
   started_ns_ = now_ns;
+  turn_end_ns_ = now_ns + kTurnNs;
   tick_ = tick_of(now_ns);
   now_ = ::time(nullptr);
   inbox_.clear();
@@ -158,6 +162,7 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
     // The last response of a batch is recorded when it has been sent; those before it here, while their
     // request can still be read.
     record(outbox_.last().bytes);
+    if (started_ns_ >= turn_end_ns_ && served > 0) break;
     const http::ParseResult parsed = http::parse_head(rest, parser_limits_, request_);
     if (parsed.status == http::ParseStatus::kError) return refuse(parsed.error, parsed.reason, consumed);
     if (parsed.status == http::ParseStatus::kIncomplete) break;

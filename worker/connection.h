@@ -49,6 +49,7 @@ class ConnectionHandler final : private app::ResponseSink {
     kIncomplete,
     kTooLarge,
     kBad,
+    kFraming,  // chunked, and next to nothing but framing
     kCutShort,
     kBroken,
     kNoRoom,
@@ -60,6 +61,8 @@ class ConnectionHandler final : private app::ResponseSink {
   // Where the decoding of the chunked body stands; null: the slot does not say (a part was lost).
   [[nodiscard]] const ChunkProgress* chunk_progress() const;
   [[nodiscard]] bool body_complete() const;
+  [[nodiscard]] bool may_read(int reads_before) const;
+  [[nodiscard]] bool mostly_framing(std::uint64_t taken, std::uint64_t received) const;
   BodyResult take_length();
   BodyResult take_length_to_spool();
   BodyResult take_chunks();
@@ -132,12 +135,13 @@ class ConnectionHandler final : private app::ResponseSink {
   Outbox outbox_;
   http::Request request_;
   http::Reply reply_;
-  std::string body_;  // one that arrived in chunks, whole
+  std::string body_;  // what came in chunks: of one peek, or a whole body
 
   // Of the event in hand.
   int fd_ = -1;
   Slot* slot_ = nullptr;
-  std::uint64_t started_ns_ = 0;  // of the request in hand
+  std::uint64_t started_ns_ = 0;   // of the request in hand
+  std::uint64_t turn_end_ns_ = 0;  // when the event has had its time: others are waiting
   Tick tick_ = 0;
   std::time_t now_ = 0;
 

@@ -19,6 +19,9 @@ namespace {
 
 constexpr int kMaxReads = 16;  // per event: a fast sender must not keep a worker from the others
 constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
+// A chunked body of which more than so much, and more than four fifths, is no data costs a worker far more
+// than its sender. It takes chunks of one byte, or extensions, to come to that.
+constexpr std::uint64_t kMaxFraming = std::uint64_t{100} * 1024;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 http::ChunkState load_state(const ChunkProgress& progress) {
@@ -138,10 +141,15 @@ ConnectionHandler::Next ConnectionHandler::read_body() {
   return refuse_body(result, 0);
 }
 
+// The first is due to every event.
+bool ConnectionHandler::may_read(int reads_before) const {
+  return reads_before == 0 || (reads_before < kMaxReads && monotonic_ns() < turn_end_ns_);
+}
+
 // bytes_in alone says how far it is: where a worker dies between recv(2) and its note, the kernel knows.
 ConnectionHandler::BodyResult ConnectionHandler::take_length() {
   const std::uint64_t end = body_end();
-  for (int i = 0; i < kMaxReads && slot_->bytes_in < end; ++i) {
+  for (int i = 0; slot_->bytes_in < end && may_read(i); ++i) {
     const ssize_t n = discard_some(fd_, *slot_, std::min<std::uint64_t>(end - slot_->bytes_in, kReadBytes));
     if (n == 0) return BodyResult::kCutShort;
     if (n < 0) {
@@ -160,7 +168,7 @@ ConnectionHandler::BodyResult ConnectionHandler::take_length() {
 // that bytes_in tells, so that whoever does it again after a death writes the same to the same place.
 ConnectionHandler::BodyResult ConnectionHandler::take_length_to_spool() {
   const std::uint64_t end = body_end();
-  for (int i = 0; i < kMaxReads && slot_->bytes_in < end; ++i) {
+  for (int i = 0; slot_->bytes_in < end && may_read(i); ++i) {
     switch (inbox_.peek_body(fd_)) {
       case PeekResult::kData: break;
       case PeekResult::kNothing: return BodyResult::kIncomplete;
@@ -201,9 +209,17 @@ bool ConnectionHandler::body_complete() const {
   return http::decode_chunked({}, state).kind == http::ChunkStep::Kind::kDone;
 }
 
-// Peeks, because the bytes behind the last chunk belong to the next request.
+// Of what has been consumed of a chunked body and is about to be.
+bool ConnectionHandler::mostly_framing(std::uint64_t taken, std::uint64_t received) const {
+  const std::uint64_t all = slot_->bytes_in - static_cast<std::uint64_t>(slot_->body_offset) + taken;
+  const std::uint64_t framing = all - received;
+  return framing > kMaxFraming && framing > all / 5 * 4;
+}
+
+// Peeks, because the bytes behind the last chunk belong to the next request. What is to be kept of one peek
+// is gathered and written at once, however many chunks it came in.
 ConnectionHandler::BodyResult ConnectionHandler::take_chunks() {
-  for (int i = 0; i < kMaxReads; ++i) {
+  for (int i = 0; may_read(i); ++i) {
     // Where it ended already, and its reader died before it could answer, the next bytes are not the body's.
     if (body_complete()) return BodyResult::kComplete;
     const ChunkProgress* const current = chunk_progress();
@@ -218,14 +234,20 @@ ConnectionHandler::BodyResult ConnectionHandler::take_chunks() {
     std::size_t taken = 0;
     std::uint64_t received = current->received;
     http::ChunkStep step;
+    body_.clear();
     do {
       step = http::decode_chunked(inbox_.data().substr(taken), state);
       taken += step.consumed;
-      if (received + step.data.size() > slot_->body_bytes) return BodyResult::kTooLarge;
-      if (keeps_body() && !spool_body(step.data, received)) return BodyResult::kNoRoom;
       received += step.data.size();
+      if (received > slot_->body_bytes) return BodyResult::kTooLarge;
+      if (keeps_body()) body_ += step.data;
     } while (step.kind == http::ChunkStep::Kind::kData);
     if (step.kind == http::ChunkStep::Kind::kError) return BodyResult::kBad;
+    if (mostly_framing(taken, received)) return BodyResult::kFraming;
+    if (keeps_body()) {
+      if (!spool_body(body_, current->received)) return BodyResult::kNoRoom;
+      crash_point("chunks-spooled");
+    }
     ChunkProgress* const both = table_.notes(fd_).chunks;
     store_progress(both[current == both ? 1 : 0], state, received, slot_->bytes_in + taken);
     crash_point("chunk-noted");
@@ -272,6 +294,12 @@ ConnectionHandler::Next ConnectionHandler::refuse_body(BodyResult result, std::s
   switch (result) {
     case BodyResult::kTooLarge: return refuse(413, "The request body is too large.", consumed);
     case BodyResult::kBad: return refuse(400, "The chunked body is malformed.", consumed);
+    case BodyResult::kFraming: {
+      char client[Peer::kTextBytes];
+      log::info("client {}: a chunked body that is nearly all framing is refused",
+                table_.notes(fd_).peer.format_full(client));
+      return refuse(400, "The chunks of the request body are too small.", consumed);
+    }
     case BodyResult::kCutShort: return refuse(400, "The request body was cut short.", consumed);
     case BodyResult::kNoRoom:
       log::error("no room for a request body in memory or in {}: {}", spool_place_.folder,

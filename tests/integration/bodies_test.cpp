@@ -1,4 +1,5 @@
 // Request bodies: both framings, all sizes, in all kinds of pieces, and clients that do not finish.
+#include <gmock/gmock.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -99,6 +100,23 @@ TEST_F(Bodies, AboveTheLimit) {
   pipelined.send(kGoodRequest + head("Content-Length: 1048577\r\n"));
   expect_ok(pipelined.receive());
   expect_refused(pipelined, 413);
+}
+
+// One byte costs six on the wire, and a worker more than its sender.
+TEST_F(Bodies, NextToNothingButFramingIsRefused) {
+  std::string extended = head("Transfer-Encoding: chunked\r\n");
+  for (int i = 0; i < 300; ++i)
+    extended += "64;" + std::string(500, 'e') + "\r\n" + std::string(100, 'x') + "\r\n";
+  for (const std::string& request : {in_chunks(noise(40'000, 1), 1), extended}) {
+    Client client = server_->connect();
+    client.send(request);
+    expect_refused(client, 400);
+  }
+  EXPECT_THAT(server_->log(), ::testing::HasSubstr("nearly all framing"));
+
+  Client client = server_->connect();
+  expect_ok(client.exchange(in_chunks(noise(400'000, 1), 2)));
+  expect_ok(client.exchange(in_chunks(noise(18'000, 1), 1)));
 }
 
 TEST_F(Bodies, ByteByByte) {

@@ -101,6 +101,7 @@ const std::vector<Row>& table() {
       {"spooled-taken", {"module-put"}, kServed, kMayEnd},
       {"spool-copied", {"module-put", "module-chunked"}, kServed, kServed},
       {"spool-moved", {"module-put", "module-chunked"}, kServed, kServed},
+      {"chunks-spooled", {"module-chunked"}, kServed, kServed},
       {"chunk-noted", {"module-chunked"}, kServed, kMayEnd},
       {"chunk-taken", {"module-chunked"}, kServed, kMayEnd},
       {"body-begun", {"module-put", "module-chunked"}, kServed, kServed},
