@@ -27,7 +27,7 @@ void bind_elsewhere(int family, std::uint16_t port) {
   }
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &kOn, sizeof kOn);
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &kOn, sizeof kOn);
-  ::bind(fd.get(), nowhere->data(), nowhere->size());
+  static_cast<void>(::bind(fd.get(), nowhere->data(), nowhere->size()));
 }
 
 }  // namespace

@@ -186,6 +186,7 @@ std::vector<std::string> ModuleHost::shared_symbols() const {
     }
   }
   std::vector<std::string> texts;
+  texts.reserve(shared.size());
   for (const auto& [modules, what] : shared) {
     texts.push_back("the modules " + modules.first + " and " + modules.second + " share '" + what.first +
                     "'" + (what.more == 0 ? "" : " and " + std::to_string(what.more) + " more symbols") +
