@@ -33,7 +33,8 @@ std::string readable(const std::string& text) {
     const std::size_t end = std::min(text.find_first_not_of(kOfNames, at), text.size());
     const std::string name = text.substr(at, end - at);
     const std::string of_people = demangled(name);
-    out += text.substr(from, at - from) + (of_people == name ? name : of_people + " (" + name + ")");
+    out.append(text, from, at - from).append(of_people);
+    if (of_people != name) out.append(" (").append(name).append(")");
     from = end;
   }
   return out + text.substr(from);
