@@ -5,6 +5,7 @@
 #include <link.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -26,10 +27,10 @@ struct DynamicSymbols {
 DynamicSymbols symbols_of(const link_map& object) {
   DynamicSymbols symbols;
   for (const ElfW(Dyn)* entry = object.l_ld; entry->d_tag != DT_NULL; ++entry) {
-    const auto at = entry->d_un.d_ptr;
+    const auto* const at = std::bit_cast<const char*>(entry->d_un.d_ptr);
     switch (entry->d_tag) {
       case DT_SYMTAB: symbols.table = reinterpret_cast<const ElfW(Sym)*>(at); break;
-      case DT_STRTAB: symbols.names = reinterpret_cast<const char*>(at); break;
+      case DT_STRTAB: symbols.names = at; break;
       case DT_GNU_HASH: symbols.gnu_hash = reinterpret_cast<const std::uint32_t*>(at); break;
       case DT_HASH: symbols.hash = reinterpret_cast<const std::uint32_t*>(at); break;
       default: break;
