@@ -248,7 +248,7 @@ bool StandIn::interrupt() {
 void StandIn::lend() {}
 void StandIn::prepare() {
 #if defined(__SANITIZE_ADDRESS__)
-  obstacle_ = "AddressSanitizer knows each thread by its stack";
+  obstacle_ = "the address sanitizer knows each thread by its stack";
 #else
   obstacle_ = "it is made for x86-64";
 #endif
