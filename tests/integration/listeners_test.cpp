@@ -33,15 +33,6 @@ std::string with_port(const std::string& host, std::uint16_t port) {
   return host + ":" + std::to_string(port);
 }
 
-bool refuses(std::uint16_t port, const std::string& host) {
-  try {
-    Client::connect_tcp(port, host);
-    return false;
-  } catch (const std::runtime_error&) {
-    return true;
-  }
-}
-
 bool has_ipv6() {
   const UniqueFd socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const auto address = Address::parse("[::1]:0");

@@ -28,15 +28,6 @@ std::string answering(const std::string& body, const std::string& settings = "",
          "[[site]]\n[[site.route]]\npath = \"/\"\nrespond = { body = \"" + body + "\" }\n";
 }
 
-bool refuses(std::uint16_t port, const std::string& host) {
-  try {
-    Client::connect_tcp(port, host);
-    return false;
-  } catch (const std::runtime_error&) {
-    return true;
-  }
-}
-
 std::uint64_t requests_in_generation(const Server& server, std::uint32_t generation) {
   std::uint64_t sum = 0;
   for (const WorkerEntry& entry : server.segment().scoreboard()) {

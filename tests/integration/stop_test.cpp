@@ -34,15 +34,6 @@ Finished start(const std::string& config_file) {
   return run_program({baton_binary(), "-c", config_file});
 }
 
-bool refuses(std::uint16_t port) {
-  try {
-    Client::connect_tcp(port);
-    return false;
-  } catch (const std::runtime_error&) {
-    return true;
-  }
-}
-
 TEST(Stop, GracefulClosesIdleConnectionsAndFinishesWhatIsInHand) {
   const TempDir folder;
   write_pattern(folder, "root/big", kBig);

@@ -79,15 +79,6 @@ bool reported(const Server& server, std::uint32_t sequence = 2) {
   return wait_until([&] { return server.header().upgrade.sequence.load() >= sequence; });
 }
 
-bool refuses(std::uint16_t port, const std::string& host = "127.0.0.1") {
-  try {
-    Client::connect_tcp(port, host);
-    return false;
-  } catch (const std::runtime_error&) {
-    return true;
-  }
-}
-
 TEST(Upgrade, ConnectionsInEveryStateGoOn) {
   constexpr std::uint64_t kBig = 24 << 20;
   const Installed installed;

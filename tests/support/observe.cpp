@@ -47,6 +47,15 @@ bool log_has(const Server& server, const std::string& text) {
   return wait_until([&] { return server.log().find(text) != std::string::npos; });
 }
 
+bool refuses(std::uint16_t port, const std::string& host) {
+  try {
+    Client::connect_tcp(port, host);
+    return false;
+  } catch (const std::runtime_error&) {
+    return true;
+  }
+}
+
 std::vector<int> open_descriptors(const Server& server) {
   std::vector<int> open;
   for (const auto& entry :

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ bool log_has(const Server& server, const std::string& text);
 
 // Descriptors that the process has open.
 std::vector<int> open_descriptors(const Server& server);
+
+// Whether nobody listens there.
+bool refuses(std::uint16_t port, const std::string& host = "127.0.0.1");
 
 // How many connections are handed back to the set and stand in this phase.
 std::size_t count_armed(const Server& server, Phase phase);
