@@ -61,7 +61,12 @@ TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests $(P
 
 .PHONY: build
 build: ## Build baton, batonctl and the examples into build/release (MODE=asan: with sanitizers)
-build: $(BIN) $(EXAMPLES:%=$(BUILD)/examples/%.so) demo
+build: $(BIN) $(EXAMPLES:%=$(BUILD)/examples/%.so) demo compile_commands.json
+
+# For clangd and other tools that read the source as the compiler does.
+compile_commands.json: Makefile $(ALL_SOURCES) $(MODULES)
+	@printf '%s\n' $(ALL_SOURCES) $(MODULES) $(wildcard sdk/examples/*/*.cpp) | sed '1s/^/[\n/; $$!s/$$/,/; $$s/$$/\n]/' | \
+	  sed 's|^\([^][,]*\)\(,*\)$$|{"directory": "$(CURDIR)", "file": "\1", "command": "$(CXX) -std=c++20 -I. -Isdk -D_GNU_SOURCE -c \1"}\2|' > $@
 
 # The module of the demo site, of whichever mode was built last: conf/baton.toml names it.
 .PHONY: demo
