@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -70,6 +71,12 @@ std::filesystem::path named_folder(const std::string& file, const std::filesyste
 }
 
 }  // namespace
+
+std::uint32_t most_connections(const Config& config) {
+  std::uint32_t reserve = 0;
+  for (const ListenConfig& listen : config.listen) reserve = std::max(reserve, listen.reserve);
+  return config.server.max_connections + reserve;
+}
 
 std::string ConfigError::to_string() const {
   if (line == 0) return file + ": " + message;

@@ -19,6 +19,7 @@ using Duration = std::chrono::milliseconds;  // in the file "500ms", "10s", "2m"
 
 constexpr std::uint32_t kMaxWorkersPerGeneration = 64;
 constexpr std::uint32_t kMaxConnections = 1'000'000;
+constexpr std::uint32_t kMaxReserve = 1'000;
 constexpr std::uint32_t kMaxRetries = 10;
 constexpr std::uint32_t kMaxHeaderFields = 1'000;  // whoever asks for one goes over all of them
 constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 40;
@@ -63,6 +64,7 @@ struct LimitConfig {
   std::uint32_t requests_per_connection = 0;  // 0: no limit
   std::uint64_t requests_per_worker = 0;      // 0: no limit; a worker past it is replaced
   std::uint64_t worker_memory = 0;            // bytes resident, 1 MiB..1 TiB; 0: no limit
+  std::uint32_t connections_per_address = 0;  // 0: no limit; 1..kMaxConnections; IPv6 by /64
   std::uint32_t retries = 1;                  // of an idempotent request whose worker died; 0..kMaxRetries
 };
 
@@ -70,6 +72,7 @@ struct ListenConfig {
   Address address;
   std::string text;                    // as written
   int backlog = 511;                   // 1..65,535; the kernel caps it at net.core.somaxconn
+  std::uint32_t reserve = 0;           // so many connections beyond max_connections; 0..kMaxReserve
   std::uint32_t line = 0, column = 0;  // where the file says it, for messages about bind()
 };
 
@@ -151,6 +154,9 @@ struct Config {
   std::vector<SiteConfig> sites;     // at least one
   std::vector<DictConfig> dicts;
 };
+
+// With the largest reserve of a listener.
+std::uint32_t most_connections(const Config& config);
 
 struct ConfigError {
   std::string file;

@@ -202,6 +202,8 @@ void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& l
                                                       " bytes; expected at least 1M, or 0 for no limit");
   }
   assign(limits.worker_memory, memory);
+  assign_number(limits.connections_per_address,
+                reader.integer("connections_per_address", 0, kMaxConnections));
   assign_number(limits.retries, reader.integer("retries", 0, kMaxRetries));
   reader.finish();
 }
@@ -242,6 +244,7 @@ void read_listen(TableReader& root, const ConfigContext& context, std::vector<Li
       }
     }
     assign_number(entry.backlog, reader.integer("backlog", 1, 65'535));
+    assign_number(entry.reserve, reader.integer("reserve", 0, kMaxReserve));
     reader.finish();
     listen.push_back(std::move(entry));
   }

@@ -31,6 +31,7 @@ void reset(Slot& slot) {
   slot.crashes = slot.kills = slot.chunked = 0;
   slot.queued = 0;
   slot.accepted = slot.linger_end = 0;
+  slot.address = 0;
 }
 
 }  // namespace

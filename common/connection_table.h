@@ -145,6 +145,7 @@ struct alignas(64) Slot {
   Tick accepted = 0;             // also 100 ms ticks
   Tick linger_end = 0;  // kLingering: when it is closed, whatever still comes. 0: it has yet to begin. While
                         // it lasts, body_bytes is how much may still come
+  std::uint32_t address = 0;  // AddressKey: what the client is counted as (common/address_counts.h)
 };
 static_assert(sizeof(Slot) == 128);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

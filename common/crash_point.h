@@ -30,6 +30,7 @@ constexpr std::string_view kCrashPoints[] = {
     "after-open-slot",
     "accepted",
     "before-watch",
+    "evict-claimed",
     // An event is taken up, and handed back.
     "after-claim",
     "head-peeked",

@@ -42,6 +42,8 @@ void Counters::add(const Counters& other) {
   sum(timeouts, other.timeouts);
   sum(accept_paused, other.accept_paused);
   sum(files_opened, other.files_opened);
+  sum(evicted, other.evicted);
+  sum(refused, other.refused);
 }
 
 void Counters::clear() {
@@ -58,6 +60,8 @@ void Counters::clear() {
   zero(timeouts);
   zero(accept_paused);
   zero(files_opened);
+  zero(evicted);
+  zero(refused);
 }
 
 void FlightRecord::set_request(std::string_view line) {

@@ -45,6 +45,8 @@ struct Counters {
   Counter timeouts;       // connections ended by a deadline
   Counter accept_paused;  // times accepting stopped for want of descriptors or at max_connections
   Counter files_opened;   // misses of the open-file table
+  Counter evicted;        // connections closed to make room at max_connections
+  Counter refused;        // connections whose address had as many as it may have
 
   void add(const Counters& other);
   void clear();

@@ -1,10 +1,12 @@
 #include "common/segment.h"
 
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/interprocess/shared_memory_object.hpp>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
@@ -24,7 +26,8 @@ namespace {
 constexpr char kMagic[8] = {'b', 'a', 't', 'o', 'n', 's', 'e', 'g'};
 
 struct Layout {
-  std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, permits, dicts, total;
+  std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, permits, addresses, dicts,
+      total;
 };
 
 constexpr std::size_t aligned(std::size_t n) {
@@ -42,7 +45,8 @@ Layout layout_of(std::uint32_t slots, std::uint32_t workers) {
   at.logs = aligned(at.blocks + sizeof(FileBlock) * FileTable::kEntries);
   at.outboxes = aligned(at.logs + sizeof(LogBuffer) * workers);
   at.permits = aligned(at.outboxes + sizeof(OutboxRecord) * workers);
-  at.dicts = aligned(at.permits + sizeof(PermitSet) * kMaxPermitSets);
+  at.addresses = aligned(at.permits + sizeof(PermitSet) * kMaxPermitSets);
+  at.dicts = aligned(at.addresses + sizeof(AddressCounts));
   at.total = aligned(at.dicts + sizeof(DictEntry) * kDictEntries);
   return at;
 }
@@ -50,6 +54,13 @@ Layout layout_of(std::uint32_t slots, std::uint32_t workers) {
 template <typename T>
 std::span<T> part(void* base, std::size_t offset, std::size_t count) {
   return {reinterpret_cast<T*>(static_cast<char*>(base) + offset), count};
+}
+
+SipKey random_key() {
+  SipKey key;
+  if (::getrandom(&key, sizeof key, 0) != sizeof key)
+    throw std::runtime_error(std::string("getrandom: ") + std::strerror(errno));
+  return key;
 }
 
 // Frees the name for a new master, unless one is running under it: of whatever layout, because the identity
@@ -106,6 +117,7 @@ void Segment::locate() {
   log_buffers_ = part<LogBuffer>(base, at.logs, header_->worker_count);
   outboxes_ = part<OutboxRecord>(base, at.outboxes, header_->worker_count);
   permits_ = part<PermitSet>(base, at.permits, kMaxPermitSets);
+  addresses_ = part<AddressCounts>(base, at.addresses, 1).data();
   dicts_ = part<DictEntry>(base, at.dicts, kDictEntries);
 }
 
@@ -137,6 +149,7 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
     std::strncpy(header.version, kVersion, sizeof header.version - 1);
     segment.locate();
     for (WorkerEntry& entry : segment.scoreboard_) new (&entry) WorkerEntry{};
+    segment.addresses_->key = random_key();
     header.master_start.store(process_start(::getpid()));
     header.master_pid.store(::getpid());
     std::memcpy(header.magic, kMagic, sizeof kMagic);  // last: attach() believes nothing without it
@@ -227,15 +240,17 @@ std::uint64_t layout_fingerprint() {
       offsetof(Slot, flags), offsetof(Slot, bytes_in), offsetof(Slot, requests),
       offsetof(Slot, response_bytes), offsetof(Slot, script_fd), offsetof(Slot, crashes),
       offsetof(Slot, body_offset), offsetof(Slot, body_fd), offsetof(Slot, peeked), offsetof(Slot, spool_fd),
-      offsetof(Slot, body_bytes), offsetof(Slot, queued), offsetof(Slot, accepted), sizeof(SlotNotes),
-      sizeof(ResponseNote), offsetof(ResponseNote, started_ns), offsetof(ResponseNote, streamed),
-      offsetof(ResponseNote, text), sizeof(ChunkProgress), offsetof(ChunkProgress, phase), sizeof(Peer),
+      offsetof(Slot, body_bytes), offsetof(Slot, queued), offsetof(Slot, accepted), offsetof(Slot, address),
+      sizeof(SlotNotes), sizeof(ResponseNote), offsetof(ResponseNote, started_ns),
+      offsetof(ResponseNote, streamed), offsetof(ResponseNote, text), sizeof(ChunkProgress),
+      offsetof(ChunkProgress, phase), sizeof(Peer),
       // Files, logs, responses.
       sizeof(FileTableHeader), sizeof(FileEntry), offsetof(FileEntry, fd), offsetof(FileEntry, size),
       offsetof(FileEntry, etag), offsetof(FileEntry, path), sizeof(FileBlock), FileTable::kEntries,
       FileTable::kWays, sizeof(LogBuffer), offsetof(LogBuffer, bytes), sizeof(OutboxRecord),
       offsetof(OutboxRecord, spill_fd), offsetof(OutboxRecord, made_fd), sizeof(PermitSet), kMaxPermitSets,
-      offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory),
+      offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory), sizeof(AddressCounts),
+      offsetof(SegmentHeader, listener_reserves),
       // Dictionaries.
       sizeof(DictEntry), offsetof(DictEntry, bytes_total), offsetof(DictEntry, size),
       offsetof(DictEntry, counters), sizeof(DictCounters), kDictEntries};

@@ -9,6 +9,7 @@
 //              LogBuffer[]          access log lines not yet written, one buffer per scoreboard entry
 //              OutboxRecord[]       the response that is being sent, one per scoreboard entry
 //              PermitSet[]          which workers are in a handler that only some may be in at a time
+//              AddressCounts        connections of each client address
 //              DictEntry[]          what is known of the shared dictionaries, which have memory of their own
 //
 // Created by the master before the first clone and inherited at one address by every worker; batonctl
@@ -23,6 +24,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/address_counts.h"
 #include "common/connection_table.h"
 #include "common/dict_board.h"
 #include "common/file_table.h"
@@ -65,7 +67,7 @@ struct SegmentHeader {
   std::uint32_t worker_count = 0;
   std::uint32_t file_count = 0;
   std::uint64_t fingerprint = 0;   // of all sizes and places: see layout_fingerprint()
-  std::uint32_t max_capacity = 0;  // max_connections at the start: no later configuration may go above it
+  std::uint32_t max_capacity = 0;  // most_connections() at the start: no later configuration may go above it
   char version[32] = {};           // of the program that serves: an upgrade writes its own
   char config_file[1024] = {};
   std::int64_t start_unix = 0;  // seconds
@@ -80,6 +82,7 @@ struct SegmentHeader {
   std::atomic<std::uint32_t> listener_count{0};
   std::atomic<std::int32_t> listener_fds[kMaxListeners] = {};
   char listeners[kMaxListeners][112] = {};  // addresses as text, port 0 replaced by the real one
+  std::atomic<std::uint32_t> listener_reserves[kMaxListeners] = {};  // ListenConfig::reserve
   std::atomic<std::int32_t> exit_status{
       -1};  // when all is over: what the master ends with (0, 1, 124, 128 + n)
   CommandReport reload;
@@ -143,6 +146,7 @@ class Segment {
   [[nodiscard]] std::span<LogBuffer> log_buffers() const { return log_buffers_; }
   [[nodiscard]] std::span<OutboxRecord> outboxes() const { return outboxes_; }
   [[nodiscard]] std::span<PermitSet> permits() const { return permits_; }
+  [[nodiscard]] AddressCounts& addresses() const { return *addresses_; }
   [[nodiscard]] DictBoard dicts() const { return dicts_; }
   [[nodiscard]] std::span<std::byte> memory() const {
     return {static_cast<std::byte*>(region_.get_address()), region_.get_size()};
@@ -167,6 +171,7 @@ class Segment {
   std::span<LogBuffer> log_buffers_;
   std::span<OutboxRecord> outboxes_;
   std::span<PermitSet> permits_;
+  AddressCounts* addresses_ = nullptr;
   DictBoard dicts_;
 };
 

@@ -48,6 +48,8 @@ constexpr std::array kFields{
     Field{&Activity::timeouts, &Counters::timeouts},
     Field{&Activity::accept_paused, &Counters::accept_paused},
     Field{&Activity::files_opened, &Counters::files_opened},
+    Field{&Activity::evicted, &Counters::evicted},
+    Field{&Activity::refused, &Counters::refused},
 };
 
 constexpr double kNsPerSecond = 1e9;

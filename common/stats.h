@@ -29,6 +29,8 @@ struct Activity {
   std::uint64_t timeouts = 0;
   std::uint64_t accept_paused = 0;
   std::uint64_t files_opened = 0;
+  std::uint64_t evicted = 0;
+  std::uint64_t refused = 0;
   Histogram::Counts latency{};
 
   void add(const Counters& counters, const Histogram& histogram);

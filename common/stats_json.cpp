@@ -70,6 +70,8 @@ Json totals_json(const Totals& totals) {
           {"timeouts", activity.timeouts},
           {"accept_paused", activity.accept_paused},
           {"files_opened", activity.files_opened},
+          {"evicted", activity.evicted},
+          {"refused", activity.refused},
           {"restarts", totals.restarts},
           {"workers", totals.workers},
           {"failing", totals.failing},

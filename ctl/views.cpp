@@ -111,9 +111,11 @@ std::string totals_lines(const Totals& totals, const Interval& interval, std::ui
                        n(done.responses[2]), n(done.responses[3]), n(done.responses[4])));
   text += line(fmt::format("traffic{}", per),
                fmt::format("in {}  out {}", interval.bytes(done.bytes_in), interval.bytes(done.bytes_out)));
-  text += line(fmt::format("clients{}", per),
-               fmt::format("accepted {}  closed {}  timed out {}  accepting paused {}", n(done.accepted),
-                           n(done.closed), n(done.timeouts), n(done.accept_paused)));
+  text +=
+      line(fmt::format("clients{}", per),
+           fmt::format("accepted {}  closed {}  timed out {}  evicted {}  refused {}  accepting paused {}",
+                       n(done.accepted), n(done.closed), n(done.timeouts), n(done.evicted), n(done.refused),
+                       n(done.accept_paused)));
   text += line(fmt::format("events{}", per),
                fmt::format("wake-ups {}  claims lost {}  parked {}  files opened {}", n(done.wakeups),
                            n(done.claims_lost), n(done.parked), n(done.files_opened)));

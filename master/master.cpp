@@ -36,7 +36,7 @@ sigset_t signal_set() {
 }
 
 Segment make_segment(const std::string& file, const Config& config) {
-  const std::uint32_t descriptors = size_descriptor_table(config.server.max_connections);
+  const std::uint32_t descriptors = size_descriptor_table(most_connections(config));
   Segment segment = Segment::create(Segment::name_for(file), {descriptors, kMaxScoreboardEntries});
   SegmentHeader& header = segment.header();
   std::strncpy(header.config_file, file.c_str(), sizeof header.config_file - 1);
@@ -44,7 +44,7 @@ Segment make_segment(const std::string& file, const Config& config) {
   header.start_unix = ::time(nullptr);
   header.start_ns = monotonic_ns();
   header.max_connections.store(config.server.max_connections);
-  header.max_capacity = config.server.max_connections;
+  header.max_capacity = most_connections(config);
   return segment;
 }
 

@@ -217,7 +217,7 @@ bool Reclaimer::adopt(int fd, const TimeoutConfig& timeouts) {
   const ConnectionTable table = segment_.connections();
   raise_highest(segment_.header(), fd);
   table.open(fd, kMasterHolder);
-  fill_in(table.at(fd), table.notes(fd), peer, tick_of(monotonic_ns()), timeouts);
+  fill_in(table.at(fd), table.notes(fd), peer, segment_.addresses(), tick_of(monotonic_ns()), timeouts);
   table.release(fd, SlotState::kArmedRead);
   if (epoll_.add(fd) != 0) epoll_.rearm(fd);
   return true;

@@ -26,7 +26,8 @@ constexpr std::uint8_t kMaxCrashesParked = 8;
 class Heir {
  public:
   Heir(const Segment& segment, Holder dead, const Death& death, const Config& config, int fd)
-      : slot_(segment.connections().at(fd)),
+      : segment_(segment),
+        slot_(segment.connections().at(fd)),
         notes_(segment.connections().notes(fd)),
         flight_(segment.scoreboard()[dead].flight),
         record_(segment.outboxes()[dead]),
@@ -54,6 +55,7 @@ class Heir {
   Outcome show_out();
   Outcome give_up();
 
+  const Segment& segment_;
   Slot& slot_;
   SlotNotes& notes_;
   const FlightRecord& flight_;
@@ -92,7 +94,7 @@ bool Heir::fill_in_peer() {
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
   if (::getpeername(fd_, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
-  fill_in(slot_, notes_, peer, tick_of(monotonic_ns()), config_.timeouts);
+  fill_in(slot_, notes_, peer, segment_.addresses(), tick_of(monotonic_ns()), config_.timeouts);
   return true;
 }
 

@@ -34,9 +34,9 @@ void Master::start_reload() {
   ConfigResult loaded = load_config(config_file_);
   if (!loaded.config) return report_reload(false, join_errors(loaded.errors));
   const std::uint32_t capacity = segment_.header().max_capacity;
-  if (loaded.config->server.max_connections > capacity) {
+  if (most_connections(*loaded.config) > capacity) {
     return report_reload(false, loaded.config->file + ": max_connections = " +
-                                    std::to_string(loaded.config->server.max_connections) + " is above the " +
+                                    std::to_string(most_connections(*loaded.config)) + " is above the " +
                                     std::to_string(capacity) +
                                     " that the server was started with: restart it to raise the limit");
   }

@@ -13,6 +13,8 @@ namespace baton {
 
 namespace {
 
+constexpr std::uint32_t kSweepsPerAudit = 10;
+
 // What has arrived and not been taken up yet is a request in hand: it is answered, as the connection's last.
 bool idle(int fd, const Slot& slot) {
   int unread = 0;
@@ -42,19 +44,24 @@ void Sweeper::sweep(Tick now, const TimeoutConfig& timeouts, bool expire_idle) {
   SegmentHeader& header = segment_.header();
   const int highest = header.highest_fd.load(std::memory_order_relaxed);
   std::uint32_t counted = 0;
+  const bool audit = sweeps_++ % kSweepsPerAudit == 0;
+  if (audit) addresses_.begin();
   for (int fd = 0; fd <= highest; ++fd) {
     Slot& slot = table.at(fd);
     const Claim claim = Claim::unpack(slot.claim.load(std::memory_order_relaxed));
     if (claim.state == SlotState::kFree || claim.state == SlotState::kListener) continue;
     ++counted;
+    if (audit) addresses_.count(slot.address);
     if (!claim.armed()) continue;
     const Tick deadline = slot.deadline.load(std::memory_order_relaxed);
     if ((deadline != 0 && now >= deadline) || expire_idle)
       expire(fd, slot, claim, now, timeouts, expire_idle);
   }
+  if (audit) addresses_.end();
   correct_count(counted);
   segment_.files().collect(segment_.scoreboard());
-  resume_accepting(header, epoll_);
+  // Also while there is no room: what may be closed to make some changes with time.
+  wake_listeners(header, epoll_);
 }
 
 void Sweeper::expire(int fd, Slot& slot, const Claim& seen, Tick now, const TimeoutConfig& timeouts,

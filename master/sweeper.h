@@ -10,7 +10,8 @@ namespace baton {
 
 class Sweeper {
  public:
-  Sweeper(Segment& segment, EpollSet epoll) : segment_(segment), epoll_(epoll) {}
+  Sweeper(Segment& segment, EpollSet epoll)
+      : segment_(segment), epoll_(epoll), addresses_(segment.addresses()) {}
 
   // One pass over the slots in use. A connection whose deadline has passed is claimed, given its verdict,
   // shut down where no answer is due, and re-armed: the event brings a worker, which does the rest. The
@@ -29,6 +30,8 @@ class Sweeper {
   EpollSet epoll_;
   std::int64_t last_drift_ = 0;
   int drift_seen_ = 0;
+  AddressAudit addresses_;
+  std::uint32_t sweeps_ = 0;
 };
 
 }  // namespace baton

@@ -86,9 +86,8 @@ Json rehearse(const Config& config, const std::string& config_file) {
   if (segment.header().master_pid.load() != ::getppid())
     throw std::runtime_error("--upgrade-probe is for a running server to call; see 'batonctl upgrade'");
   const std::uint32_t capacity = segment.header().max_capacity;
-  if (config.server.max_connections > capacity) {
-    throw std::runtime_error(config.file +
-                             ": max_connections = " + std::to_string(config.server.max_connections) +
+  if (most_connections(config) > capacity) {
+    throw std::runtime_error(config.file + ": max_connections = " + std::to_string(most_connections(config)) +
                              " is above the " + std::to_string(capacity) +
                              " that the server was started with: restart it to raise the limit");
   }

@@ -1,10 +1,13 @@
 #include "worker/acceptor.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
@@ -18,6 +21,54 @@ namespace baton {
 namespace {
 
 constexpr int kBurst = 16;
+// For one place, in one turn: others may take it first, or a reload has lowered the limit.
+constexpr int kMaxEvicted = 4;
+
+std::uint32_t listener_count(const SegmentHeader& header) {
+  return std::min<std::uint32_t>(header.listener_count.load(std::memory_order_acquire), kMaxListeners);
+}
+
+// How many connections there may be when one more comes to `listener`; without one: to any of them.
+std::uint32_t most_with(const SegmentHeader& header, std::optional<int> listener) {
+  std::uint32_t reserve = 0;
+  for (std::uint32_t i = 0; i < listener_count(header); ++i) {
+    if (listener && header.listener_fds[i].load(std::memory_order_relaxed) != *listener) continue;
+    reserve = std::max(reserve, header.listener_reserves[i].load(std::memory_order_relaxed));
+  }
+  return header.max_connections.load(std::memory_order_relaxed) + reserve;
+}
+
+bool client_waits(int listener) {
+  pollfd waiting{listener, POLLIN, 0};
+  return ::poll(&waiting, 1, 0) == 1 && (waiting.revents & POLLIN) != 0;
+}
+
+enum class Place : std::uint8_t { kTaken, kNone, kLater, kNotWanted };
+
+// Counted before it is accepted: workers that accept at the same time never exceed the limit together.
+Place take_place(const WorkerContext& context, Evictor& evictor, int listener, std::uint64_t now_ns) {
+  SegmentHeader& header = context.segment.header();
+  for (int evicted = 0; evicted < kMaxEvicted; ++evicted) {
+    const std::uint32_t before = header.connections.fetch_add(1);
+    const bool room = before < header.max_connections.load(std::memory_order_relaxed);
+    if (room || before < most_with(header, listener)) return Place::kTaken;
+    header.connections.fetch_sub(1);
+    if (!client_waits(listener)) return Place::kNotWanted;
+    if (!evictor.make_room(now_ns)) return Place::kNone;
+  }
+  return Place::kLater;
+}
+
+// Counts the client for its address. False: that has as many connections as it may.
+bool admit(const WorkerContext& context, const sockaddr_storage& address) {
+  AddressCounts& counts = context.segment.addresses();
+  const AddressKey key = counts.key_of(Peer::from_sockaddr(address));
+  const std::uint32_t most = context.config.limits.connections_per_address;
+  if (counts.add(key) <= most || most == 0) return true;
+  counts.remove(key);
+  bump(context.counters().refused);
+  return false;
+}
 
 void pause_accepting(const WorkerContext& context) {
   SegmentHeader& header = context.segment.header();
@@ -29,7 +80,8 @@ void adopt(const WorkerContext& context, int fd, const sockaddr_storage& address
   raise_highest(context.segment.header(), fd);  // first: recovery looks no further
   table.open(fd, context.index);
   crash_point("after-open-slot");
-  fill_in(table.at(fd), table.notes(fd), address, tick_of(now_ns), context.config.timeouts);
+  fill_in(table.at(fd), table.notes(fd), address, context.segment.addresses(), tick_of(now_ns),
+          context.config.timeouts);
   crash_point("accepted");
 }
 
@@ -49,17 +101,18 @@ void leave_closing(const WorkerContext& context, int fd) {
 
 }  // namespace
 
-int accept_burst(const WorkerContext& context, int listener, std::uint64_t now_ns) {
+int accept_burst(const WorkerContext& context, Evictor& evictor, int listener, std::uint64_t now_ns) {
   context.flight().phase.store(FlightPhase::kAccepting, std::memory_order_relaxed);
   SegmentHeader& header = context.segment.header();
   int last = -1;
   for (int i = 0; i < kBurst; ++i) {
-    // Counted before it is accepted: workers that accept at the same time never exceed the limit together.
-    if (header.connections.fetch_add(1) >= header.max_connections.load(std::memory_order_relaxed)) {
-      header.connections.fetch_sub(1);
+    const Place place = take_place(context, evictor, listener, now_ns);
+    if (place == Place::kNotWanted) return last;
+    if (place == Place::kLater) break;
+    if (place == Place::kNone) {
       pause_accepting(context);
       // A close between our count and the pause saw none to end: look again.
-      resume_accepting(header, context.epoll);
+      if (header.connections.load() < most_with(header, listener)) wake_listeners(header, context.epoll);
       return last;
     }
     const DescriptorMotion motion(DescriptorMotion::Kind::kSocket);
@@ -73,6 +126,11 @@ int accept_burst(const WorkerContext& context, int listener, std::uint64_t now_n
         ::accept4(listener, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       crash_point("after-accept");
+      if (!admit(context, address)) {
+        ::close(fd);
+        header.connections.fetch_sub(1);
+        continue;
+      }
       bump(context.counters().accepted);
       hand_over(context, last);
       adopt(context, fd, address, now_ns);
@@ -107,9 +165,10 @@ void raise_highest(SegmentHeader& header, int fd) {
   }
 }
 
-void fill_in(Slot& slot, SlotNotes& notes, const sockaddr_storage& peer, Tick now,
-             const TimeoutConfig& timeouts) {
+void fill_in(Slot& slot, SlotNotes& notes, const sockaddr_storage& peer, const AddressCounts& addresses,
+             Tick now, const TimeoutConfig& timeouts) {
   notes.peer = Peer::from_sockaddr(peer);
+  slot.address = addresses.key_of(notes.peer);
   if (peer.ss_family == AF_UNIX) slot.flags |= SlotFlags::kUnixSocket;
   slot.accepted = now;
   // A client that connects and says nothing is let go without a word; the head's own deadline begins with its
@@ -142,20 +201,24 @@ void close_connection(const WorkerContext& context, int fd) {
   }
   drop_parked(slot);
   if (slot.spool_fd >= 0) drop_spool(slot);
+  const AddressKey address = slot.address;
   table.free(fd);
   crash_point("after-free-before-close");
   ::close(fd);
   bump(context.counters().closed);
   header.connections.fetch_sub(1);
+  context.segment.addresses().remove(address);
   resume_accepting(header, context.epoll);
 }
 
 void resume_accepting(SegmentHeader& header, const EpollSet& epoll) {
   if (header.accept_paused.load() == 0) return;
-  if (header.connections.load() >= header.max_connections.load(std::memory_order_relaxed)) return;
-  if (header.accept_paused.exchange(0) == 0) return;
-  const std::uint32_t count = header.listener_count.load(std::memory_order_acquire);
-  for (std::uint32_t i = 0; i < count; ++i)
+  if (header.connections.load() < most_with(header, std::nullopt)) wake_listeners(header, epoll);
+}
+
+void wake_listeners(SegmentHeader& header, const EpollSet& epoll) {
+  if (header.accept_paused.load() == 0 || header.accept_paused.exchange(0) == 0) return;
+  for (std::uint32_t i = 0; i < listener_count(header); ++i)
     epoll.rearm(header.listener_fds[i].load(std::memory_order_relaxed));
 }
 

@@ -150,6 +150,7 @@ class Worker {
         log_(context.segment.log_buffers()[context.index], context.config.log.access_format,
              context.access_log_fd, context.segment.header().access_log),
         connections_(context, modules, log_),
+        evictor_(context),
         master_(context.segment, context.epoll),
         limit_ms_(static_cast<std::uint32_t>(context.config.timeouts.handler.count())),
         share_(context.config.limits.requests_per_worker) {}
@@ -186,7 +187,7 @@ class Worker {
       const Claim claim = table.claim(fd);
       if (claim.state == SlotState::kListener) {
         if (claim.generation != event->key.generation) continue;
-        if (const int accepted = accept_burst(context_, fd, now); accepted >= 0) {
+        if (const int accepted = accept_burst(context_, evictor_, fd, now); accepted >= 0) {
           connections_.handle_accepted(accepted, now);
         }
       } else {
@@ -242,6 +243,7 @@ class Worker {
   app::ModuleHost& modules_;
   AccessLog log_;
   ConnectionHandler connections_;
+  Evictor evictor_;
   MasterWatch master_;
   std::uint32_t limit_ms_;
   std::uint64_t share_;  // of requests, until it is served; 0: no limit, or told

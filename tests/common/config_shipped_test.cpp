@@ -130,9 +130,11 @@ TEST_F(ConfigTest, TheShippedFileTellsTheTrueDefaults) {
   EXPECT_EQ(config.limits.requests_per_connection, defaults.limits.requests_per_connection);
   EXPECT_EQ(config.limits.requests_per_worker, defaults.limits.requests_per_worker);
   EXPECT_EQ(config.limits.worker_memory, defaults.limits.worker_memory);
+  EXPECT_EQ(config.limits.connections_per_address, defaults.limits.connections_per_address);
   EXPECT_EQ(config.limits.retries, defaults.limits.retries);
   ASSERT_EQ(config.listen.size(), 1U);
   EXPECT_EQ(config.listen[0].backlog, ListenConfig{}.backlog);
+  EXPECT_EQ(config.listen[0].reserve, ListenConfig{}.reserve);
   ASSERT_EQ(config.sites.size(), 1U);
   EXPECT_THAT(config.sites[0].hosts, ElementsAre());
   ASSERT_EQ(config.sites[0].routes.size(), 7U);

@@ -46,6 +46,8 @@ TEST_F(ConfigTest, TheSmallestFileHasEveryDefault) {
   ASSERT_EQ(config.listen.size(), 1U);
   EXPECT_EQ(config.listen[0].text, "127.0.0.1:0");
   EXPECT_EQ(config.listen[0].backlog, 511);
+  EXPECT_EQ(config.listen[0].reserve, 0U);
+  EXPECT_EQ(config.limits.connections_per_address, 0U);
   EXPECT_EQ(config.listen[0].line, 2U);
   EXPECT_EQ(config.listen[0].column, 11U);
   ASSERT_EQ(config.sites.size(), 1U);
@@ -96,9 +98,11 @@ requests_per_connection = 4294967295
 requests_per_worker = 9223372036854775807
 worker_memory = "256M"
 retries = 0
+connections_per_address = 20
 [[listen]]
 address = "[::1]:0"
 backlog = 65535
+reserve = 8
 [[listen]]
 address = "unix:./site/../x.sock"
 [[dict]]
@@ -130,6 +134,7 @@ size = 65536
   EXPECT_EQ(config.limits.requests_per_worker, 9'223'372'036'854'775'807ULL);
   EXPECT_EQ(config.limits.worker_memory, 256ULL << 20);
   EXPECT_EQ(config.limits.retries, 0U);
+  EXPECT_EQ(config.limits.connections_per_address, 20U);
   ASSERT_EQ(config.dicts.size(), 2U);
   EXPECT_EQ(config.dicts[0].name, "sessions");
   EXPECT_EQ(config.dicts[0].bytes, 16U << 20);
@@ -137,6 +142,8 @@ size = 65536
   EXPECT_EQ(config.dicts[1].bytes, 65'536U);
   ASSERT_EQ(config.listen.size(), 2U);
   EXPECT_EQ(config.listen[0].backlog, 65'535);
+  EXPECT_EQ(config.listen[0].reserve, 8U);
+  EXPECT_EQ(most_connections(config), config.server.max_connections + 8);
   EXPECT_EQ(config.listen[1].text, "unix:./site/../x.sock");
   EXPECT_EQ(config.listen[1].address.unix_path(), path("x.sock"));
   EXPECT_FALSE(std::filesystem::exists(path("x.sock")));

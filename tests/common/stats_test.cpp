@@ -156,13 +156,13 @@ TEST_F(StatsTest, EveryCounterIsCarriedOver) {
   start_worker(0, 0);
   Counters& from = worker(0).counters;
   std::uint64_t next = 1;
-  for (auto* counter :
-       {&from.requests, &from.accepted, &from.closed, &from.bytes_in, &from.bytes_out, &from.wakeups,
-        &from.claims_lost, &from.parked, &from.timeouts, &from.accept_paused, &from.files_opened}) {
+  for (auto* counter : {&from.requests, &from.accepted, &from.closed, &from.bytes_in, &from.bytes_out,
+                        &from.wakeups, &from.claims_lost, &from.parked, &from.timeouts, &from.accept_paused,
+                        &from.files_opened, &from.evicted, &from.refused}) {
     *counter = next++;
   }
   for (auto& response : from.responses) response = next++;
-  static_assert(sizeof(Counters) == 16 * sizeof(std::uint64_t), "a counter was added: show it");
+  static_assert(sizeof(Counters) == 18 * sizeof(std::uint64_t), "a counter was added: show it");
   const Activity done = take_snapshot(segment_).totals.activity;
   EXPECT_EQ(done.requests, 1U);
   EXPECT_EQ(done.accepted, 2U);
@@ -175,7 +175,9 @@ TEST_F(StatsTest, EveryCounterIsCarriedOver) {
   EXPECT_EQ(done.timeouts, 9U);
   EXPECT_EQ(done.accept_paused, 10U);
   EXPECT_EQ(done.files_opened, 11U);
-  EXPECT_THAT(done.responses, ElementsAre(12, 13, 14, 15, 16));
+  EXPECT_EQ(done.evicted, 12U);
+  EXPECT_EQ(done.refused, 13U);
+  EXPECT_THAT(done.responses, ElementsAre(14, 15, 16, 17, 18));
 }
 
 TEST_F(StatsTest, WorkersComeByGenerationAndOrdinal) {
@@ -437,8 +439,8 @@ TEST_F(StatsTest, StatsDocumentHasTheAgreedKeys) {
   EXPECT_THAT(keys_of(stats["totals"]),
               ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state",
                           "responses", "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked",
-                          "timeouts", "accept_paused", "files_opened", "restarts", "workers", "failing",
-                          "access_lines_dropped", "error_lines_dropped", "latency_us"));
+                          "timeouts", "accept_paused", "files_opened", "evicted", "refused", "restarts",
+                          "workers", "failing", "access_lines_dropped", "error_lines_dropped", "latency_us"));
   EXPECT_THAT(keys_of(stats["totals"]["connections_by_state"]),
               ElementsAre("held", "armed_read", "armed_write"));
   EXPECT_THAT(keys_of(stats["totals"]["responses"]), ElementsAre("1xx", "2xx", "3xx", "4xx", "5xx"));

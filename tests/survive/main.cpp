@@ -63,8 +63,9 @@ struct Scene {
 };
 
 const Scene kLoad{"mixed load", kMixed, 1'000, 0, false};
-// More clients than connections, and fewer descriptors than those: accepting stops and goes on all the time.
-const Scene kFull{"a full descriptor table", kPlain, 70, 80, true};
+// Fewer descriptors than clients: accepting stops and goes on all the time. There may be more connections
+// than that, because at max_connections idle ones are closed.
+const Scene kFull{"a full descriptor table", kPlain, 200, 80, true};
 
 float quantile(std::vector<float>& sorted, double part) {
   return sorted.empty() ? 0 : sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1))];

@@ -95,6 +95,7 @@ std::string totals_html(const Totals& totals, std::uint32_t max_connections) {
       {"99.9 % within", format_latency(done.latency_ns(0.999))},
       {"accepted", format_count(done.accepted)},
       {"timed out", format_count(done.timeouts)},
+      {"evicted, refused", fmt::format("{}, {}", format_count(done.evicted), format_count(done.refused))},
       {"parked responses", format_count(done.parked)},
       {"claims lost", format_count(done.claims_lost)},
       {"worker restarts", format_count(totals.restarts)},
