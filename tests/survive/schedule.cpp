@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::uint64_t kLookEveryUs = 100;
 constexpr std::uint64_t kSearchNs = 5 * kMs;  // for a worker in the act
+constexpr std::uint64_t kPatienceNs = 120'000 * kMs;
 constexpr std::uint64_t kStormEveryMs = 5'000;
 constexpr std::uint64_t kUpgradeEveryMs = 9'000;
 
@@ -137,8 +138,9 @@ void Schedule::run() {
   next_upgrade_ns_ = begin + 2'000 * kMs;
   std::uint64_t next_kill = begin;
   std::uint64_t next_stop = begin;
-  // Twice the time: enough for any machine to come to so many.
-  for (std::uint64_t now = begin; now < end || (done_.kills() < plan_.kills && now < end + (end - begin));) {
+  // A busy machine takes longer to come to so many: twice the time, and not less than two minutes.
+  const std::uint64_t latest = std::max(end + (end - begin), begin + kPatienceNs);
+  for (std::uint64_t now = begin; now < end || (done_.kills() < plan_.kills && now < latest);) {
     if (now >= next_kill) {
       kill_one();
       next_kill = now + any(0, 2 * mean_us) * 1'000;
