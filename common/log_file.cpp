@@ -10,6 +10,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "common/own_file.h"
+
 namespace baton {
 
 namespace {
@@ -47,11 +49,20 @@ const char* objection(const struct stat& status) {
 
 UniqueFd open_log_file(const std::string& path) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) == 0) {  // before it is opened: that alone may do harm
+  const bool there = ::stat(path.c_str(), &status) == 0;
+  // Whoever has made that pipe, or that file, need not let this user open it again.
+  const int stream = standard_stream(path);
+  if (stream >= 0 && !S_ISREG(status.st_mode)) return open_standard_log(stream);
+  if (there) {  // before it is opened: that alone may do harm
     if (const char* why = objection(status)) refuse(path, why);
   }
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
-  UniqueFd fd(::open(path.c_str(), kFlags, 0640));
+  UniqueFd fd;
+  try {
+    fd = open_own_file(path, O_WRONLY | O_APPEND | O_NONBLOCK);
+  } catch (const std::runtime_error& error) {
+    refuse(path, error.what());
+  }
+  if (!fd && stream >= 0) return open_standard_log(stream);
   if (!fd) {
     const int error = errno;
     const bool fifo = error == ENXIO && ::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);

@@ -8,8 +8,9 @@
 namespace baton {
 
 // Opens `path` for appending (created with mode 0640), without waiting for anybody. It may be a regular file,
-// a FIFO that somebody reads, a terminal, or /dev/null and its like. Throws std::runtime_error that names the
-// path and the reason.
+// a FIFO that somebody reads, a terminal, or /dev/null and its like; nothing that another user has planted
+// (common/own_file.h). /dev/stdout and its like are those streams, whatever they are. Throws
+// std::runtime_error that names the path and the reason.
 UniqueFd open_log_file(const std::string& path);
 
 // A descriptor for the log on standard output or error (`fd`: 1 or 2), above 2. For a pipe or a terminal it

@@ -13,6 +13,7 @@
 
 #include "common/address_overlap.h"
 #include "common/clock.h"
+#include "common/own_file.h"
 #include "master/address_holder.h"
 #include "master/port_sharing.h"
 
@@ -33,10 +34,21 @@ void set_option(int fd, int level, int name) {
 void remove_stale_socket(const Address& address) {
   struct stat status {};
   const std::string path = address.unix_path();
-  if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode) || is_anothers(path)) return;
   const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (::connect(probe.get(), address.data(), address.size()) != 0 && errno == ECONNREFUSED)
     ::unlink(path.c_str());
+}
+
+// Like a TCP port: who may connect is for the routes' allow and deny, not for the umask. The name has its
+// mode from the first instant: changed later, by name, it might be another file's.
+int bind_for_all(int fd, const Address& address) {
+  if (!address.is_unix()) return ::bind(fd, address.data(), address.size());
+  ::fchmod(fd, 0666);
+  const mode_t before = ::umask(0);
+  const int result = ::bind(fd, address.data(), address.size());
+  ::umask(before);
+  return result;
 }
 
 std::string remedy(int error, const Address& address, const std::vector<int>& own) {
@@ -155,7 +167,7 @@ Listener Listeners::bind_one(const std::string& file, const ListenConfig& config
   const int fd = listener.fd.get();
   if (fd < 0) fail("socket", errno);
   if (address.is_unix()) remove_stale_socket(address);
-  const auto bind = [&] { return ::bind(fd, address.data(), address.size()) == 0 ? 0 : errno; };
+  const auto bind = [&] { return bind_for_all(fd, address) == 0 ? 0 : errno; };
   int error = bind();
   if (error == EADDRINUSE && !own.empty()) {
     std::vector<int> all = own;
@@ -166,8 +178,6 @@ Listener Listeners::bind_one(const std::string& file, const ListenConfig& config
   }
   if (error != 0) fail("bind", error);
   if (listener.listens && ::listen(fd, config.backlog) != 0) fail("listen", errno);
-  // Like a TCP port: who may connect is for the routes' allow and deny, not for the umask.
-  if (address.is_unix()) ::chmod(address.unix_path().c_str(), 0666);
   listener.bound = Address::of_socket(fd);
   return listener;
 }

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "common/own_file.h"
 #include "common/segment.h"
 #include "common/unique_fd.h"
 
@@ -43,13 +44,18 @@ bool is_server(pid_t pid) {
 
 PidFile::PidFile(std::string path) : path_(std::move(path)) {
   if (path_.empty()) return;
+  if (is_anothers(path_)) {
+    throw std::runtime_error("the pid file " + path_ +
+                             " is there already, and another user's: remove it or name another file");
+  }
   if (const pid_t owner = named_by(path_); owner != 0 && owner != ::getpid() && is_server(owner)) {
     throw std::runtime_error("the pid file " + path_ + " belongs to a server that is running as pid " +
                              std::to_string(owner) + ": stop that one or name another file");
   }
   const std::string fresh = path_ + ".new";
   const std::string text = std::to_string(::getpid()) + "\n";
-  const UniqueFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  ::unlink(fresh.c_str());  // of one that died here
+  const UniqueFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
       std::rename(fresh.c_str(), path_.c_str()) != 0) {
     throw std::runtime_error("cannot write the pid file " + path_ + ": " + std::strerror(errno));
