@@ -1,6 +1,7 @@
 #include "common/dict_object.h"
 
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include <boost/interprocess/shared_memory_object.hpp>
 #include <cerrno>
@@ -12,6 +13,7 @@
 #include "common/dict_layout.h"
 #include "common/fnv.h"
 #include "common/reserve_memory.h"
+#include "common/shm_owner.h"
 
 namespace baton {
 
@@ -77,6 +79,7 @@ std::string dict_object_name(const std::string& segment, std::string_view dict) 
 bip::mapped_region create_dict(const std::string& object, std::string_view dict, std::uint64_t bytes) {
   remove_dict(object);
   try {
+    if (const std::string doubt = doubt_about_name(object); !doubt.empty()) throw std::runtime_error(doubt);
     bip::permissions permissions;
     permissions.set_permissions(0600);
     bip::shared_memory_object memory(bip::create_only, object.c_str(), bip::read_write, permissions);
@@ -95,8 +98,12 @@ bip::mapped_region create_dict(const std::string& object, std::string_view dict,
 bip::mapped_region open_dict(const std::string& object) {
   try {
     bip::shared_memory_object memory(bip::open_only, object.c_str(), bip::read_write);
-    bip::offset_t bytes = 0;
-    memory.get_size(bytes);
+    struct stat status {};
+    if (::fstat(memory.get_mapping_handle().handle, &status) != 0)
+      throw std::runtime_error(std::strerror(errno));
+    if (const std::string doubt = doubt_about_owner(object, status); !doubt.empty())
+      throw std::runtime_error(doubt);
+    const bip::offset_t bytes = status.st_size;
     if (bytes < static_cast<bip::offset_t>(DictLayout::kHeaderBytes + 2 * sizeof(DictCell)))
       throw std::runtime_error("it is not complete");
     bip::mapped_region region(memory, bip::read_write);

@@ -1,21 +1,23 @@
 #include "common/segment.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/interprocess/shared_memory_object.hpp>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <stdexcept>
 
 #include "common/fnv.h"
 #include "common/reserve_memory.h"
+#include "common/shm_owner.h"
 
 namespace baton {
 
@@ -63,27 +65,27 @@ SipKey random_key() {
   return key;
 }
 
-// Frees the name for a new master, unless one is running under it: of whatever layout, because the identity
-// stands at the same place in all of them. Anything else under the name is a leftover or half made, and
-// nobody's.
-void remove_stale(const std::string& name) {
-  try {
-    bip::shared_memory_object object(bip::open_only, name.c_str(), bip::read_only);
-    bip::offset_t bytes = 0;
-    object.get_size(bytes);
-    if (bytes >= static_cast<bip::offset_t>(sizeof(SegmentHeader))) {
-      const bip::mapped_region region(object, bip::read_only, 0, sizeof(SegmentHeader));
-      const auto& header = *static_cast<const SegmentHeader*>(region.get_address());
-      if (std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && master_alive(header)) {
-        throw std::runtime_error(
-            "already running as pid " + std::to_string(header.master_pid.load()) +
-            " with this configuration file; stop it with 'batonctl stop', or start with another file");
-      }
-    }
-  } catch (const bip::interprocess_exception&) {
-    // Not there, or not readable: create() says what is the matter.
+// The byte of its own number: other processes of the object's owner may lock what they like.
+struct flock lock_of(pid_t pid, short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = pid;
+  lock.l_len = 1;
+  return lock;
+}
+
+// Real, effective, saved and of the file system: all of them.
+bool runs_as(pid_t pid, uid_t uid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with("Uid:")) continue;
+    std::istringstream ids(line.substr(4));
+    int same = 0;
+    for (uid_t id = 0; ids >> id;) same += id == uid ? 1 : 0;
+    return same == 4;
   }
-  bip::shared_memory_object::remove(name.c_str());
+  return false;
 }
 
 }  // namespace
@@ -100,8 +102,8 @@ std::string Segment::name_for(const std::string& config_file) {
   return name;
 }
 
-Segment::Segment(std::string name, bip::mapped_region region)
-    : name_(std::move(name)), region_(std::move(region)) {
+Segment::Segment(std::string name, bip::shared_memory_object object, bip::mode_t mode)
+    : name_(std::move(name)), object_(std::move(object)), region_(object_, mode) {
   header_ = static_cast<SegmentHeader*>(region_.get_address());
 }
 
@@ -121,8 +123,32 @@ void Segment::locate() {
   dicts_ = part<DictEntry>(base, at.dicts, kDictEntries);
 }
 
+// Of whatever layout, because the identity stands at the same place in all of them. Anything else under the
+// name is half made, and nobody's.
+void Segment::remove_leftover(const std::string& name, const std::vector<uid_t>& others) {
+  if (const std::string doubt = doubt_about_name(name, others); !doubt.empty())
+    throw std::runtime_error(doubt);
+  try {
+    bip::shared_memory_object object(bip::open_only, name.c_str(), bip::read_only);
+    bip::offset_t bytes = 0;
+    object.get_size(bytes);
+    if (bytes >= static_cast<bip::offset_t>(sizeof(SegmentHeader))) {
+      const bip::mapped_region region(object, bip::read_only, 0, sizeof(SegmentHeader));
+      const auto& header = *static_cast<const SegmentHeader*>(region.get_address());
+      if (std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && master_alive(header)) {
+        throw std::runtime_error(
+            "already running as pid " + std::to_string(header.master_pid.load()) +
+            " with this configuration file; stop it with 'batonctl stop', or start with another file");
+      }
+    }
+  } catch (const bip::interprocess_exception&) {
+    // Not there, or not readable: create() says what is the matter.
+  }
+  bip::shared_memory_object::remove(name.c_str());
+}
+
 Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
-  remove_stale(name);
+  remove_leftover(name);
   const Layout at = layout_of(sizes.slots, sizes.workers);
   try {
     bip::permissions permissions;
@@ -134,7 +160,7 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
       bip::shared_memory_object::remove(name.c_str());
       throw;
     }
-    Segment segment(name, bip::mapped_region(object, bip::read_write));
+    Segment segment(name, std::move(object), bip::read_write);
     // A new object reads as zeroes, which is the initial state of every member but these; constructing them
     // all would touch each page.
     SegmentHeader& header = *new (segment.header_) SegmentHeader{};
@@ -150,8 +176,7 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
     segment.locate();
     for (WorkerEntry& entry : segment.scoreboard_) new (&entry) WorkerEntry{};
     segment.addresses_->key = random_key();
-    header.master_start.store(process_start(::getpid()));
-    header.master_pid.store(::getpid());
+    segment.become_master();
     std::memcpy(header.magic, kMagic, sizeof kMagic);  // last: attach() believes nothing without it
     return segment;
   } catch (const std::exception& error) {  // interprocess_exception is one
@@ -160,26 +185,30 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
   }
 }
 
-Segment Segment::attach(const std::string& name) {
-  return open_existing(name, bip::read_only);
+Segment Segment::attach(const std::string& name, const std::vector<uid_t>& others) {
+  return open_existing(name, bip::read_only, others);
 }
 
 Segment Segment::take_over(const std::string& name) {
-  Segment segment = open_existing(name, bip::read_write);
+  Segment segment = open_existing(name, bip::read_write, {});
   if (segment.header_->master_pid.load() != ::getpid() || !master_alive(*segment.header_))
     throw std::runtime_error("it belongs to another process");
+  segment.become_master();
   return segment;
 }
 
-Segment Segment::open_existing(const std::string& name, bip::mode_t mode) {
+Segment Segment::open_existing(const std::string& name, bip::mode_t mode, const std::vector<uid_t>& others) {
   try {
     bip::shared_memory_object object(bip::open_only, name.c_str(), mode);
-    bip::offset_t bytes = 0;
-    object.get_size(bytes);
-    if (bytes < static_cast<bip::offset_t>(sizeof(SegmentHeader)))
+    struct stat status {};
+    if (::fstat(object.get_mapping_handle().handle, &status) != 0)
+      throw std::runtime_error(std::strerror(errno));
+    if (const std::string doubt = doubt_about_owner(name, status, others); !doubt.empty())
+      throw std::runtime_error(doubt);
+    if (status.st_size < static_cast<off_t>(sizeof(SegmentHeader)))
       throw std::runtime_error("it is not complete");
-    Segment segment(name, bip::mapped_region(object, mode));
-    segment.check(static_cast<std::uint64_t>(bytes));
+    Segment segment(name, std::move(object), mode);
+    segment.check(static_cast<std::uint64_t>(status.st_size));
     segment.locate();
     return segment;
   } catch (const bip::interprocess_exception& error) {
@@ -190,6 +219,23 @@ Segment Segment::open_existing(const std::string& name, bip::mode_t mode) {
     }
     throw std::runtime_error(error.what());
   }
+}
+
+void Segment::become_master() {
+  struct flock lock = lock_of(::getpid(), F_RDLCK);
+  // Shared: the table of workers from before an upgrade has one too.
+  if (::fcntl(fd(), F_SETLK, &lock) != 0)
+    throw std::runtime_error(std::string("it cannot be locked: ") + std::strerror(errno));
+  header_->master_start.store(process_start(::getpid()));
+  header_->master_pid.store(::getpid());
+}
+
+bool Segment::master_proven() const {
+  const pid_t pid = header_->master_pid.load(std::memory_order_acquire);
+  struct stat status {};
+  if (pid <= 0 || ::fstat(fd(), &status) != 0 || !runs_as(pid, status.st_uid)) return false;
+  struct flock lock = lock_of(pid, F_WRLCK);
+  return ::fcntl(fd(), F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid == pid;
 }
 
 void Segment::check(std::uint64_t bytes) const {

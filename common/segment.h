@@ -19,10 +19,12 @@
 
 #include <atomic>
 #include <boost/interprocess/mapped_region.hpp>
+#include <boost/interprocess/shared_memory_object.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/address_counts.h"
 #include "common/connection_table.h"
@@ -122,14 +124,20 @@ class Segment {
   // with.
   static std::string name_for(const std::string& config_file);
 
+  // Frees the name, unless the server that has it is running, of whatever version: throws std::runtime_error
+  // then. create() does this too. For a master that started as root, which may leave behind what its
+  // successor, not root any more, could not remove. Nor is another's object taken for a leftover, unless it
+  // is root's or of one of `others`: what is in it may be forged.
+  static void remove_leftover(const std::string& name, const std::vector<uid_t>& others = {});
+
   // Creates the segment, mode 0600, all of its memory set aside at once, replacing one whose master is dead.
   // Throws std::runtime_error with a message for people when another master runs with it or memory is short;
   // nothing is left behind then.
   static Segment create(const std::string& name, const SegmentSizes& sizes);
 
-  // Maps an existing segment read-only. Throws std::runtime_error: no such instance, no permission, or
-  // another layout.
-  static Segment attach(const std::string& name);
+  // Maps an existing segment read-only. Throws std::runtime_error: no such instance, no permission, another
+  // layout, or another's object than this user's, root's or one of `others`' (common/shm_owner.h).
+  static Segment attach(const std::string& name, const std::vector<uid_t>& others = {});
 
   // Maps the segment of this very process for writing, after it has executed another program; all checks as
   // in attach(). Throws std::runtime_error.
@@ -152,17 +160,30 @@ class Segment {
     return {static_cast<std::byte*>(region_.get_address()), region_.get_size()};
   }
   [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] int fd() const { return object_.get_mapping_handle().handle; }
+
+  // Makes this process the master: create() and take_over() do. It holds a lock on the object from then on,
+  // as long as any process has its descriptor table (fcntl(2), F_SETLK: the kernel says by whom it was
+  // taken). No descriptor of the object may be closed in that table meanwhile, which would end it.
+  void become_master();
+  // Whether the process that the header names is believed to be the master, by whoever would signal it: not
+  // by what others could have written there, but because it holds that lock, and runs as the object's owner.
+  // So nobody can have a process signalled that he could not signal himself.
+  [[nodiscard]] bool master_proven() const;
 
   // Removes the name. By the master when it ends; a later create() would replace it anyway.
   void unlink();
 
  private:
-  Segment(std::string name, boost::interprocess::mapped_region region);
-  static Segment open_existing(const std::string& name, boost::interprocess::mode_t mode);
+  Segment(std::string name, boost::interprocess::shared_memory_object object,
+          boost::interprocess::mode_t mode);
+  static Segment open_existing(const std::string& name, boost::interprocess::mode_t mode,
+                               const std::vector<uid_t>& others);
   void check(std::uint64_t bytes) const;
   void locate();
 
   std::string name_;
+  boost::interprocess::shared_memory_object object_;
   boost::interprocess::mapped_region region_;
   SegmentHeader* header_ = nullptr;
   Scoreboard scoreboard_;

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "common/shm_owner.h"
 #include "common/stats_json.h"
 #include "common/unique_fd.h"
 #include "ctl/views.h"
@@ -47,9 +48,13 @@ Segment find_server(const std::string& config_file) {
                   ": it runs as another user; repeat this as that user or as root");
   }
   try {
-    Segment segment = Segment::attach(name);
+    Segment segment = Segment::attach(name, users_of_file(config_file));
     // A master that was killed leaves its segment behind.
     if (!master_alive(segment.header())) throw not_running(config_file);
+    if (!segment.master_proven()) {
+      throw Failure("/dev/shm/" + name + " names pid " + std::to_string(segment.header().master_pid.load()) +
+                    ", which is not the server that made it: nothing is done; if no server runs, remove it");
+    }
     return segment;
   } catch (const Failure&) {
     throw;

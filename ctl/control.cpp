@@ -28,10 +28,13 @@ constexpr milliseconds kReportPoll{20};
 // The master's process, held by a pidfd: unlike a pid that cannot come to mean another process.
 class Master {
  public:
-  explicit Master(const SegmentHeader& header) : pid_(header.master_pid.load(std::memory_order_acquire)) {
+  explicit Master(const Segment& segment)
+      : pid_(segment.header().master_pid.load(std::memory_order_acquire)) {
     if (pid_ > 0) process_ = UniqueFd(::pidfd_open(pid_, 0));
     // Looked at after opening: if that pid is the master's now, so is the pidfd.
-    if (!master_alive(header)) process_.reset();
+    if (!master_alive(segment.header()) || !segment.master_proven()) process_.reset();
+    // Others may write there at any time.
+    if (segment.header().master_pid.load(std::memory_order_acquire) != pid_) process_.reset();
   }
 
   [[nodiscard]] pid_t pid() const { return pid_; }
@@ -84,7 +87,7 @@ std::string_view manner(int exit_status) {
 // Sends `signal` and waits for what it leads to. `noun` and `doing` name it in messages.
 Outcome command(const Segment& segment, int signal, const CommandReport& report, const char* noun,
                 const char* doing, milliseconds patience) {
-  const Master master(segment.header());
+  const Master master(segment);
   const std::uint32_t before = report.sequence.load(std::memory_order_acquire);
   if (auto failure = master.send(signal)) return *failure;
   const auto deadline = Clock::now() + patience;
@@ -114,7 +117,7 @@ Outcome upgrade(const Segment& segment, milliseconds patience) {
 }
 
 Outcome stop(const Segment& segment, Stop how, milliseconds patience) {
-  const Master master(segment.header());
+  const Master master(segment);
   const auto begun = Clock::now();
   if (auto failure = master.send(how == Stop::kFast ? SIGINT : SIGTERM)) return *failure;
   if (master.ends_by(begun + patience)) {
@@ -129,7 +132,7 @@ Outcome stop(const Segment& segment, Stop how, milliseconds patience) {
 }
 
 Outcome reopen(const Segment& segment) {
-  const Master master(segment.header());
+  const Master master(segment);
   if (auto failure = master.send(SIGUSR1)) return *failure;
   return {true, fmt::format("the server (pid {}) was told to open its logs again", master.pid())};
 }

@@ -346,7 +346,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
 
 // Of what the master has open, that which could be taken for something a worker left (Reclaimer).
 bool Master::owns(int fd) const {
-  if (error_log_.owns(fd) || listeners_.owns(fd)) return true;
+  if (fd == segment_.fd() || error_log_.owns(fd) || listeners_.owns(fd)) return true;
   bool own = false;
   const auto look_at = [&](const Generation* generation) {
     if (generation == nullptr) return;

@@ -178,7 +178,7 @@ std::vector<const WorkerProcess*> Master::running_workers() const {
 
 // Of no use to another program: it makes its own.
 std::vector<int> Master::own_descriptors() const {
-  std::vector<int> own{own_epoll_.get(), signals_.get(), timer_.get(), ready_.get()};
+  std::vector<int> own{segment_.fd(), own_epoll_.get(), signals_.get(), timer_.get(), ready_.get()};
   const auto add = [&own](const Generation& generation) {
     generation.router.for_each_route([&own](const serve::Route& route) {
       if (route.root) own.push_back(route.root->view().fd);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "tests/support/test_segment.h"
+#include "tests/support/wait.h"
 
 namespace baton::ctl {
 namespace {
@@ -33,13 +34,13 @@ class ControlTest : public testing::Test {
     sigprocmask(SIG_BLOCK, &signals, &old);
     pid_ = ::fork();
     if (pid_ == 0) {
+      segment_.become_master();
       for (int signal = 0; sigwait(&signals, &signal) == 0 && answer(signal);) continue;
       ::_exit(0);
     }
     sigprocmask(SIG_SETMASK, &old, nullptr);
     ASSERT_GT(pid_, 0);
-    segment_.header().master_pid = pid_;
-    segment_.header().master_start = process_start(pid_);
+    ASSERT_TRUE(test::wait_until([this] { return segment_.header().master_pid == pid_; }));
   }
   void TearDown() override {
     if (pid_ > 0) {
@@ -172,6 +173,25 @@ TEST_F(ControlTest, NothingIsSentToAProcessThatHasTheMastersOldPid) {
   EXPECT_FALSE(stop(segment_, Stop::kFast, seconds(30)).ok);
   EXPECT_FALSE(reload(segment_, seconds(30)).ok);
   EXPECT_EQ(::waitpid(pid_, nullptr, WNOHANG), 0) << "it must go on living";
+}
+
+// Whoever may write there may name anybody.
+TEST_F(ControlTest, NothingIsSentToAProcessThatIsNotTheMaster) {
+  const pid_t other = ::fork();
+  ASSERT_GE(other, 0);
+  if (other == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  segment_.header().master_pid = other;
+  segment_.header().master_start = process_start(other);
+  EXPECT_FALSE(segment_.master_proven());
+  EXPECT_FALSE(reopen(segment_).ok);
+  EXPECT_FALSE(stop(segment_, Stop::kFast, seconds(30)).ok);
+  EXPECT_FALSE(reload(segment_, seconds(30)).ok);
+  EXPECT_EQ(::waitpid(other, nullptr, WNOHANG), 0) << "it must go on living";
+  ::kill(other, SIGKILL);
+  ::waitpid(other, nullptr, 0);
 }
 
 TEST_F(ControlTest, NothingIsSentWhereNoMasterWasEverNamed) {

@@ -15,6 +15,7 @@
 #include <stdexcept>
 
 #include "common/dict_object.h"
+#include "common/shm_owner.h"
 #include "tests/support/wait.h"
 
 namespace baton::test {
@@ -95,7 +96,7 @@ Server::Server(const TempDir& folder, const std::string& config, const std::stri
     try {
       // A killed server of the same folder may have left its own there.
       if (!segment_ || segment_->header().master_pid.load() != pid_)
-        segment_ = std::make_unique<Segment>(Segment::attach(name));
+        segment_ = std::make_unique<Segment>(Segment::attach(name, users_of_file(config_file_)));
       return segment_->header().master_pid.load() == pid_ &&
              segment_->header().state.load() == MasterState::kServing;
     } catch (const std::runtime_error&) {
