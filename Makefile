@@ -199,8 +199,9 @@ run: ## Install what is missing, build, and serve the demo site on http://127.0.
 run: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) build
 	@echo "  RUN   http://127.0.0.1:8080  (Ctrl-C ends it; build/release/batonctl -c conf/baton.toml stats)"
+	@# Root has to name somebody; nobody but root could read a checkout of root's.
 	@# Ctrl-C goes to all of them: the shell is to wait for the server, whose exit status then says 130, and make to see no error.
-	@trap : INT; $(BUILD)/baton -c conf/baton.toml; status=$$?; [ $$status = 130 ] || exit $$status
+	@trap : INT; $(BUILD)/baton -c conf/baton.toml $$([ "$$(id -u)" = 0 ] && echo --user root); status=$$?; [ $$status = 130 ] || exit $$status
 
 .PHONY: test
 test: ## Install what is missing, build, and pass every test (WITHOUT=fsgsbase,dispatch,pkeys: as if the machine had none of these)
@@ -298,8 +299,9 @@ install: build install-sdk
 	@# An administrator's configuration is never overwritten.
 	install -D -m 644 $(BUILD)/examples/chaos.so $(DESTDIR)$(PREFIX)/lib/baton/chaos.so
 	install -d $(DESTDIR)$(SYSCONFDIR)/baton
-	[ -e $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml ] || sed 's|"../build/demo/|"$(PREFIX)/lib/baton/|' conf/baton.toml > $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml
+	[ -e $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml ] || sed 's|"../build/demo/|"$(PREFIX)/lib/baton/|; s|^# user = ""|user = "baton"|' conf/baton.toml > $(DESTDIR)$(SYSCONFDIR)/baton/baton.toml
 	[ -e $(DESTDIR)$(SYSCONFDIR)/baton/site ] || cp -r conf/site $(DESTDIR)$(SYSCONFDIR)/baton/site
+	install -D -m 644 conf/baton.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/baton.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/sbin/|$(PREFIX)/sbin/|; s|/usr/bin/|$(PREFIX)/bin/|' conf/baton.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/baton.service
 

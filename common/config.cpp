@@ -83,6 +83,12 @@ std::string ConfigError::to_string() const {
   return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + message;
 }
 
+std::string join_errors(const std::vector<ConfigError>& errors) {
+  std::string text;
+  for (const ConfigError& error : errors) text += (text.empty() ? "" : "\n") + error.to_string();
+  return text;
+}
+
 ConfigResult load_config_text(std::string_view text, const std::string& file) {
   ConfigErrors errors{file};
   Config config;

@@ -28,7 +28,7 @@ struct ServerConfig {
   std::string name = "baton";  // shown by batonctl and in logs; [A-Za-z0-9._-]{1,63}
   std::uint32_t workers = 0;   // 1..kMaxWorkersPerGeneration; the loader resolves "auto" (the CPU count)
   std::uint32_t max_connections = 10'000;  // 1..kMaxConnections
-  std::string user;                        // empty: keep the user that started the master; else root only
+  std::string user;                        // empty: keep the user that started the master, who is not root
   std::string group;                       // empty: the user's own group
   std::optional<uid_t> uid;                // resolved from `user` by the loader
   std::optional<gid_t> gid;
@@ -166,6 +166,9 @@ struct ConfigError {
 
   [[nodiscard]] std::string to_string() const;  // "file:line:column: message"
 };
+
+// One error a line.
+std::string join_errors(const std::vector<ConfigError>& errors);
 
 struct ConfigResult {
   std::optional<Config> config;     // set exactly when errors is empty

@@ -6,27 +6,35 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "common/config_sections.h"
+#include "common/privileges.h"
 
 namespace baton {
 namespace {
 
-void require_root(TableReader& reader, std::string_view key, SourcePosition at) {
-  if (geteuid() == 0) return;
-  reader.fail(at, "'" + std::string{key} +
-                      "' is set, but baton was not started as root and cannot change it; " +
-                      "start it as root or leave it out");
+// Only a start as root can become somebody else. Naming who one is already changes nothing, so that the same
+// file will do for root and for the account itself.
+void require_root(TableReader& reader, const Located<std::string>& name, std::string_view key, bool same) {
+  if (geteuid() == 0 || same) return;
+  reader.fail(name.at, "'" + std::string{key} + "' is '" + name.value + "', but baton runs as " +
+                           name_of_user(geteuid()) + ", and only a start as root can change that; " +
+                           "start it as root or leave it out");
 }
 
 }  // namespace
 
 void read_identity(TableReader& reader, ServerConfig& server) {
-  if (auto user = reader.string("user"); user && !user->value.empty()) {
+  auto user = reader.string("user");
+  if (const char* otherwise = std::getenv(kUserVariable);
+      otherwise != nullptr && !(user && !user->value.empty()))
+    user = {otherwise, {}};
+  if (user && !user->value.empty()) {
     if (const passwd* entry = getpwnam(user->value.c_str())) {
       server.uid = entry->pw_uid;
       server.gid = entry->pw_gid;
-      require_root(reader, "user", user->at);
+      require_root(reader, *user, "user", *server.uid == geteuid());
     } else {
       reader.fail(user->at, "'user' is '" + user->value + "', which this system does not know");
     }
@@ -35,7 +43,7 @@ void read_identity(TableReader& reader, ServerConfig& server) {
   if (auto name = reader.string("group"); name && !name->value.empty()) {
     if (const group* entry = getgrnam(name->value.c_str())) {
       server.gid = entry->gr_gid;
-      require_root(reader, "group", name->at);
+      require_root(reader, *name, "group", *server.gid == getegid());
     } else {
       reader.fail(name->at, "'group' is '" + name->value + "', which this system does not know");
     }

@@ -5,8 +5,9 @@
 
 namespace baton {
 
-// Reads `user` and `group` and looks both up (getpwnam, getgrnam). Changing identity takes root, so naming
-// either is an error when the effective user is another.
+// Reads `user` and `group` and looks both up (getpwnam, getgrnam). Where there is no `user`, kUserVariable of
+// the environment is. Changing identity takes root, so naming another than the own one is an error for
+// anybody else.
 void read_identity(TableReader& reader, ServerConfig& server);
 
 }  // namespace baton

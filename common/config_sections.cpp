@@ -1,5 +1,7 @@
 #include "common/config_sections.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -8,6 +10,7 @@
 
 #include "common/address_overlap.h"
 #include "common/config_identity.h"
+#include "common/own_file.h"
 
 namespace baton {
 namespace {
@@ -118,7 +121,8 @@ std::string ConfigContext::resolve_new_file(const Located<std::string>& path, st
   if (folder_problem(resolved).empty()) {
     errors.add(path.at,
                "'" + std::string{what} + "': " + resolved + " is a folder; expected the path of a file");
-  } else if (const std::string problem = folder_problem(parent); !problem.empty()) {
+  } else if (const std::string problem = folder_problem(parent);
+             !problem.empty() && !(geteuid() == 0 && is_run_folder(parent.string()))) {
     errors.add(path.at, "'" + std::string{what} + "': the folder " + parent.string() + " " + problem);
   }
   return resolved;
@@ -133,10 +137,10 @@ std::string folder_problem(const fs::path& path) {
 }
 
 void read_server(TableReader& root, const ConfigContext& context, ServerConfig& server) {
+  static const TomlValue kNone{TomlValue::Table{}, {}};
   server.workers = automatic_workers();
   const TomlValue* table = root.table("server");
-  if (table == nullptr) return;
-  TableReader reader{*table, "[server]", context.errors};
+  TableReader reader{table != nullptr ? *table : kNone, "[server]", context.errors};
   if (auto name = reader.string("name")) {
     check_name(reader, *name);
     server.name = std::move(name->value);

@@ -15,6 +15,7 @@
 #include "common/crash_point.h"
 #include "common/log.h"
 #include "common/log_lines.h"
+#include "common/privileges.h"
 #include "common/version.h"
 #include "common/without.h"
 #include "master/exit_status.h"
@@ -22,6 +23,7 @@
 #include "master/master.h"
 #include "master/module_check.h"
 #include "master/program.h"
+#include "master/rights.h"
 #include "master/upgrade_probe.h"
 #include "master/upgrade_state.h"
 
@@ -43,10 +45,15 @@ void occupy_standard_descriptors() {
   if (fd >= 0) ::close(fd);
 }
 
-int check_only(const baton::Config& config) {
-  const std::vector<baton::ConfigError> errors = baton::check_modules(config);
-  for (const baton::ConfigError& error : errors) std::fprintf(stderr, "%s\n", error.to_string().c_str());
-  if (!errors.empty()) return baton::ExitStatus::kCannotStart;
+int check_only(const baton::Config& config, const std::string& file) {
+  baton::become_user(config.server);
+  baton::restrict_process();
+  std::vector<baton::ConfigError> errors = baton::check_rights(config, file);
+  if (errors.empty()) errors = baton::check_modules(config);
+  if (!errors.empty()) {
+    std::fprintf(stderr, "%s\n", baton::join_errors(errors).c_str());
+    return baton::ExitStatus::kCannotStart;
+  }
   std::size_t routes = 0;
   for (const auto& site : config.sites) routes += site.routes.size();
   std::printf("%s: the configuration is good: %zu listeners, %zu sites, %zu routes, %u workers\n",
@@ -79,10 +86,15 @@ class Complaint {
   std::string log_;
 };
 
+void refuse_if(const std::string& problems) {
+  if (!problems.empty()) throw std::runtime_error(problems);
+}
+
 struct Options {
   std::string file = "/etc/baton/baton.toml";
   bool test = false;
   bool probe = false;
+  std::string user;
 };
 
 int run(const Options& options, const std::string& program) {
@@ -94,9 +106,15 @@ int run(const Options& options, const std::string& program) {
     baton::ConfigResult loaded = baton::load_config(options.file);
     for (const baton::ConfigError& error : loaded.errors) complaint.say(error.to_string());
     if (!loaded.config) return baton::ExitStatus::kCannotStart;
-    if (options.test) return check_only(*loaded.config);
     const std::string absolute = std::filesystem::absolute(options.file).lexically_normal().string();
     if (options.probe) return baton::answer_probe(*loaded.config, absolute);
+    refuse_if(baton::join_errors(baton::check_identity(*loaded.config)));
+    if (options.test) return check_only(*loaded.config, absolute);
+    if (!inherited) {
+      baton::leave_root(*loaded.config, absolute);
+      refuse_if(baton::problems_with_rights(*loaded.config, absolute));
+    }
+    baton::restrict_process();
     baton::open_crash_points();
     return baton::Master(std::move(*loaded.config), absolute, program, std::move(inherited)).run();
   } catch (const std::exception& error) {
@@ -116,6 +134,8 @@ int main(int argc, char** argv) {
   Options options;
   app.add_option("-c,--config", options.file, "Configuration file")->capture_default_str();
   app.add_flag("-t,--test", options.test, "Check the configuration and exit; binds nothing");
+  app.add_option("--user", options.user,
+                 "Who to run as, started as root, where the configuration does not say");
   // For a master to ask the program that would replace it.
   app.add_flag("--upgrade-probe", options.probe)->group("");
   app.set_version_flag("-V,--version", std::string("baton ") + baton::kVersion);
@@ -125,5 +145,6 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : baton::ExitStatus::kUsage;
   }
 
+  if (!options.user.empty()) ::setenv(baton::kUserVariable, options.user.c_str(), 1);
   return run(options, baton::program_path(argv[0]));
 }

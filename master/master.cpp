@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -107,6 +108,9 @@ Master::Master(Config config, std::string file, std::string program, std::option
     current_->dicts = dictionaries_.prepare(first_config_.dicts);
     listeners_.prepare(first_config_.file, first_config_.listen);
   }
+  if (::geteuid() == 0)
+    log::warn(
+        "runs as root: whoever finds a way into a worker has the machine; name another user under [server]");
 
   const sigset_t set = signal_set();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);

@@ -25,11 +25,11 @@
 #include "common/dict_object.h"
 #include "common/log.h"
 #include "common/open_dict.h"
+#include "common/privileges.h"
 #include "common/unique_fd.h"
 #include "common/units.h"
 #include "worker/app/module_host.h"
 #include "worker/serve/router.h"
-#include "worker/worker.h"
 
 namespace baton {
 
@@ -78,7 +78,7 @@ void say(int report, char verdict, std::string_view why) {
   set_log_identity("check");
   try {
     const serve::Router router(config);
-    if (::geteuid() == 0 && !take_identity(config.server, router)) ::_exit(1);
+    if (!drop_capabilities()) ::_exit(1);
     std::deque<DictEntry> entries;
     const DictSet dicts = make_dicts(config, entries);
     const app::ModuleHost host(config, router, dicts);

@@ -8,18 +8,9 @@
 #include "common/log.h"
 #include "master/command_report.h"
 #include "master/master.h"
+#include "master/rights.h"
 
 namespace baton {
-
-namespace {
-
-std::string join_errors(const std::vector<ConfigError>& errors) {
-  std::string text;
-  for (const ConfigError& error : errors) text += (text.empty() ? "" : "\n") + error.to_string();
-  return text;
-}
-
-}  // namespace
 
 void Master::start_reload() {
   if (stage_ != Stage::kServing && !inherited_) {
@@ -33,6 +24,8 @@ void Master::start_reload() {
   }
   ConfigResult loaded = load_config(config_file_);
   if (!loaded.config) return report_reload(false, join_errors(loaded.errors));
+  if (const std::string problems = problems_with_rights(*loaded.config, config_file_); !problems.empty())
+    return report_reload(false, problems);
   const std::uint32_t capacity = segment_.header().max_capacity;
   if (most_connections(*loaded.config) > capacity) {
     return report_reload(false, loaded.config->file + ": max_connections = " +

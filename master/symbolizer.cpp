@@ -15,6 +15,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "common/privileges.h"
 #include "common/scoreboard.h"
 #include "master/module_symbols.h"
 #include "master/spawner.h"
@@ -81,7 +82,7 @@ std::map<std::uint64_t, ModuleSymbols> map_images(const Symbolizer::Backtrace& b
   auto modules = map_images(backtrace);
   // Before anything else, or the clients' connections would be open in here as well: a table of its own,
   // which the kernel does not even fill in.
-  if (::close_range(3, ~0U, CLOSE_RANGE_UNSHARE) != 0) ::_exit(1);
+  if (::close_range(3, ~0U, CLOSE_RANGE_UNSHARE) != 0 || !drop_capabilities()) ::_exit(1);
   ::prctl(PR_SET_NAME, "baton: names");
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   sigset_t none;
@@ -90,6 +91,10 @@ std::map<std::uint64_t, ModuleSymbols> map_images(const Symbolizer::Backtrace& b
   ::alarm(kPatienceSeconds);
   ::unsetenv("DEBUGINFOD_URLS");  // elfutils would ask servers for what is not here
   backward::TraceResolver resolver;
+  // When it begins, libdw reads /proc/self/auxv, which is root's if the process is not dumpable.
+  ::prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
+  look_up(resolver, 1);
+  restrict_process();
   for (std::size_t i = 0; i < std::min(backtrace.size(), CrashRecord::kMaxFrames); ++i) {
     const Symbolizer::Frame& frame = backtrace[i];
     if (!can_be_looked_up(frame)) continue;

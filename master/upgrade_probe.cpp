@@ -20,8 +20,8 @@
 #include "master/dictionaries.h"
 #include "master/generation.h"
 #include "master/module_check.h"
+#include "master/rights.h"
 #include "master/upgrade_state.h"
-#include "worker/worker.h"
 
 namespace baton {
 
@@ -66,14 +66,14 @@ ProbeReport report_of(const std::string& line) {
 }
 
 void check_all_modules(const Config& config) {
-  std::string problems;
-  for (const ConfigError& error : check_modules(config))
-    problems += (problems.empty() ? "" : "\n") + error.to_string();
+  const std::string problems = join_errors(check_modules(config));
   if (!problems.empty()) throw std::runtime_error(problems);
 }
 
 // Everything that a start does and that can fail, but for binding; throws std::runtime_error.
 Json rehearse(const Config& config, const std::string& config_file) {
+  if (const std::string problems = problems_with_rights(config, config_file); !problems.empty())
+    throw std::runtime_error(problems);
   const Generation generation(1, config, std::make_shared<LogFile>(config.log.access));
   const ErrorLogFile error_log(config.log.error);
   const Segment segment = [&] {
@@ -94,8 +94,6 @@ Json rehearse(const Config& config, const std::string& config_file) {
   Dictionaries::rehearse(segment, config.dicts);
   check_all_modules(config);
   const UniqueFd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // the lowest number not in use
-  if (!take_identity(config.server, generation.router))
-    throw std::runtime_error("workers cannot start with it");
   Json listen = Json::array();
   for (const ListenConfig& entry : config.listen) listen.push_back(to_json(entry));
   return {{"version", kVersion},

@@ -1,7 +1,6 @@
 #include "worker/worker.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "common/futex.h"
 #include "common/log.h"
 #include "common/private_memory.h"
+#include "common/privileges.h"
 #include "worker/acceptor.h"
 #include "worker/access_log.h"
 #include "worker/app/module_host.h"
@@ -39,19 +39,6 @@ constexpr int kBackstopMs = 100;
 bool follow_master(pid_t master) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   return ::getppid() == master;
-}
-
-bool become_user(const ServerConfig& server) {
-  if (!server.gid && !server.uid) return true;
-  const auto failed = [](const char* what) {
-    log::error("cannot change to the configured user: {}: {}", what, std::strerror(errno));
-    return false;
-  };
-  if (server.gid && (::setgroups(1, &*server.gid) != 0 || ::setgid(*server.gid) != 0))
-    return failed("setgid");
-  if (server.uid && ::setuid(*server.uid) != 0) return failed("setuid");
-  // Changing the user clears the parent-death signal.
-  return ::prctl(PR_SET_PDEATHSIG, SIGTERM) == 0;
 }
 
 bool can_read_roots(const serve::Router& router) {
@@ -251,10 +238,6 @@ class Worker {
 
 }  // namespace
 
-bool take_identity(const ServerConfig& server, const serve::Router& router) {
-  return become_user(server) && can_read_roots(router);
-}
-
 void run_worker(const WorkerContext& context) {
   const pid_t master = context.segment.header().master_pid.load(std::memory_order_relaxed);
   const std::string name =
@@ -266,7 +249,10 @@ void run_worker(const WorkerContext& context) {
   DescriptorMotion::report_to(context.flight(), context.segment.header());
   crash_point("worker-start");
   if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
-  if (!become_user(context.config.server)) ::_exit(WorkerExit::kCannotStart);
+  if (!drop_capabilities()) {
+    log::error("cannot give up the master's capabilities: {}", std::strerror(errno));
+    ::_exit(WorkerExit::kCannotStart);
+  }
   // Once the generation serves, a root may be gone or closed to us for a while: its requests are refused, and
   // all others served.
   const bool serving =

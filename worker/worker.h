@@ -11,10 +11,6 @@ struct WorkerExit {
   static constexpr int kCannotStart = 78;  // sysexits(3) EX_CONFIG: trying again will not help by itself
 };
 
-// Changes to the configured user and looks whether it may read the roots. False, with the reason in the log:
-// workers of this configuration cannot start.
-bool take_identity(const ServerConfig& server, const serve::Router& router);
-
 // Runs in the process just cloned and never returns: the descriptor table is shared, so nothing may be
 // destroyed. SIGTERM asks it to retire; signals are taken only while it waits, never inside a request.
 [[noreturn]] void run_worker(const WorkerContext& context);

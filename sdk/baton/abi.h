@@ -1,9 +1,10 @@
 /* The boundary between baton and a handler module: plain C, one exported function.
  *
  * A module is a shared object that a route of the configuration names. Each worker loads it into its app
- * thread, which has a descriptor table of its own: descriptors that a module opens are its own, those of
- * clients and listeners it cannot reach. Everything here is called on that one thread and one call at a time,
- * except where it says "any thread".
+ * thread, which has a descriptor table of its own: descriptors that a module opens are its own, and no
+ * mistake with a number reaches those of clients and listeners. This is made against faults. A module is
+ * trusted code: one that means harm has all that the server's user has (docs/security.md). Everything here is
+ * called on that one thread and one call at a time, except where it says "any thread".
  *
  * C++ users want <baton/module.h>, which is made of this. No C++ type and no exception may cross the
  * boundary: an exception that leaves a function of the module ends the worker, and with it the request, as a

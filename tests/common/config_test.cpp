@@ -1,14 +1,18 @@
 #include "common/config.h"
 
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 
+#include "common/privileges.h"
 #include "tests/common/config_fixture.h"
 
 namespace baton {
@@ -221,20 +225,40 @@ hosts = ["Example.COM", "*.example.org", "127.0.0.1", "[::1]", "foo_bar"]
   EXPECT_EQ(respond.type, "text/html");
 }
 
-TEST_F(ConfigTest, UserAndGroupTakeRoot) {
-  const std::string text = "server.user = \"root\"\nserver.group = \"root\"\n" + std::string{kSmallest};
+TEST_F(ConfigTest, AnotherUserAndGroupTakeRoot) {
+  const std::string user = getpwnam("nobody")->pw_uid == geteuid() ? "daemon" : "nobody";
+  const std::string text =
+      "server.user = \"" + user + "\"\nserver.group = \"tty\"\n" + std::string{kSmallest};
   const ConfigResult result = load(text);
   if (geteuid() == 0) {
     ASSERT_TRUE(result.config);
-    EXPECT_EQ(result.config->server.uid, 0U);
-    EXPECT_EQ(result.config->server.gid, 0U);
-    EXPECT_EQ(result.config->server.user, "root");
+    EXPECT_EQ(result.config->server.uid, getpwnam(user.c_str())->pw_uid);
+    EXPECT_EQ(result.config->server.gid, getgrnam("tty")->gr_gid);
+    EXPECT_EQ(result.config->server.user, user);
   } else {
     ASSERT_EQ(result.errors.size(), 2U);
     EXPECT_THAT(result.errors[0].to_string(),
-                HasSubstr(":1:15: 'user' is set, but baton was not started as root"));
-    EXPECT_THAT(result.errors[1].to_string(), HasSubstr(":2:16: 'group' is set, but"));
+                HasSubstr(":1:15: 'user' is '" + user + "', but baton runs as "));
+    EXPECT_THAT(result.errors[0].to_string(), HasSubstr("only a start as root can change that"));
+    EXPECT_THAT(result.errors[1].to_string(), HasSubstr(":2:16: 'group' is 'tty', but"));
   }
+}
+
+TEST_F(ConfigTest, OnesOwnUserMayBeNamed) {
+  const std::string own = getpwuid(geteuid())->pw_name;
+  EXPECT_EQ(good("server.user = \"" + own + "\"\n" + std::string{kSmallest}).server.uid, geteuid());
+}
+
+TEST_F(ConfigTest, WithoutAUserTheEnvironmentsIsTaken) {
+  const std::string own = getpwuid(geteuid())->pw_name;
+  ASSERT_EQ(setenv(kUserVariable, own.c_str(), 1), 0);
+  EXPECT_EQ(good(kSmallest).server.uid, geteuid());
+  ASSERT_EQ(setenv(kUserVariable, "no such user", 1), 0);
+  EXPECT_EQ(good("server.user = \"" + own + "\"\n" + std::string{kSmallest}).server.user, own);
+  const ConfigResult result = load(kSmallest);
+  ASSERT_EQ(unsetenv(kUserVariable), 0);
+  ASSERT_EQ(result.errors.size(), 1U);
+  EXPECT_THAT(result.errors[0].to_string(), HasSubstr("'no such user', which this system does not know"));
 }
 
 TEST_F(ConfigTest, PathsStartAtTheRealFileBehindALink) {

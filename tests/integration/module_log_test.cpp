@@ -69,6 +69,7 @@ TEST_F(ModuleLog, FromManyThreadsIsWholeWhileHandlersRun) {
   std::istringstream lines(log());
   std::multiset<std::string> all;
   for (std::string line; std::getline(lines, line);) {
+    if (line.find("] master: runs as root") != std::string::npos) continue;  // where this is root
     const std::size_t at = line.find("] worker 0: ");
     ASSERT_NE(at, std::string::npos) << line;
     all.insert(line.substr(at + 12));

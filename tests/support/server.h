@@ -21,7 +21,8 @@ struct Finished {
   std::string out;
   std::string err;
 };
-// Kills it when it does not end within kPatience.
+// Kills it when it does not end within kPatience. Where this is root, a baton whose configuration names no
+// user runs as root, too.
 Finished run_program(const std::vector<std::string>& arguments);
 
 // Paths of the binaries beside the running test.
@@ -85,6 +86,10 @@ class Server {
   pid_t pid_ = -1;
   std::unique_ptr<Segment> segment_;
 };
+
+// For [server]: nobody, where this is root. A server of that configuration may do no more than any other
+// user.
+std::string unprivileged_user();
 
 // A site with one static route at "/" on the folder `root`, two workers; `extra` is added to the end,
 // `settings` to the front.

@@ -799,6 +799,8 @@ def main() -> None:
     chosen = [s for s in servers(build) if len(sys.argv) < 4 or any(s.name.startswith(name) for name in sys.argv[3:])]
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     os.umask(0o022)
+    if os.geteuid() == 0:
+        os.environ["BATON_USER"] = "root"  # which has to name somebody
     columns = [*STATES, "new connections"]
     versions = ", ".join(dict.fromkeys(f"{s.name.split(',')[0].split()[0]} {s.version()}" for s in chosen))
     print(f"{time.strftime('%F', time.gmtime())}, Linux {platform.release()}; {versions}; {rounds} rounds, numbers in brackets where they differ\n")
