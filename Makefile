@@ -169,6 +169,7 @@ TEST_PACKAGES  := libgtest-dev libgmock-dev pkgconf
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES  := clang libclang-rt-14-dev
 BENCH_PACKAGES := nginx-light wrk libnginx-mod-http-lua php-fpm libcpp-httplib-dev
+SIEGE_PACKAGES := python3 nginx-light
 PEER_PACKAGES  := python3 nginx-light apache2-bin haproxy gunicorn php-fpm
 
 # Installs those of the Debian packages $(1) that are missing; says what to install where it cannot.
@@ -253,6 +254,15 @@ bench: deps
 	@tests/bench/run.sh $(BUILD)
 	@echo
 	@tests/bench/modules.sh $(BUILD)
+
+SIEGE_FLAGS ?=
+
+.PHONY: siege
+siege: ## What hostile clients cost a good one, and memory and disk, beside nginx (SIEGE_FLAGS="--seconds 3 idle silent")
+siege: deps
+	$(call need,$(SIEGE_PACKAGES))
+	@$(MAKE) --no-print-directory -j$(JOBS) build $(BUILD)/tests/modules/good.so
+	@python3 tests/siege/siege.py $(BUILD) $(SIEGE_FLAGS)
 
 PEER_ROUNDS   ?= 3
 PEER_SERVICES := nginx haproxy php8.2-fpm

@@ -19,7 +19,7 @@ constexpr int kMaxPipelined = 32;  // requests served per event; the rest comes 
 constexpr std::size_t kOutboxFlushBytes = std::size_t{48} * 1024;  // responses gathered before they are sent
 // What is cheap one by one is not without bound in number: after so long nothing more is begun for this
 // event, and the connection goes to the end of the ready list.
-constexpr std::uint64_t kTurnNs = 1'000'000;
+constexpr std::uint64_t kTurnNs = 250'000;
 // Discarded per event, of a client that is being shown out.
 constexpr std::size_t kDrainBytes = std::size_t{1} << 20;
 
