@@ -54,11 +54,16 @@ struct TimeoutConfig {
 };
 
 struct LimitConfig {
-  std::uint32_t header_bytes = 16'384;     // request line and all fields; 1,024..65,536
-  std::uint32_t header_fields = 100;       // 431 above it; 1..kMaxHeaderFields
-  std::uint64_t body_bytes = 1'048'576;    // 413 above it; 0..1 TiB
-  std::uint64_t spool_memory = 1'048'576;  // a larger body, of a request for a module or of what one answers,
-                                           // goes to a file in server.spool_dir; 0..1 GiB
+  std::uint32_t header_bytes = 16'384;    // request line and all fields; 1,024..65,536
+  std::uint32_t header_fields = 100;      // 431 above it; 1..kMaxHeaderFields
+  std::uint64_t body_bytes = 1'048'576;   // 413 above it; 0..1 TiB
+  std::uint64_t spool_memory = 64 << 10;  // a larger body, of a request for a module or of what one answers,
+                                          // goes to a file in server.spool_dir; 0..1 GiB
+  // Of all such bodies together, and of the heads and responses that wait with them. In memory, past which
+  // they go to files, and in files, past which requests get 503; 0..1 PiB. Nothing: see
+  // master/spool_limits.h.
+  std::optional<std::uint64_t> spool_memory_total;
+  std::optional<std::uint64_t> spool_disk_total;
   std::uint64_t stream_backlog = 64 << 20;  // kept for a client that takes less than is streamed to it; then
                                             // its handler waits; 64 KiB..1 TiB
   std::uint32_t requests_per_connection = 0;  // 0: no limit

@@ -53,6 +53,15 @@ void read_workers(TableReader& reader, ServerConfig& server) {
   }
 }
 
+// "auto", which is nothing, or a size.
+std::optional<std::uint64_t> size_or_auto(TableReader& reader, std::string_view key) {
+  constexpr std::int64_t kPeta = std::int64_t{1} << 50;
+  const TomlValue* value = reader.find(key);
+  if (value != nullptr && value->string() != nullptr && *value->string() == "auto") return std::nullopt;
+  const auto size = reader.size(key, 0, kPeta);
+  return size ? std::optional(static_cast<std::uint64_t>(*size)) : std::nullopt;
+}
+
 // "stderr" and its like, or the path of a log file. `words` are those that mean something here.
 std::string read_log_target(TableReader& reader, const ConfigContext& context, std::string_view key,
                             std::initializer_list<std::string_view> words, std::string fallback) {
@@ -194,6 +203,15 @@ void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& l
   assign_number(limits.header_fields, reader.integer("header_fields", 1, kMaxHeaderFields));
   assign(limits.body_bytes, reader.size("body_bytes", 0, kMaxBodyBytes));
   assign(limits.spool_memory, reader.size("spool_memory", 0, kGiga));
+  limits.spool_memory_total = size_or_auto(reader, "spool_memory_total");
+  limits.spool_disk_total = size_or_auto(reader, "spool_disk_total");
+  if (const TomlValue* one = reader.find("spool_memory"); one != nullptr &&
+                                                          limits.spool_memory_total.value_or(0) != 0 &&
+                                                          limits.spool_memory > *limits.spool_memory_total) {
+    reader.fail(one->at,
+                "'spool_memory', of one body, is more than 'spool_memory_total', of all together; "
+                "make it smaller, or the other larger");
+  }
   assign(limits.stream_backlog, reader.size("stream_backlog", 64 * kKilo, kTera));
   assign_number(limits.requests_per_connection,
                 reader.integer("requests_per_connection", 0, std::numeric_limits<std::uint32_t>::max()));

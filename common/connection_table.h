@@ -134,7 +134,8 @@ struct alignas(64) Slot {
   // -- second cache line: bodies, partial heads, parked responses
   off_t body_offset = 0;  // next byte of the current file range; sendfile(2) itself advances it. Negative:
                           // between two pieces of a script (see worker/outbox.cpp)
-  off_t body_end = 0;     // (kBody: these two are bytes_in and the tick when the body began)
+  off_t body_end = 0;  // (kBody: these two are bytes_in when the body began, and until when, in ns, what has
+                       // come of it lasts: worker/deadlines.h)
   std::int32_t body_fd = -1;
   std::uint32_t peeked =
       0;  // bytes of an incomplete head left in the socket; SO_RCVLOWAT is one more. 0: it is 1

@@ -67,6 +67,8 @@ constexpr std::string_view kCrashPoints[] = {
     "spool-copied",
     "spool-moved",
     "chunks-spooled",
+    "charge-noted",
+    "charge-made",
     "chunk-noted",
     "chunk-taken",
     // A response that does not fit the socket.

@@ -44,6 +44,7 @@ void Counters::add(const Counters& other) {
   sum(files_opened, other.files_opened);
   sum(evicted, other.evicted);
   sum(refused, other.refused);
+  sum(spool_refused, other.spool_refused);
 }
 
 void Counters::clear() {
@@ -62,6 +63,7 @@ void Counters::clear() {
   zero(files_opened);
   zero(evicted);
   zero(refused);
+  zero(spool_refused);
 }
 
 void FlightRecord::set_request(std::string_view line) {

@@ -47,6 +47,7 @@ struct Counters {
   Counter files_opened;   // misses of the open-file table
   Counter evicted;        // connections closed to make room at max_connections
   Counter refused;        // connections whose address had as many as it may have
+  Counter spool_refused;  // bodies and responses for which the spool's budget had no room
 
   void add(const Counters& other);
   void clear();

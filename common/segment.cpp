@@ -28,8 +28,8 @@ namespace {
 constexpr char kMagic[8] = {'b', 'a', 't', 'o', 'n', 's', 'e', 'g'};
 
 struct Layout {
-  std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, permits, addresses, dicts,
-      total;
+  std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, ledgers, charges, permits,
+      addresses, dicts, total;
 };
 
 constexpr std::size_t aligned(std::size_t n) {
@@ -46,7 +46,9 @@ Layout layout_of(std::uint32_t slots, std::uint32_t workers) {
   at.blocks = aligned(at.files + sizeof(FileEntry) * FileTable::kEntries);
   at.logs = aligned(at.blocks + sizeof(FileBlock) * FileTable::kEntries);
   at.outboxes = aligned(at.logs + sizeof(LogBuffer) * workers);
-  at.permits = aligned(at.outboxes + sizeof(OutboxRecord) * workers);
+  at.ledgers = aligned(at.outboxes + sizeof(OutboxRecord) * workers);
+  at.charges = aligned(at.ledgers + sizeof(SpoolLedger) * (workers + 1));
+  at.permits = aligned(at.charges + sizeof(std::uint32_t) * slots);
   at.addresses = aligned(at.permits + sizeof(PermitSet) * kMaxPermitSets);
   at.dicts = aligned(at.addresses + sizeof(AddressCounts));
   at.total = aligned(at.dicts + sizeof(DictEntry) * kDictEntries);
@@ -118,6 +120,8 @@ void Segment::locate() {
                      part<FileBlock>(base, at.blocks, FileTable::kEntries));
   log_buffers_ = part<LogBuffer>(base, at.logs, header_->worker_count);
   outboxes_ = part<OutboxRecord>(base, at.outboxes, header_->worker_count);
+  spool_ledgers_ = part<SpoolLedger>(base, at.ledgers, header_->worker_count + 1);
+  spool_charges_ = part<std::uint32_t>(base, at.charges, header_->slot_count);
   permits_ = part<PermitSet>(base, at.permits, kMaxPermitSets);
   addresses_ = part<AddressCounts>(base, at.addresses, 1).data();
   dicts_ = part<DictEntry>(base, at.dicts, kDictEntries);
@@ -296,7 +300,8 @@ std::uint64_t layout_fingerprint() {
       FileTable::kWays, sizeof(LogBuffer), offsetof(LogBuffer, bytes), sizeof(OutboxRecord),
       offsetof(OutboxRecord, spill_fd), offsetof(OutboxRecord, made_fd), sizeof(PermitSet), kMaxPermitSets,
       offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory), sizeof(AddressCounts),
-      offsetof(SegmentHeader, listener_reserves),
+      offsetof(SegmentHeader, listener_reserves), sizeof(SpoolLedger), offsetof(SpoolLedger, pending),
+      offsetof(SegmentHeader, spool),
       // Dictionaries.
       sizeof(DictEntry), offsetof(DictEntry, bytes_total), offsetof(DictEntry, size),
       offsetof(DictEntry, counters), sizeof(DictCounters), kDictEntries};

@@ -8,6 +8,8 @@
 //              FileTable            open files and the bytes of small ones
 //              LogBuffer[]          access log lines not yet written, one buffer per scoreboard entry
 //              OutboxRecord[]       the response that is being sent, one per scoreboard entry
+//              SpoolLedger[]        taken of the spool's budget, one per scoreboard entry and the master's
+//              charges[]            of it by each file, one per descriptor number
 //              PermitSet[]          which workers are in a handler that only some may be in at a time
 //              AddressCounts        connections of each client address
 //              DictEntry[]          what is known of the shared dictionaries, which have memory of their own
@@ -35,6 +37,7 @@
 #include "common/outbox_record.h"
 #include "common/permits.h"
 #include "common/scoreboard.h"
+#include "common/spool_budget.h"
 #include "common/version.h"
 
 namespace baton {
@@ -81,6 +84,7 @@ struct SegmentHeader {
   // The switch of a reload: a worker of an older generation takes no event any more.
   std::atomic<std::uint32_t> generation{0};
   std::atomic<std::uint32_t> max_connections{0};
+  SpoolLimits spool;
   std::atomic<std::uint32_t> listener_count{0};
   std::atomic<std::int32_t> listener_fds[kMaxListeners] = {};
   char listeners[kMaxListeners][112] = {};  // addresses as text, port 0 replaced by the real one
@@ -153,6 +157,11 @@ class Segment {
   [[nodiscard]] FileTable files() const { return files_; }
   [[nodiscard]] std::span<LogBuffer> log_buffers() const { return log_buffers_; }
   [[nodiscard]] std::span<OutboxRecord> outboxes() const { return outboxes_; }
+  // For the process with this scoreboard entry; the master's own is the one behind the last.
+  [[nodiscard]] SpoolBudget spool_budget(std::size_t index) const {
+    return {header_->spool, spool_ledgers_, index, spool_charges_};
+  }
+  [[nodiscard]] SpoolBudget spool_budget() const { return spool_budget(scoreboard_.size()); }
   [[nodiscard]] std::span<PermitSet> permits() const { return permits_; }
   [[nodiscard]] AddressCounts& addresses() const { return *addresses_; }
   [[nodiscard]] DictBoard dicts() const { return dicts_; }
@@ -191,6 +200,8 @@ class Segment {
   FileTable files_;
   std::span<LogBuffer> log_buffers_;
   std::span<OutboxRecord> outboxes_;
+  std::span<SpoolLedger> spool_ledgers_;
+  std::span<std::uint32_t> spool_charges_;
   std::span<PermitSet> permits_;
   AddressCounts* addresses_ = nullptr;
   DictBoard dicts_;

@@ -50,6 +50,7 @@ constexpr std::array kFields{
     Field{&Activity::files_opened, &Counters::files_opened},
     Field{&Activity::evicted, &Counters::evicted},
     Field{&Activity::refused, &Counters::refused},
+    Field{&Activity::spool_refused, &Counters::spool_refused},
 };
 
 constexpr double kNsPerSecond = 1e9;
@@ -126,6 +127,7 @@ WorkerStats worker_of(const WorkerEntry& entry, WorkerState state, std::uint64_t
 
 void look_at_workers(const Segment& segment, Snapshot& snapshot) {
   const SegmentHeader& header = segment.header();
+  snapshot.totals.spool = segment.spool_budget().use();
   snapshot.totals.access_lines_dropped = header.access_log.lines.load(std::memory_order_relaxed);
   snapshot.totals.error_lines_dropped = header.error_log.lines.load(std::memory_order_relaxed);
   snapshot.totals.activity = Activity{};

@@ -31,6 +31,7 @@ struct Activity {
   std::uint64_t files_opened = 0;
   std::uint64_t evicted = 0;
   std::uint64_t refused = 0;
+  std::uint64_t spool_refused = 0;
   Histogram::Counts latency{};
 
   void add(const Counters& counters, const Histogram& histogram);
@@ -107,6 +108,7 @@ struct Totals {
   std::uint64_t restarts = 0;
   std::uint32_t workers = 0;  // processes; not those that are failing
   std::uint32_t failing = 0;
+  SpoolBudget::Use spool;                  // what is spooled now
   std::uint64_t access_lines_dropped = 0;  // of the logs: they could not be written
   std::uint64_t error_lines_dropped = 0;
 };

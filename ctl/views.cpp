@@ -119,6 +119,10 @@ std::string totals_lines(const Totals& totals, const Interval& interval, std::ui
   text += line(fmt::format("events{}", per),
                fmt::format("wake-ups {}  claims lost {}  parked {}  files opened {}", n(done.wakeups),
                            n(done.claims_lost), n(done.parked), n(done.files_opened)));
+  text += line("spool",
+               fmt::format("memory {} of {}  disk {} of {}  refused{} {}", format_bytes(totals.spool.memory),
+                           format_bytes(totals.spool.memory_limit), format_bytes(totals.spool.disk),
+                           format_bytes(totals.spool.disk_limit), per, n(done.spool_refused)));
   if (totals.access_lines_dropped + totals.error_lines_dropped > 0)
     text += line("dropped", fmt::format("access log lines {}  error log lines {}",
                                         format_count(totals.access_lines_dropped),

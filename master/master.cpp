@@ -13,11 +13,14 @@
 #include <stdexcept>
 
 #include "common/log.h"
+#include "common/oom_score.h"
 #include "common/units.h"
 #include "common/version.h"
 #include "master/descriptor_table.h"
 #include "master/recovery.h"
 #include "master/spawner.h"
+#include "master/spool_limits.h"
+#include "worker/spool.h"
 #include "worker/worker.h"
 
 namespace baton {
@@ -96,6 +99,9 @@ Master::Master(Config config, std::string file, std::string program, std::option
   // A log that nobody reads any more, or that is as large as may be, is no reason to end.
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);
+  leave_room_for_workers();
+  count_spools_in(segment_.spool_budget());
+  set_spool_limits(segment_.header().spool, segment_.spool_budget(), first_config_);
   install_logger(error_log_.fd(), first_config_.log.level, &segment_.header().error_log);
   if (inherited_) {
     adopt(*inherited_);

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/tcp_counts.h"
 #include "worker/acceptor.h"
+#include "worker/spool.h"
 
 namespace baton {
 
@@ -199,7 +200,7 @@ void Reclaimer::take(const Suspect& suspect, const TimeoutConfig& timeouts) {
   }
   ++totals_.closed;
   log::debug("descriptor {} that a worker left open is closed", suspect.fd);
-  ::close(suspect.fd);
+  close_spool(suspect.fd);
 }
 
 // Nothing has come or gone on it, so it is not one that was about to be closed. Of a Unix socket that cannot

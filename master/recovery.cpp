@@ -171,7 +171,8 @@ Outcome Heir::resume() {
       counts_ ? end - counts_->consumed : slot_.request_bytes - slot_.spool_bytes;
   if (sent > slot_.response_bytes || unconsumed > slot_.request_bytes) return give_up();
   drop_parked(slot_);  // what the dead one may have parked already
-  if (!park_rest(record_, sent, slot_) || !consume_request(fd_, slot_, unconsumed)) return give_up();
+  const SpoolPlace place{config_.server.spool_dir, config_.limits.spool_memory};
+  if (!park_rest(record_, sent, slot_, place) || !consume_request(fd_, slot_, unconsumed)) return give_up();
   notes_.parked = record_.last;
   notes_.parked.sent = sent - std::min(sent, slot_.response_bytes - record_.last.bytes);
   slot_.verdict.store(Verdict::kNone, std::memory_order_relaxed);
@@ -235,6 +236,7 @@ std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder d
                                const Config& config, int access_log_fd) {
   std::vector<Recovered> held;
   const ConnectionTable table = segment.connections();
+  segment.spool_budget(dead).settle();
   const int highest = segment.header().highest_fd.load(std::memory_order_relaxed);
   for (int fd = 0; fd <= highest; ++fd) {
     const Claim claim = table.claim(fd);

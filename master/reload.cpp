@@ -9,6 +9,7 @@
 #include "master/command_report.h"
 #include "master/master.h"
 #include "master/rights.h"
+#include "master/spool_limits.h"
 
 namespace baton {
 
@@ -68,6 +69,7 @@ void Master::commit_reload() {
   current_ = std::move(pending_);
   SegmentHeader& header = segment_.header();
   header.max_connections.store(current_->config.server.max_connections);
+  set_spool_limits(header.spool, segment_.spool_budget(), current_->config);
   std::strncpy(header.name, current_->config.server.name.c_str(), sizeof header.name - 1);
   if (current_->access_log != retiring_.back()->access_log) current_->access_log->begin(header.access_log);
   // From this store on the old workers take no event; the signal only wakes those that wait.

@@ -35,6 +35,7 @@ ConnectionHandler::ConnectionHandler(const WorkerContext& context, app::ModuleHo
       spool_place_{context.config.server.spool_dir, context.config.limits.spool_memory},
       files_(context.segment.files(), flight_, counters_, context.index),
       dispatcher_(context.router, modules, files_, context.segment, flight_),
+      inbox_(spool_place_),
       outbox_(context.segment.outboxes()[context.index], spool_place_) {
   parser_limits_.header_bytes = context.config.limits.header_bytes;
   parser_limits_.header_fields = context.config.limits.header_fields;

@@ -18,6 +18,8 @@
 
 namespace baton {
 
+constexpr std::string_view kRetryAfter = "1";  // seconds; nobody knows when one of the others is done
+
 // One per worker. handle() runs the whole of it; no state of a connection is kept here between calls, because
 // the next event of that connection may go to another process.
 class ConnectionHandler final : private app::ResponseSink {
@@ -58,6 +60,7 @@ class ConnectionHandler final : private app::ResponseSink {
   [[nodiscard]] std::uint64_t body_limit(const serve::Exchange& exchange) const;
   Next begin_body(serve::Exchange& exchange);
   Next read_body();
+  [[nodiscard]] std::uint64_t patience_ns() const;  // for a body
   // Where the decoding of the chunked body stands; null: the slot does not say (a part was lost).
   [[nodiscard]] const ChunkProgress* chunk_progress() const;
   [[nodiscard]] bool body_complete() const;
@@ -73,6 +76,8 @@ class ConnectionHandler final : private app::ResponseSink {
   bool spool_body(std::string_view bytes, std::uint64_t at);
   Next finish_body();
   Next refuse_body(BodyResult result, std::size_t consumed);
+  Next refuse_for_room(std::size_t consumed);
+  void note_full();
 
   // Responses; in connection_response.cpp.
   serve::Exchange begin_exchange();
@@ -135,7 +140,8 @@ class ConnectionHandler final : private app::ResponseSink {
   Outbox outbox_;
   http::Request request_;
   http::Reply reply_;
-  std::string body_;  // what came in chunks: of one peek, or a whole body
+  std::uint64_t full_told_ns_ = 0;  // when the log was last told that the spool's budget is used up
+  std::string body_;                // what came in chunks: of one peek, or a whole body
 
   // Of the event in hand.
   int fd_ = -1;
@@ -149,6 +155,7 @@ class ConnectionHandler final : private app::ResponseSink {
   const serve::Exchange* exchange_ = nullptr;
   std::optional<serve::OpenFile> opened_;
   std::string opened_path_;
+  bool full_ = false;  // the budget has no room for what it makes
   struct Stream {
     bool begun = false;
     bool keep_alive = false;

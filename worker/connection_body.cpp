@@ -8,6 +8,7 @@
 
 #include "common/crash_point.h"
 #include "common/log.h"
+#include "common/units.h"
 #include "worker/connection.h"
 #include "worker/deadlines.h"
 #include "worker/http/chunked.h"
@@ -85,26 +86,29 @@ std::uint64_t ConnectionHandler::body_limit(const serve::Exchange& exchange) con
 
 ConnectionHandler::Next ConnectionHandler::begin_body(serve::Exchange& exchange) {
   const bool keep = exchange.endpoint != nullptr;
-  if (request_.expect_continue) {
+  const std::uint64_t expected = request_.head_bytes + (keep ? request_.content_length : 0);
+  if (keep && !spool_can_hold(expected, spool_place_)) return refuse_body(BodyResult::kTooLarge, 0);
+  if (request_.expect_continue && !keep) {
     // A request that would be refused anyway is refused before its body is sent (RFC 9110 10.1.1).
-    if (!keep) make_reply(exchange);
-    if (!keep && reply_.status >= 400) {
+    make_reply(exchange);
+    if (reply_.status >= 400) {
       respond(false);
       return flush(request_.head_bytes, false, true);
     }
-    if (inbox_.data().size() == request_.head_bytes) {
-      if (::send(fd_, kContinue.data(), kContinue.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
-          static_cast<ssize_t>(kContinue.size())) {
-        return Next::kClose;
-      }
-      slot_->bytes_out += kContinue.size();
-      bump(counters_.bytes_out, kContinue.size());
-      bump(counters_.responses[0]);
-    }
   }
-  if (!inbox_.spool(fd_, *slot_, request_.head_bytes)) return without_descriptor();
-  if (keep && !fit_spool(*slot_, request_.head_bytes + request_.content_length, spool_place_))
+  if (!inbox_.spool(fd_, *slot_, request_.head_bytes))
+    return errno == EDQUOT && !DescriptorMotion::table_lost() ? refuse_for_room(0) : without_descriptor();
+  if (keep && !fit_spool(*slot_, {request_.head_bytes, expected}, spool_place_))
     return DescriptorMotion::table_lost() ? Next::kRead : refuse_body(BodyResult::kNoRoom, 0);
+  if (request_.expect_continue && inbox_.data().size() == request_.head_bytes) {
+    if (::send(fd_, kContinue.data(), kContinue.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+        static_cast<ssize_t>(kContinue.size())) {
+      return Next::kClose;
+    }
+    slot_->bytes_out += kContinue.size();
+    bump(counters_.bytes_out, kContinue.size());
+    bump(counters_.responses[0]);
+  }
   slot_->flags &= static_cast<std::uint8_t>(~SlotFlags::kKeepBody);
   if (keep) slot_->flags |= SlotFlags::kKeepBody;
   slot_->chunked = request_.framing == http::BodyFraming::kChunked ? 1 : 0;
@@ -113,7 +117,7 @@ ConnectionHandler::Next ConnectionHandler::begin_body(serve::Exchange& exchange)
   chunks[1].at = ChunkProgress::kNowhere;
   store_progress(chunks[0], {}, 0, slot_->bytes_in);
   slot_->body_offset = static_cast<off_t>(slot_->bytes_in);
-  slot_->body_end = tick_;
+  slot_->body_end = static_cast<off_t>(std::uint64_t{tick_} * kTickNs + patience_ns());
   std::atomic_signal_fence(std::memory_order_release);
   slot_->phase = Phase::kBody;
   crash_point("body-begun");
@@ -122,15 +126,17 @@ ConnectionHandler::Next ConnectionHandler::begin_body(serve::Exchange& exchange)
 
 ConnectionHandler::Next ConnectionHandler::read_body() {
   flight_.phase.store(FlightPhase::kReading, std::memory_order_relaxed);
+  const std::uint64_t before = slot_->bytes_in;
   const BodyResult result = slot_->chunked != 0 ? take_chunks()
                             : keeps_body()      ? take_length_to_spool()
                                                 : take_length();
   if (result == BodyResult::kComplete) return finish_body();
   if (result == BodyResult::kIncomplete) {
+    slot_->body_end = static_cast<off_t>(transfer_until(static_cast<std::uint64_t>(slot_->body_end),
+                                                        slot_->bytes_in - before, patience_ns(),
+                                                        std::uint64_t{tick_} * kTickNs));
     set_deadline(*slot_, Deadline::kBody,
-                 transfer_deadline(static_cast<Tick>(slot_->body_end),
-                                   slot_->bytes_in - static_cast<std::uint64_t>(slot_->body_offset),
-                                   ticks_of(context_.config.timeouts.body), tick_));
+                 static_cast<Tick>((static_cast<std::uint64_t>(slot_->body_end) + kTickNs - 1) / kTickNs));
     return Next::kRead;
   }
   const int error = errno;
@@ -139,6 +145,10 @@ ConnectionHandler::Next ConnectionHandler::read_body() {
   if (result == BodyResult::kBroken || inbox_.peek(fd_, *slot_) == PeekResult::kBroken) return Next::kClose;
   errno = error;
   return refuse_body(result, 0);
+}
+
+std::uint64_t ConnectionHandler::patience_ns() const {
+  return static_cast<std::uint64_t>(std::chrono::nanoseconds(context_.config.timeouts.body).count());
 }
 
 // The first is due to every event.
@@ -190,7 +200,9 @@ ConnectionHandler::BodyResult ConnectionHandler::take_length_to_spool() {
 
 // `at`: where in the body the bytes are.
 bool ConnectionHandler::spool_body(std::string_view bytes, std::uint64_t at) {
-  return fit_spool(*slot_, slot_->spool_bytes + at + bytes.size(), spool_place_) &&
+  const std::uint64_t size = slot_->spool_bytes + at + bytes.size();
+  const std::uint64_t length = slot_->chunked != 0 ? 0 : slot_->body_bytes;
+  return fit_spool(*slot_, {size, std::max(size, slot_->spool_bytes + length)}, spool_place_) &&
          write_all(slot_->spool_fd, bytes.data(), bytes.size(), static_cast<off_t>(slot_->spool_bytes + at));
 }
 
@@ -302,6 +314,7 @@ ConnectionHandler::Next ConnectionHandler::refuse_body(BodyResult result, std::s
     }
     case BodyResult::kCutShort: return refuse(400, "The request body was cut short.", consumed);
     case BodyResult::kNoRoom:
+      if (errno == EDQUOT) return refuse_for_room(consumed);
       log::error("no room for a request body in memory or in {}: {}", spool_place_.folder,
                  std::strerror(errno));
       return refuse(507, "There is no room for the request body.", consumed);
@@ -310,6 +323,27 @@ ConnectionHandler::Next ConnectionHandler::refuse_body(BodyResult result, std::s
     case BodyResult::kBroken: break;
   }
   return Next::kClose;
+}
+
+ConnectionHandler::Next ConnectionHandler::refuse_for_room(std::size_t consumed) {
+  note_full();
+  return refuse(503, "There is no room for the request body at the moment.", consumed);
+}
+
+// Counted each time, told once a minute: whoever fills the budget shall not fill the log.
+void ConnectionHandler::note_full() {
+  constexpr std::uint64_t kTellNs = 60'000'000'000;
+  bump(counters_.spool_refused);
+  const std::uint64_t now = monotonic_ns();
+  if (full_told_ns_ != 0 && now - full_told_ns_ < kTellNs) return;
+  full_told_ns_ = now;
+  const SpoolBudget::Use use = context_.segment.spool_budget().use();
+  log::warn(
+      "no room for a request body or a response, and 503 for those that need it: of the spool's budget {} of "
+      "{} "
+      "are used in memory, {} of {} on disk (limits.spool_memory_total, limits.spool_disk_total)",
+      format_bytes(use.memory), format_bytes(use.memory_limit), format_bytes(use.disk),
+      format_bytes(use.disk_limit));
 }
 
 }  // namespace baton

@@ -24,7 +24,6 @@ namespace {
 // Of what goes to the log: either may be as long as the client likes.
 constexpr std::size_t kMostOfRequestLine = 250;
 constexpr std::size_t kMostOfReason = 1'000;
-constexpr std::string_view kRetryAfter = "1";  // seconds; nobody knows when one of the others is done
 
 }  // namespace
 
@@ -43,6 +42,7 @@ void ConnectionHandler::run_handler(serve::Exchange& exchange) {
   flight_.limit_ms.store(endpoint.limit_ms, std::memory_order_relaxed);
   flight_.retries.store(endpoint.retries, std::memory_order_relaxed);
   opened_.reset();
+  full_ = false;
   exchange_ = &exchange;
   const app::Response response = modules_.run(
       endpoint,
@@ -58,6 +58,13 @@ void ConnectionHandler::run_handler(serve::Exchange& exchange) {
 
 void ConnectionHandler::use_response(serve::Exchange& exchange, const app::Response& response) {
   using Body = app::Response::Body;
+  if (response.failed() && full_ && !stream_.begun) {
+    note_full();
+    reply_.reset();
+    serve::error_reply(exchange, 503, "There is no room for the response at the moment.");
+    reply_.header("Retry-After", kRetryAfter);
+    return;
+  }
   if (response.failed()) {
     const RouteConfig& route = *exchange.route->config;
     log::error("\"{}\", route {}, module {}: the handler has failed: {}",
@@ -88,7 +95,9 @@ int ConnectionHandler::open_file(const std::string& path) {
 }
 
 bool ConnectionHandler::store(std::string_view bytes) {
-  return outbox_.store(bytes);
+  if (outbox_.store(bytes)) return true;
+  full_ = errno == EDQUOT;
+  return false;
 }
 
 app::ResponseSink::Streamed ConnectionHandler::stream(std::string_view bytes, bool wait) {
@@ -105,8 +114,9 @@ app::ResponseSink::Streamed ConnectionHandler::stream(std::string_view bytes, bo
   return stream_.failed ? Streamed::kGone : Streamed::kTaken;
 }
 
+// Where the budget is nearly used up, nothing more is kept for a client that is slower than the handler.
 bool ConnectionHandler::stream_full() const {
-  return outbox_.total() > context_.config.limits.stream_backlog;
+  return outbox_.total() > context_.config.limits.stream_backlog || (outbox_.total() > 0 && spool_is_tight());
 }
 
 // Until less waits for the client than may. The handler waits, and so its worker does in any case. False: as
@@ -181,8 +191,7 @@ bool ConnectionHandler::send_stream() {
   outbox_.last().streamed += sent;
   if (result == SendResult::kBroken) return false;
   if (!outbox_.parkable()) {
-    log::error("no room for what a client does not take of a response, in memory or in {}",
-               spool_place_.folder);
+    note_full();
     return false;
   }
   outbox_.reclaim();

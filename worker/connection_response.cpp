@@ -107,6 +107,7 @@ ConnectionHandler::Next ConnectionHandler::refuse(int status, std::string_view r
   flight_.set_request(request_.request_line);
   reply_.reset();
   serve::error_reply(reply_, http::prefers_json(request_), status, reason);
+  if (status == 503) reply_.header("Retry-After", kRetryAfter);
   respond(false);
   return flush(inbox_.data().size(), false, true);
 }

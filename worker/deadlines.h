@@ -40,11 +40,14 @@ inline void set_linger_deadline(Slot& slot, Tick now) {
   set_deadline(slot, Deadline::kLinger, std::min(now + kLingerIdleTicks, end));
 }
 
-// The latest tick by which a transfer begun at `start` that has moved `bytes` must move on.
-inline Tick transfer_deadline(Tick start, std::uint64_t bytes, Tick timeout, Tick now) {
-  const std::uint64_t earned = bytes * (1'000'000'000 / kTickNs) / kMinBytesPerSecond;
-  return static_cast<Tick>(
-      std::min<std::uint64_t>(std::uint64_t{now} + timeout, std::uint64_t{start} + timeout + earned));
+// Until when what has come of a body lasts, in ns: `until`, what it was before `bytes` more came. They earn
+// time, as long as it takes to send them at the least speed, but never more than one timeout from now: what
+// was sent fast at first is no credit for a body that trickles for ever.
+inline std::uint64_t transfer_until(std::uint64_t until, std::uint64_t bytes, std::uint64_t timeout_ns,
+                                    std::uint64_t now) {
+  constexpr std::uint64_t kNsPerByte = 1'000'000'000 / kMinBytesPerSecond;
+  if (bytes >= timeout_ns / kNsPerByte) return now + timeout_ns;
+  return std::min(until + bytes * kNsPerByte, now + timeout_ns);
 }
 
 }  // namespace baton

@@ -1,6 +1,5 @@
 #include "worker/inbox.h"
 
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,7 +8,7 @@
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
-#include "common/unique_fd.h"
+#include "worker/spool.h"
 
 namespace baton {
 
@@ -24,7 +23,7 @@ void clear_low_water(int fd, Slot& slot) {
 
 }  // namespace
 
-Inbox::Inbox() : buffer_(new char[kBytes]) {}
+Inbox::Inbox(const SpoolPlace& place) : place_(place), buffer_(new char[kBytes]) {}
 
 PeekResult Inbox::peek(int fd, Slot& slot) {
   clear();
@@ -65,14 +64,7 @@ bool Inbox::keep_partial(int fd, Slot& slot) {
 }
 
 bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
-  if (slot.spool_fd < 0) {
-    const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
-    if (!motion) return false;
-    const int spool = ::memfd_create("baton-head", MFD_CLOEXEC);
-    if (spool < 0) return false;
-    crash_point("spool-created");
-    slot.spool_fd = spool;
-  }
+  if (!fit_spool(slot, {n, n}, place_)) return false;
   clear_low_water(fd, slot);
   const std::size_t fresh = n - slot.spool_bytes;
   const char* bytes = data().data() + slot.spool_bytes;
@@ -99,7 +91,7 @@ bool consume_request(int fd, Slot& slot, std::uint64_t in_socket) {
 
 void drop_spool(Slot& slot) {
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
-  const UniqueFd dropped(slot.spool_fd);
+  const SpoolFile dropped(slot.spool_fd);
   slot.spool_fd = -1;  // before it is closed: see drop_parked()
   slot.spool_bytes = 0;
   crash_point("spool-dropped");

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/connection_table.h"
+#include "worker/spool.h"
 
 namespace baton {
 
@@ -22,7 +23,8 @@ class Inbox {
  public:
   static constexpr std::size_t kBytes = std::size_t{80} * 1024;  // above the largest allowed head
 
-  Inbox();
+  // `place` outlives it: where a head goes that cannot stay in the socket.
+  explicit Inbox(const SpoolPlace& place);
 
   // Makes data() the connection's spooled bytes followed by what is in the socket, as far as there is room.
   PeekResult peek(int fd, Slot& slot);
@@ -41,8 +43,8 @@ class Inbox {
 
   // Leaves an incomplete head, all of data(), to wait for more. A TCP socket keeps it, and its SO_RCVLOWAT is
   // set so that only further bytes wake anybody. Where the low-water mark does not help (a Unix socket; or
-  // the kernel, short of receive buffer, reports readable below it) the bytes move into a memfd, so that
-  // there is always progress. False: no descriptor or memory for that; nothing has changed then.
+  // the kernel, short of receive buffer, reports readable below it) the bytes move into a file, so that
+  // there is always progress. False, with errno as fit_spool() has it: nothing has changed then.
   [[nodiscard]] bool keep_partial(int fd, Slot& slot);
 
   // Moves the first `n` bytes of data() from the socket to the spool: a head whose body is yet to come.
@@ -52,6 +54,7 @@ class Inbox {
  private:
   PeekResult peek_socket(int fd);
 
+  const SpoolPlace& place_;
   std::unique_ptr<char[]> buffer_;
   std::size_t start_ = 0;
   std::size_t end_ = 0;

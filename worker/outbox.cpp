@@ -1,7 +1,6 @@
 #include "worker/outbox.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,7 +15,6 @@
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
-#include "common/unique_fd.h"
 #include "worker/spool.h"
 
 namespace baton {
@@ -36,12 +34,13 @@ constexpr int kOverflow = -2;  // bytes of the worker's own memory
 
 // What has not been sent of a response: `skip` bytes of its first piece have.
 struct Rest {
+  const SpoolPlace& place;
   const OutboxRecord& record;
   std::span<const OutboxRecord::Piece> pieces;
   off_t skip;
 };
 
-void store_parked(Slot& slot, UniqueFd body, UniqueFd script) {
+void store_parked(Slot& slot, SpoolFile body, SpoolFile script) {
   slot.script_next = 1;
   slot.script_fd = script.release();
   slot.body_fd = body.release();
@@ -54,17 +53,17 @@ void store_parked(Slot& slot, UniqueFd body, UniqueFd script) {
 
 // One range of a file, or nothing at all: then only the end of the response has yet to be seen to.
 bool park_range(const Rest& rest, Slot& slot) {
-  UniqueFd body;
+  SpoolFile body;
   slot.body_offset = slot.body_end = 0;
   if (!rest.pieces.empty()) {
     const OutboxRecord::Piece& piece = rest.pieces.front();
-    body = UniqueFd(::fcntl(piece.fd, F_DUPFD_CLOEXEC, 0));
+    body = SpoolFile(duplicate_spool(piece.fd));
     if (!body) return false;
     crash_point("park-dup");
     slot.body_offset = piece.offset + rest.skip;
     slot.body_end = piece.offset + piece.length;
   }
-  store_parked(slot, std::move(body), UniqueFd());
+  store_parked(slot, std::move(body), SpoolFile());
   return true;
 }
 
@@ -94,11 +93,21 @@ int file_of(const Rest& rest) {
   return file;
 }
 
+// Beside the bytes of the pieces that go into it.
+std::uint64_t script_bytes(const Rest& rest, int file) {
+  std::uint64_t bytes = sizeof(std::uint64_t) + rest.pieces.size() * sizeof(ScriptPiece);
+  for (const OutboxRecord::Piece& piece : rest.pieces) {
+    if (file < 0 || piece.fd != file) bytes += static_cast<std::uint64_t>(piece.length);
+  }
+  return bytes;
+}
+
 bool park_script(const Rest& rest, Slot& slot) {
   const int file = file_of(rest);
-  UniqueFd body(file < 0 ? -1 : ::fcntl(file, F_DUPFD_CLOEXEC, 0));
+  SpoolFile body(file < 0 ? -1 : duplicate_spool(file));
   if (file >= 0 && !body) return false;
-  UniqueFd script(::memfd_create("baton-response", MFD_CLOEXEC));
+  const std::uint64_t bytes = script_bytes(rest, file);
+  SpoolFile script = open_spool("baton-response", {bytes, bytes}, rest.place);
   if (!script) return false;
   crash_point("park-script");
 
@@ -198,32 +207,36 @@ void Outbox::drop(std::atomic<std::int32_t>& file) {
   if (fd < 0) return;
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   file.store(-1, std::memory_order_relaxed);
-  ::close(fd);
+  close_spool(fd);
 }
 
-// Opens the file, which holds `held` bytes, or moves it to where one with `more` belongs. False, with errno:
-// no room or no descriptor; nothing has changed then.
-bool Outbox::fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_t held, std::uint64_t more,
+// Opens the file, or moves it to where one of `bytes` belongs. False, with errno: no room or no descriptor;
+// nothing has changed then.
+bool Outbox::fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_t bytes,
                  const SpoolPlace& place) {
   const int fd = file.load(std::memory_order_relaxed);
-  const bool moves = fd >= 0 && held <= place.memory_bytes && held + more > place.memory_bytes;
-  if (fd >= 0 && !moves) return true;
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
-  if (!motion) return false;
-  UniqueFd fresh = open_spool(name, held + more, place);
-  if (!fresh || (moves && !copy_file(fd, fresh.get(), static_cast<off_t>(held)))) return false;
+  SpoolFile fresh;
+  if (fd >= 0) {
+    if (!fit_spool(fd, {bytes, bytes}, place, fresh)) return false;
+    if (!fresh) return true;
+  } else {
+    if (!motion) return false;
+    fresh = open_spool(name, {bytes, bytes}, place);
+    if (!fresh) return false;
+  }
   for (OutboxRecord::Piece& piece : std::span(record_.pieces, record_.piece_count)) {
-    if (moves && piece.fd == fd) piece.fd = fresh.get();
+    if (fd >= 0 && piece.fd == fd) piece.fd = fresh.get();
   }
   crash_point("made-opened");
   file.store(fresh.release(), std::memory_order_relaxed);
   crash_point("made-stored");
-  if (moves) ::close(fd);
+  if (fd >= 0) close_spool(fd);
   return true;
 }
 
 bool Outbox::store(std::string_view bytes) {
-  if (!fit(record_.made_fd, "baton-made", stored_, bytes.size(), place_)) return false;
+  if (!fit(record_.made_fd, "baton-made", stored_ + bytes.size(), place_)) return false;
   if (!write_all(stored_fd(), bytes.data(), bytes.size(), static_cast<off_t>(stored_))) return false;
   stored_ += bytes.size();
   return true;
@@ -260,7 +273,10 @@ std::uint64_t Outbox::forget_sent() {
     // Emptied, not written over: sendfile(2) has handed on its very pages, and they may still be on their
     // way.
     const int spilled = record_.spill_fd.load(std::memory_order_relaxed);
-    if (spilled >= 0 && ::ftruncate(spilled, 0) == 0) spilled_ = 0;
+    if (spilled >= 0 && ::ftruncate(spilled, 0) == 0) {
+      spilled_ = 0;
+      recharge_spool(spilled, 0);
+    }
   } else {
     pieces[0].offset += done_;
     pieces[0].length -= done_;
@@ -282,14 +298,15 @@ void Outbox::reclaim() {
   if (piece.offset < piece.length + kWorthIt) return;
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   if (!motion) return;
-  UniqueFd fresh = open_spool("baton-response", static_cast<std::uint64_t>(piece.length), place_);
+  const auto rest = static_cast<std::uint64_t>(piece.length);
+  SpoolFile fresh = open_spool("baton-response", {rest, rest}, place_);
   if (!fresh || !copy_file(fd, fresh.get(), piece.length, piece.offset)) return;
   crash_point("made-opened");
   piece = {fresh.get(), 0, piece.length};
   spilled_ = piece.length;
   record_.spill_fd.store(fresh.release(), std::memory_order_relaxed);
   crash_point("made-stored");
-  ::close(fd);
+  close_spool(fd);
 }
 
 void Outbox::add_piece(int fd, off_t offset, off_t length) {
@@ -329,10 +346,10 @@ void Outbox::append(std::string_view bytes) {
 
 bool Outbox::spill(std::string_view bytes) {
   if (!overflow_.empty()) return false;  // what follows it must not overtake it, and has no place either
-  const auto held = static_cast<std::uint64_t>(spilled_);
+  const std::uint64_t size = static_cast<std::uint64_t>(spilled_) + bytes.size();
   // Without a place on disk it stays in memory, rather than not be sent at all.
-  if (!fit(record_.spill_fd, "baton-response", held, bytes.size(), place_) &&
-      !fit(record_.spill_fd, "baton-response", held, bytes.size(), in_memory()))
+  if (!fit(record_.spill_fd, "baton-response", size, place_) &&
+      !fit(record_.spill_fd, "baton-response", size, in_memory()))
     return false;
   const int fd = record_.spill_fd.load(std::memory_order_relaxed);
   if (!write_all(fd, bytes.data(), bytes.size(), spilled_)) return false;
@@ -395,14 +412,16 @@ SendResult Outbox::send_file(int socket, const OutboxRecord::Piece& piece, Slot&
 }
 
 bool Outbox::park(Slot& slot) const {
-  return park_rest(record_, sent_, slot);
+  return park_rest(record_, sent_, slot, place_);
 }
 
-bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot) {
+bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot, const SpoolPlace& place) {
   if (record.incomplete != 0) return false;
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   if (!motion) return false;
-  Rest rest{record, {record.pieces, record.piece_count}, static_cast<off_t>(sent)};
+  // A script is small, and where the budget allows it in memory, whatever the configured limit.
+  const SpoolPlace memory_first{place.folder, std::numeric_limits<std::uint64_t>::max()};
+  Rest rest{memory_first, record, {record.pieces, record.piece_count}, static_cast<off_t>(sent)};
   while (!rest.pieces.empty() && rest.skip >= rest.pieces.front().length) {
     rest.skip -= rest.pieces.front().length;
     rest.pieces = rest.pieces.subspan(1);
@@ -443,8 +462,8 @@ void drop_parked(Slot& slot) {
   // Forgotten first, closed second: a worker killed in between leaves a descriptor nobody knows of, which is
   // found. The other way round its heir would close the number again, which may be another client's socket by
   // then.
-  const UniqueFd body(owned ? slot.body_fd : -1);
-  const UniqueFd script(slot.script_fd);
+  const SpoolFile body(owned ? slot.body_fd : -1);
+  const SpoolFile script(slot.script_fd);
   slot.body_fd = slot.script_fd = -1;
   slot.flags &= static_cast<std::uint8_t>(~SlotFlags::kOwnsBodyFd);
   crash_point("drop-parked");

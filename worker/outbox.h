@@ -79,8 +79,7 @@ class Outbox {
   SendResult send_file(int socket, const OutboxRecord::Piece& piece, Slot& slot, off_t& budget);
   SendResult send_pieces(int socket, Slot& slot);
   static const SpoolPlace& in_memory();
-  bool fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_t held, std::uint64_t more,
-           const SpoolPlace& place);
+  bool fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_t bytes, const SpoolPlace& place);
   bool spill(std::string_view bytes);
   void add_piece(int fd, off_t offset, off_t length);
   void drop(std::atomic<std::int32_t>& file);
@@ -100,7 +99,8 @@ class Outbox {
 // own, so that any process can go on with resume_parked(). For the claim's holder, and for the master in a
 // dead worker's place. False: no descriptor or memory for it, or a part was in the dead worker's own memory;
 // the connection has to be closed.
-[[nodiscard]] bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot);
+[[nodiscard]] bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot,
+                             const SpoolPlace& place);
 
 // Goes on with the parked response of `slot`. `sent` grows by what was sent.
 SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent);

@@ -6,32 +6,118 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
 
 namespace baton {
 
-UniqueFd open_spool(const char* name, std::uint64_t bytes, const SpoolPlace& place) {
-  if (bytes <= place.memory_bytes) return UniqueFd(::memfd_create(name, MFD_CLOEXEC));
-  return UniqueFd(::open(place.folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+namespace {
+
+SpoolBudget process_budget;
+
+// What is counted is the server's table: while that is not this process's to change, nothing is.
+bool charge(int fd, SpoolMedium medium, std::uint64_t bytes) {
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  return !motion || process_budget.charge(fd, medium, bytes);
 }
 
-bool fit_spool(Slot& slot, std::uint64_t bytes, const SpoolPlace& place) {
-  if (bytes <= place.memory_bytes) return true;
-  const bool in_memory = ::fcntl(slot.spool_fd, F_GET_SEALS) >= 0;  // only a memfd has any
-  if (!in_memory) return true;
-  struct stat status {};
-  if (::fstat(slot.spool_fd, &status) != 0) return false;
+SpoolMedium medium_of(int fd) {
+  if (const auto medium = process_budget.medium_of(fd)) return *medium;
+  return ::fcntl(fd, F_GET_SEALS) >= 0 ? SpoolMedium::kMemory : SpoolMedium::kDisk;  // only a memfd has any
+}
+
+SpoolFile charged(SpoolFile file, SpoolMedium medium, std::uint64_t bytes) {
+  if (!file || charge(file.get(), medium, bytes)) return file;
+  file = SpoolFile();
+  errno = EDQUOT;
+  return file;
+}
+
+SpoolFile open_on_disk(std::uint64_t bytes, const SpoolPlace& place) {
+  return charged(SpoolFile(::open(place.folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)),
+                 SpoolMedium::kDisk, bytes);
+}
+
+}  // namespace
+
+void count_spools_in(const SpoolBudget& budget) {
+  process_budget = budget;
+}
+
+void close_spool(int fd) {
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  if (motion) process_budget.give_back(fd);
+  ::close(fd);
+}
+
+SpoolFile open_spool(const char* name, SpoolExtent extent, const SpoolPlace& place) {
+  if (extent.expected <= place.memory_bytes) {
+    SpoolFile file =
+        charged(SpoolFile(::memfd_create(name, MFD_CLOEXEC)), SpoolMedium::kMemory, extent.bytes);
+    if (file || errno != EDQUOT) return file;
+  }
+  return open_on_disk(extent.bytes, place);
+}
+
+bool fit_spool(int fd, SpoolExtent extent, const SpoolPlace& place, SpoolFile& fresh) {
+  const SpoolMedium medium = medium_of(fd);
+  const bool stays = medium == SpoolMedium::kDisk || extent.expected <= place.memory_bytes;
+  if (stays && charge(fd, medium, extent.bytes)) return true;
+  errno = EDQUOT;
+  if (medium == SpoolMedium::kDisk) return false;
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   if (!motion) return false;
-  UniqueFd fresh = open_spool("baton-body", bytes, place);
-  if (!fresh || !copy_file(slot.spool_fd, fresh.get(), status.st_size)) return false;
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return false;
+  SpoolFile copy = open_on_disk(extent.bytes, place);
+  if (!copy || !copy_file(fd, copy.get(), status.st_size)) return false;
+  fresh = std::move(copy);
+  return true;
+}
+
+bool fit_spool(Slot& slot, SpoolExtent extent, const SpoolPlace& place) {
+  if (slot.spool_fd < 0) {
+    const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+    if (!motion) return false;
+    SpoolFile spool = open_spool("baton-head", extent, place);
+    if (!spool) return false;
+    crash_point("spool-created");
+    slot.spool_fd = spool.release();
+    return true;
+  }
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  SpoolFile fresh;
+  if (!fit_spool(slot.spool_fd, extent, place, fresh)) return false;
+  if (!fresh) return true;
   crash_point("spool-copied");
   // Named by the slot first, then closed: see drop_spool().
-  const UniqueFd before(slot.spool_fd);
+  const SpoolFile before(slot.spool_fd);
   slot.spool_fd = fresh.release();
   crash_point("spool-moved");
   return true;
+}
+
+int duplicate_spool(int fd) {
+  const int second = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  if (second >= 0 && motion) process_budget.charge_like(second, fd);
+  return second;
+}
+
+void recharge_spool(int fd, std::uint64_t bytes) {
+  [[maybe_unused]] const bool less = charge(fd, medium_of(fd), bytes);
+}
+
+bool spool_is_tight() {
+  const SpoolBudget::Use use = process_budget.use();
+  return use.disk >= use.disk_limit / 8 * 7;
+}
+
+bool spool_can_hold(std::uint64_t bytes, const SpoolPlace& place) {
+  const SpoolBudget::Use use = process_budget.use();
+  return bytes <= use.disk_limit || (bytes <= place.memory_bytes && bytes <= use.memory_limit);
 }
 
 bool write_all(int fd, const void* data, std::size_t size, off_t at) {

@@ -16,6 +16,7 @@
 #include "common/descriptor_motion.h"
 #include "common/futex.h"
 #include "common/log.h"
+#include "common/oom_score.h"
 #include "common/private_memory.h"
 #include "common/privileges.h"
 #include "worker/acceptor.h"
@@ -26,6 +27,7 @@
 #include "worker/crash_handler.h"
 #include "worker/master_watch.h"
 #include "worker/signals.h"
+#include "worker/spool.h"
 
 namespace baton {
 
@@ -247,8 +249,10 @@ void run_worker(const WorkerContext& context) {
   const sigset_t while_waiting = take_signals();
   install_crash_handler(context.entry().crash);
   DescriptorMotion::report_to(context.flight(), context.segment.header());
+  count_spools_in(context.segment.spool_budget(context.index));
   crash_point("worker-start");
   if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
+  go_before_master();
   if (!drop_capabilities()) {
     log::error("cannot give up the master's capabilities: {}", std::strerror(errno));
     ::_exit(WorkerExit::kCannotStart);

@@ -126,6 +126,8 @@ TEST_F(ConfigTest, TheShippedFileTellsTheTrueDefaults) {
   EXPECT_EQ(config.limits.header_fields, defaults.limits.header_fields);
   EXPECT_EQ(config.limits.body_bytes, defaults.limits.body_bytes);
   EXPECT_EQ(config.limits.spool_memory, defaults.limits.spool_memory);
+  EXPECT_EQ(config.limits.spool_memory_total, defaults.limits.spool_memory_total);
+  EXPECT_EQ(config.limits.spool_disk_total, defaults.limits.spool_disk_total);
   EXPECT_EQ(config.limits.stream_backlog, defaults.limits.stream_backlog);
   EXPECT_EQ(config.limits.requests_per_connection, defaults.limits.requests_per_connection);
   EXPECT_EQ(config.limits.requests_per_worker, defaults.limits.requests_per_worker);

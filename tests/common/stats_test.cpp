@@ -158,11 +158,11 @@ TEST_F(StatsTest, EveryCounterIsCarriedOver) {
   std::uint64_t next = 1;
   for (auto* counter : {&from.requests, &from.accepted, &from.closed, &from.bytes_in, &from.bytes_out,
                         &from.wakeups, &from.claims_lost, &from.parked, &from.timeouts, &from.accept_paused,
-                        &from.files_opened, &from.evicted, &from.refused}) {
+                        &from.files_opened, &from.evicted, &from.refused, &from.spool_refused}) {
     *counter = next++;
   }
   for (auto& response : from.responses) response = next++;
-  static_assert(sizeof(Counters) == 18 * sizeof(std::uint64_t), "a counter was added: show it");
+  static_assert(sizeof(Counters) == 19 * sizeof(std::uint64_t), "a counter was added: show it");
   const Activity done = take_snapshot(segment_).totals.activity;
   EXPECT_EQ(done.requests, 1U);
   EXPECT_EQ(done.accepted, 2U);
@@ -177,7 +177,8 @@ TEST_F(StatsTest, EveryCounterIsCarriedOver) {
   EXPECT_EQ(done.files_opened, 11U);
   EXPECT_EQ(done.evicted, 12U);
   EXPECT_EQ(done.refused, 13U);
-  EXPECT_THAT(done.responses, ElementsAre(14, 15, 16, 17, 18));
+  EXPECT_EQ(done.spool_refused, 14U);
+  EXPECT_THAT(done.responses, ElementsAre(15, 16, 17, 18, 19));
 }
 
 TEST_F(StatsTest, WorkersComeByGenerationAndOrdinal) {
@@ -436,11 +437,12 @@ TEST_F(StatsTest, StatsDocumentHasTheAgreedKeys) {
               ElementsAre("name", "master_pid", "version", "generation", "uptime_s", "state", "config_file",
                           "listen", "max_connections", "last_reload"));
   EXPECT_TRUE(stats["server"]["last_reload"].is_null());
-  EXPECT_THAT(keys_of(stats["totals"]),
-              ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state",
-                          "responses", "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked",
-                          "timeouts", "accept_paused", "files_opened", "evicted", "refused", "restarts",
-                          "workers", "failing", "access_lines_dropped", "error_lines_dropped", "latency_us"));
+  EXPECT_THAT(
+      keys_of(stats["totals"]),
+      ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state", "responses",
+                  "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked", "timeouts", "accept_paused",
+                  "files_opened", "evicted", "refused", "spool", "restarts", "workers", "failing",
+                  "access_lines_dropped", "error_lines_dropped", "latency_us"));
   EXPECT_THAT(keys_of(stats["totals"]["connections_by_state"]),
               ElementsAre("held", "armed_read", "armed_write"));
   EXPECT_THAT(keys_of(stats["totals"]["responses"]), ElementsAre("1xx", "2xx", "3xx", "4xx", "5xx"));

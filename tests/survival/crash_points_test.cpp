@@ -102,6 +102,10 @@ const std::vector<Row>& table() {
       {"spool-copied", {"module-put", "module-chunked"}, kServed, kServed},
       {"spool-moved", {"module-put", "module-chunked"}, kServed, kServed},
       {"chunks-spooled", {"module-chunked"}, kServed, kServed},
+      {"charge-noted", {"put", "chunked", "module-put", "module-chunked"}, kServed, kServed},
+      {"charge-made", {"put", "chunked", "module-put", "module-chunked"}, kServed, kServed},
+      {"charge-noted", {"module-large"}, kServed, kServed},
+      {"charge-made", {"module-large"}, kServed, kServed},
       {"chunk-noted", {"module-chunked"}, kServed, kMayEnd},
       {"chunk-taken", {"module-chunked"}, kServed, kMayEnd},
       {"body-begun", {"module-put", "module-chunked"}, kServed, kServed},
@@ -184,8 +188,9 @@ struct Running {
 
   void check_nothing_leaked() const {
     const auto clean = [this] {
-      return count_connections(server) == neighbours.size() && slots_add_up(server) &&
-             unaccounted_descriptors(server).empty();
+      const SpoolBudget::Use spooled = server.segment().spool_budget().use();
+      return count_connections(server) == neighbours.size() && slots_add_up(server) && spooled.memory == 0 &&
+             spooled.disk == 0 && unaccounted_descriptors(server).empty();
     };
     EXPECT_TRUE(wait_until(clean)) << count_connections(server) << " slots in use, "
                                    << server.header().connections.load() << " counted; unaccounted: "

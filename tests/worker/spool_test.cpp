@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "common/unique_fd.h"
 #include "tests/support/temp_dir.h"
 
 namespace baton {
@@ -39,8 +40,8 @@ class Spool : public testing::Test {
 };
 
 TEST_F(Spool, InMemoryUpToTheLimitAndOnDiskAbove) {
-  const UniqueFd small = open_spool("test", 1'000, place_);
-  const UniqueFd large = open_spool("test", 1'001, place_);
+  const SpoolFile small = open_spool("test", {1'000, 1'000}, place_);
+  const SpoolFile large = open_spool("test", {10, 1'001}, place_);
   ASSERT_TRUE(small && large);
   EXPECT_TRUE(in_memory(small.get()));
   EXPECT_FALSE(in_memory(large.get()));
@@ -51,14 +52,14 @@ TEST_F(Spool, MovesToDiskWithAllThatItHolds) {
   slot_.spool_fd = ::memfd_create("test", MFD_CLOEXEC);
   ASSERT_TRUE(write_all(slot_.spool_fd, "head and body", 13, 0));
   const int before = slot_.spool_fd;
-  EXPECT_TRUE(fit_spool(slot_, 1'000, place_));
+  EXPECT_TRUE(fit_spool(slot_, {1'000, 1'000}, place_));
   EXPECT_EQ(slot_.spool_fd, before);
-  EXPECT_TRUE(fit_spool(slot_, 1'001, place_));
+  EXPECT_TRUE(fit_spool(slot_, {1'001, 1'001}, place_));
   EXPECT_FALSE(in_memory(slot_.spool_fd));
   EXPECT_EQ(content(slot_.spool_fd), "head and body");
   EXPECT_EQ(::fcntl(before, F_GETFD), -1) << "the one before is closed";
   const int moved = slot_.spool_fd;
-  EXPECT_TRUE(fit_spool(slot_, 100'000, place_));
+  EXPECT_TRUE(fit_spool(slot_, {100'000, 100'000}, place_));
   EXPECT_EQ(slot_.spool_fd, moved) << "once is enough";
   ASSERT_TRUE(write_all(slot_.spool_fd, "!", 1, 13));
   EXPECT_EQ(content(slot_.spool_fd), "head and body!");
@@ -69,14 +70,14 @@ TEST_F(Spool, StaysWhereItIsWhenThereIsNoPlace) {
   ASSERT_TRUE(write_all(slot_.spool_fd, "head", 4, 0));
   const std::string missing = path_ + "/missing";
   const int before = slot_.spool_fd;
-  EXPECT_FALSE(fit_spool(slot_, 2'000, {missing, 1'000}));
+  EXPECT_FALSE(fit_spool(slot_, {2'000, 2'000}, {missing, 1'000}));
   EXPECT_EQ(errno, ENOENT);
   EXPECT_EQ(slot_.spool_fd, before);
   EXPECT_EQ(content(slot_.spool_fd), "head");
 }
 
 TEST_F(Spool, IsMappedFromAnywhereInIt) {
-  const UniqueFd fd = open_spool("test", 1, place_);
+  const SpoolFile fd = open_spool("test", {1, 1}, place_);
   const std::string bytes = std::string(5'000, 'h') + "body" + std::string(9'000, 't');
   ASSERT_TRUE(write_all(fd.get(), bytes.data(), bytes.size(), 0));
   SpooledBody body;

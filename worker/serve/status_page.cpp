@@ -98,6 +98,11 @@ std::string totals_html(const Totals& totals, std::uint32_t max_connections) {
       {"evicted, refused", fmt::format("{}, {}", format_count(done.evicted), format_count(done.refused))},
       {"parked responses", format_count(done.parked)},
       {"claims lost", format_count(done.claims_lost)},
+      {"spooled in memory",
+       fmt::format("{} / {}", format_bytes(totals.spool.memory), format_bytes(totals.spool.memory_limit))},
+      {"spooled on disk",
+       fmt::format("{} / {}", format_bytes(totals.spool.disk), format_bytes(totals.spool.disk_limit))},
+      {"no room to spool", format_count(done.spool_refused)},
       {"worker restarts", format_count(totals.restarts)},
       {"log lines dropped", format_count(totals.access_lines_dropped + totals.error_lines_dropped)},
   });
