@@ -1,6 +1,5 @@
 #include "common/dict_object.h"
 
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include <boost/interprocess/shared_memory_object.hpp>
@@ -35,23 +34,13 @@ std::uint64_t dict_fingerprint() {
   return hash.value();
 }
 
-SipKey random_key() {
-  SipKey key;
-  ssize_t n = 0;
-  do n = ::getrandom(&key, sizeof key, 0);
-  while (n < 0 && errno == EINTR);
-  if (n != static_cast<ssize_t>(sizeof key))
-    throw std::runtime_error(std::string("getrandom: ") + std::strerror(errno));
-  return key;
-}
-
 void initialize(void* memory, std::string_view dict, std::uint64_t bytes) {
   DictHeader& header = *new (memory) DictHeader{};
   header.layout_version = DictHeader::kLayoutVersion;
   header.cell_count = DictLayout::of(bytes).cell_count;
   header.fingerprint = dict_fingerprint();
   header.total_bytes = bytes;
-  header.hash_key = random_key();
+  header.hash_key = random_sip_key();
   dict.copy(header.name, kMaxDictNameBytes);
   header.mutex.create();
   std::memcpy(header.magic, kMagic, sizeof kMagic);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,13 +57,6 @@ Layout layout_of(std::uint32_t slots, std::uint32_t workers) {
 template <typename T>
 std::span<T> part(void* base, std::size_t offset, std::size_t count) {
   return {reinterpret_cast<T*>(static_cast<char*>(base) + offset), count};
-}
-
-SipKey random_key() {
-  SipKey key;
-  if (::getrandom(&key, sizeof key, 0) != sizeof key)
-    throw std::runtime_error(std::string("getrandom: ") + std::strerror(errno));
-  return key;
 }
 
 // The byte of its own number: other processes of the object's owner may lock what they like.
@@ -179,7 +171,7 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
     std::strncpy(header.version, kVersion, sizeof header.version - 1);
     segment.locate();
     for (WorkerEntry& entry : segment.scoreboard_) new (&entry) WorkerEntry{};
-    segment.addresses_->key = random_key();
+    segment.addresses_->key = random_sip_key();
     segment.become_master();
     std::memcpy(header.magic, kMagic, sizeof kMagic);  // last: attach() believes nothing without it
     return segment;

@@ -1,8 +1,13 @@
 #include "common/siphash.h"
 
+#include <sys/random.h>
+
 #include <bit>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 
 namespace baton {
 
@@ -50,6 +55,16 @@ class SipState {
 static_assert(std::endian::native == std::endian::little);
 
 }  // namespace
+
+SipKey random_sip_key() {
+  SipKey key;
+  ssize_t n = 0;
+  do n = ::getrandom(&key, sizeof key, 0);
+  while (n < 0 && errno == EINTR);
+  if (n != static_cast<ssize_t>(sizeof key))
+    throw std::runtime_error(std::string("getrandom: ") + std::strerror(errno));
+  return key;
+}
 
 std::uint64_t siphash(const SipKey& key, std::string_view text) {
   constexpr std::size_t kWord = sizeof(std::uint64_t);

@@ -12,6 +12,9 @@ struct SipKey {
   std::uint64_t high = 0;
 };
 
+// One that nobody can foresee. Throws std::runtime_error.
+SipKey random_sip_key();
+
 std::uint64_t siphash(const SipKey& key, std::string_view text);
 
 }  // namespace baton
