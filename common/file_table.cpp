@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "common/fnv.h"
 
@@ -11,7 +13,8 @@ namespace baton {
 
 namespace {
 
-constexpr Tick kIdleTicks = 10;  // an entry used within the last second is not retired to make room
+constexpr Tick kIdleTicks = 10;        // an entry used within the last second is not retired to make room
+constexpr std::size_t kGivenWay = 64;  // at a time
 
 std::uint64_t hash_of(std::uint64_t root_key, std::string_view path) {
   Fnv1a hash;
@@ -106,12 +109,25 @@ void FileTable::retire_all_of(std::uint64_t root_key, FlightRecord& flight) cons
   unpin(flight);
 }
 
-std::uint32_t FileTable::collect(std::span<const WorkerEntry> workers) const {
+bool FileTable::give_way(std::span<const WorkerEntry> workers, Holder holder) const {
+  std::vector<std::pair<Tick, std::uint32_t>> ready;  // when it was used: read once, as others go on
+  for (const FileEntry& entry : entries_) {
+    if (state_of(entry.word.load(std::memory_order_acquire)) == State::kReady && entry.fd >= 0)
+      ready.emplace_back(entry.used.load(std::memory_order_relaxed), index(entry));
+  }
+  const auto end = ready.begin() + static_cast<std::ptrdiff_t>(std::min(kGivenWay, ready.size()));
+  std::partial_sort(ready.begin(), end, ready.end());
+  std::for_each(ready.begin(), end, [this](const auto& oldest) { retire(entries_[oldest.second]); });
+  collect(workers, holder);
+  return end != ready.begin();
+}
+
+std::uint32_t FileTable::collect(std::span<const WorkerEntry> workers, Holder holder) const {
   if (header_->stale.exchange(0, std::memory_order_relaxed) == 0) return 0;
   std::uint32_t closed = 0;
   std::uint32_t left = 0;
   for (FileEntry& entry : entries_) {
-    const std::uint64_t word = entry.word.load(std::memory_order_seq_cst);
+    std::uint64_t word = entry.word.load(std::memory_order_seq_cst);
     if (state_of(word) != State::kStale) continue;
     const std::uint32_t pin = index(entry) + 1;
     const bool pinned = std::any_of(workers.begin(), workers.end(), [pin](const WorkerEntry& worker) {
@@ -121,10 +137,12 @@ std::uint32_t FileTable::collect(std::span<const WorkerEntry> workers) const {
       ++left;
       continue;
     }
+    // Another process may be at the same. Of a death in here the reclaimer or abandon_all_of() takes care.
+    const std::uint64_t mine = pack(static_cast<std::uint32_t>(word >> 32), holder, State::kFilling);
+    if (!entry.word.compare_exchange_strong(word, mine, std::memory_order_seq_cst)) continue;
     const int fd = entry.fd;
     entry.fd = -1;
-    entry.word.store(pack(static_cast<std::uint32_t>(word >> 32), kNoHolder, State::kEmpty),
-                     std::memory_order_release);
+    abandon(entry);
     if (fd >= 0) ::close(fd);
     ++closed;
   }

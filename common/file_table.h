@@ -3,17 +3,18 @@
 // One open(2) serves every worker, because they share one descriptor table; the bytes of small files are kept
 // as well, so that a hit is one send(2).
 //
-//              begin_fill()             publish()              retire()              collect(), no pin left
-//    EMPTY(g) -------------> FILLING(w) ----------> READY(g+1) ---------> STALE(g+1) ---------------->
-//    EMPTY(g+1)
-//        ^                       |  abandon(), or its worker died
-//        +-----------------------+
+//             begin_fill()            publish()             retire()             collect(), no pin left
+//    EMPTY(g) ------------> FILLING(w) ---------> READY(g+1) --------> STALE(g+1) ------------+
+//        ^                      |                                                             |
+//        |                      |                                                             |
+//        |                      |  abandon(), or its worker died                              v
+//        +----------------------+-------------------------------------------------------- FILLING(w)
 //
 // A READY entry is frozen but for `checked` and `used`. To use one a worker pins it: it stores the entry's
 // number in its flight record and looks again whether the entry is still the same READY one (a hazard
-// pointer; both sequentially consistent). Only the master closes descriptors, and only of STALE entries that
-// no flight record names; a dead worker's pin is cleared by the master, so it cannot keep a file open for
-// ever.
+// pointer; both sequentially consistent). Only descriptors of STALE entries that no flight record names are
+// closed: by the master, now and then, and by a worker that finds no descriptor for a client. A dead worker's
+// pin is cleared by the master, so it cannot keep a file open for ever.
 #pragma once
 
 #include <atomic>
@@ -106,8 +107,12 @@ class FileTable {
     return {block(entry), entry.block_bytes};
   }
 
-  // Master only. Closes and empties the STALE entries that no worker has pinned; returns how many.
-  std::uint32_t collect(std::span<const WorkerEntry> workers) const;
+  // Closes and empties the STALE entries that no worker has pinned; returns how many. `holder` has files in
+  // motion.
+  std::uint32_t collect(std::span<const WorkerEntry> workers, Holder holder) const;
+  // For want of descriptors: retires some of the entries that have one, first those that were not used for
+  // longest, and collects. False: there are none.
+  bool give_way(std::span<const WorkerEntry> workers, Holder holder) const;
   // Master only, after the death of `holder`: empties what it was filling.
   void abandon_all_of(Holder holder) const;
 

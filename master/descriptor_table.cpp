@@ -14,19 +14,13 @@
 
 namespace baton {
 
-namespace {
-
-constexpr std::uint32_t kReserve = 512;  // listeners, logs, roots, pidfds, a second generation's, spools
-
-}  // namespace
-
 std::uint32_t size_descriptor_table(std::uint32_t max_connections) {
-  constexpr std::uint32_t kFixed = FileTable::kEntries + kReserve;
+  constexpr std::uint32_t kFixed = FileTable::kEntries + kServerDescriptors;
   const std::uint32_t least = max_connections + kFixed;
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   const rlim_t hard = limit.rlim_max;
-  std::uint32_t count = least + max_connections;
+  std::uint32_t count = kMostPerConnection * max_connections + kFixed;
   limit.rlim_cur = count;  // exactly: every descriptor number has a slot
   limit.rlim_max = std::max<rlim_t>(hard, count);
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {

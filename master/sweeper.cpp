@@ -59,7 +59,7 @@ void Sweeper::sweep(Tick now, const TimeoutConfig& timeouts, bool expire_idle) {
   }
   if (audit) addresses_.end();
   correct_count(counted);
-  segment_.files().collect(segment_.scoreboard());
+  segment_.files().collect(segment_.scoreboard(), kMasterHolder);
   // Also while there is no room: what may be closed to make some changes with time.
   wake_listeners(header, epoll_);
 }

@@ -11,6 +11,7 @@
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
+#include "common/descriptor_room.h"
 #include "common/log.h"
 #include "worker/deadlines.h"
 #include "worker/inbox.h"
@@ -122,8 +123,9 @@ int accept_burst(const WorkerContext& context, Evictor& evictor, int listener, s
     }
     sockaddr_storage address{};
     socklen_t size = sizeof address;
-    const int fd =
-        ::accept4(listener, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = open_with_room([&] {
+      return ::accept4(listener, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    });
     if (fd >= 0) {
       crash_point("after-accept");
       if (!admit(context, address)) {

@@ -10,6 +10,7 @@
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
+#include "common/descriptor_room.h"
 
 namespace baton {
 
@@ -36,7 +37,9 @@ SpoolFile charged(SpoolFile file, SpoolMedium medium, std::uint64_t bytes) {
 }
 
 SpoolFile open_on_disk(std::uint64_t bytes, const SpoolPlace& place) {
-  return charged(SpoolFile(::open(place.folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)),
+  return charged(SpoolFile(open_with_room([&place] {
+                   return ::open(place.folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+                 })),
                  SpoolMedium::kDisk, bytes);
 }
 
@@ -54,8 +57,8 @@ void close_spool(int fd) {
 
 SpoolFile open_spool(const char* name, SpoolExtent extent, const SpoolPlace& place) {
   if (extent.expected <= place.memory_bytes) {
-    SpoolFile file =
-        charged(SpoolFile(::memfd_create(name, MFD_CLOEXEC)), SpoolMedium::kMemory, extent.bytes);
+    SpoolFile file = charged(SpoolFile(open_with_room([name] { return ::memfd_create(name, MFD_CLOEXEC); })),
+                             SpoolMedium::kMemory, extent.bytes);
     if (file || errno != EDQUOT) return file;
   }
   return open_on_disk(extent.bytes, place);
@@ -100,7 +103,7 @@ bool fit_spool(Slot& slot, SpoolExtent extent, const SpoolPlace& place) {
 }
 
 int duplicate_spool(int fd) {
-  const int second = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  const int second = open_with_room([fd] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 0); });
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   if (second >= 0 && motion) process_budget.charge_like(second, fd);
   return second;

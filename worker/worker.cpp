@@ -14,6 +14,7 @@
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
+#include "common/descriptor_room.h"
 #include "common/futex.h"
 #include "common/log.h"
 #include "common/oom_score.h"
@@ -249,6 +250,7 @@ void run_worker(const WorkerContext& context) {
   const sigset_t while_waiting = take_signals();
   install_crash_handler(context.entry().crash);
   DescriptorMotion::report_to(context.flight(), context.segment.header());
+  DescriptorRoom::take_from(context.segment, context.index);
   count_spools_in(context.segment.spool_budget(context.index));
   crash_point("worker-start");
   if (!follow_master(master)) ::_exit(WorkerExit::kRetired);

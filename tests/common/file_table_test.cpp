@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <atomic>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/unique_fd.h"
@@ -88,12 +90,12 @@ TEST_F(FileTableTest, ARetiredEntryIsClosedOnceNobodyHasItPinned) {
   table_.retire(*entry);
   EXPECT_EQ(table_.find(kRoot, "a.html", mine()), nullptr) << "stale";
 
-  EXPECT_EQ(table_.collect(workers_), 0U) << "pinned by the other worker";
+  EXPECT_EQ(table_.collect(workers_, 0), 0U) << "pinned by the other worker";
   EXPECT_TRUE(is_open(fd));
   FileTable::unpin(others());
-  EXPECT_EQ(table_.collect(workers_), 1U) << "the hint must outlast a collection that found it pinned";
+  EXPECT_EQ(table_.collect(workers_, 0), 1U) << "the hint must outlast a collection that found it pinned";
   EXPECT_FALSE(is_open(fd));
-  EXPECT_EQ(table_.collect(workers_), 0U);
+  EXPECT_EQ(table_.collect(workers_, 0), 0U);
 }
 
 TEST_F(FileTableTest, RetiringTwiceIsHarmless) {
@@ -101,8 +103,8 @@ TEST_F(FileTableTest, RetiringTwiceIsHarmless) {
   table_.retire(*entry);
   table_.retire(*entry);
   FileTable::unpin(mine());
-  EXPECT_EQ(table_.collect(workers_), 1U);
-  EXPECT_EQ(table_.collect(workers_), 0U);
+  EXPECT_EQ(table_.collect(workers_, 0), 1U);
+  EXPECT_EQ(table_.collect(workers_, 0), 0U);
 }
 
 TEST_F(FileTableTest, AnAbandonedEntryIsFreeAgain) {
@@ -123,7 +125,7 @@ TEST_F(FileTableTest, AFullBucketGivesUpTheLeastRecentlyUsed) {
   FileTable::unpin(mine());
 
   EXPECT_EQ(table_.begin_fill(kRoot, "new", 0, kNow + 60), nullptr) << "full: this call makes room";
-  EXPECT_EQ(table_.collect(workers_), 1U);
+  EXPECT_EQ(table_.collect(workers_, 0), 1U);
   EXPECT_EQ(table_.find(kRoot, "file1", mine()), nullptr) << "the oldest by use";
   EXPECT_NE(table_.find(kRoot, "file0", mine()), nullptr);
   EXPECT_NE(fill("new", mine(), kNow + 60), nullptr);
@@ -132,7 +134,7 @@ TEST_F(FileTableTest, AFullBucketGivesUpTheLeastRecentlyUsed) {
 TEST_F(FileTableTest, EntriesInUseAreNotGivenUp) {
   fill_all_ways();
   EXPECT_EQ(table_.begin_fill(kRoot, "new", 0, kNow + 5), nullptr);
-  EXPECT_EQ(table_.collect(workers_), 0U);
+  EXPECT_EQ(table_.collect(workers_, 0), 0U);
   EXPECT_NE(table_.find(kRoot, "file0", mine()), nullptr);
 }
 
@@ -140,7 +142,7 @@ TEST_F(FileTableTest, EntriesInUseAreNotGivenUp) {
 TEST_F(FileTableTest, AnEntryUsedAfterThisWorkersClockIsInUse) {
   fill_all_ways();
   EXPECT_EQ(table_.begin_fill(kRoot, "new", 0, kNow - 1), nullptr);
-  EXPECT_EQ(table_.collect(workers_), 0U);
+  EXPECT_EQ(table_.collect(workers_, 0), 0U);
 }
 
 TEST_F(FileTableTest, AllOfARootAreRetiredAndNothingElse) {
@@ -161,7 +163,7 @@ TEST_F(FileTableTest, AllOfARootAreRetiredAndNothingElse) {
   EXPECT_EQ(table_.find(kRoot, "absent", mine()), nullptr);
   EXPECT_EQ(table_.find(kRoot, "a", mine()), nullptr);
   EXPECT_EQ(table_.find(kOtherRoot, "a", mine()), other);
-  EXPECT_EQ(table_.collect(workers_), 1U) << "one is pinned by another worker";
+  EXPECT_EQ(table_.collect(workers_, 0), 1U) << "one is pinned by another worker";
   EXPECT_TRUE(is_open(pinned->fd));
 }
 
@@ -180,6 +182,49 @@ TEST_F(FileTableTest, ADeadWorkersUnfinishedEntriesAreEmptiedAndClosed) {
   std::set<int> fds;
   table_.for_each_fd([&fds](int fd) { fds.insert(fd); });
   EXPECT_EQ(fds, (std::set<int>{living->fd, ready->fd}));
+}
+
+TEST_F(FileTableTest, ForWantOfDescriptorsTheLeastRecentlyUsedGiveWay) {
+  EXPECT_FALSE(table_.give_way(workers_, 0)) << "there is nothing";
+  FileEntry* absent = table_.begin_fill(kRoot, "absent", 0, kNow);
+  ASSERT_NE(absent, nullptr);
+  absent->kind = FileKind::kMissing;
+  table_.publish(*absent, mine());
+  const FileEntry* pinned = fill("pinned", others());
+  const FileEntry* idle = fill("idle", mine());
+  ASSERT_TRUE(pinned != nullptr && idle != nullptr);
+  const int in_use = pinned->fd;
+  const int fd = idle->fd;
+  FileTable::unpin(mine());
+  EXPECT_TRUE(table_.give_way(workers_, 0));
+  EXPECT_FALSE(is_open(fd));
+  EXPECT_TRUE(is_open(in_use));
+  EXPECT_EQ(table_.find(kRoot, "absent", mine()), absent) << "it has none";
+  FileTable::unpin(others());
+  EXPECT_FALSE(table_.give_way(workers_, 0)) << "there is no other";
+  EXPECT_FALSE(is_open(in_use)) << "but what was retired before is closed";
+}
+
+TEST_F(FileTableTest, TwoThatCollectAtOnceCloseEachDescriptorOnce) {
+  for (int round = 0; round < 200; ++round) {
+    fill_all_ways();
+    std::set<int> fds;
+    table_.for_each_fd([&fds](int fd) { fds.insert(fd); });
+    for (FileEntry& entry : entries_) table_.retire(entry);
+    std::atomic<std::uint32_t> closed = 0;
+    std::vector<std::thread> both;
+    for (Holder holder = 0; holder < 2; ++holder) {
+      both.emplace_back([&, holder] {
+        while (closed < FileTable::kWays) {
+          header_.stale.fetch_add(1);
+          closed += table_.collect(workers_, holder);
+        }
+      });
+    }
+    for (std::thread& each : both) each.join();
+    EXPECT_EQ(closed, FileTable::kWays);
+    for (const int fd : fds) EXPECT_FALSE(is_open(fd));
+  }
 }
 
 TEST_F(FileTableTest, ABlockHoldsItsEntrysBytes) {

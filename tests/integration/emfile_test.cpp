@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tests/support/accounts.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"
@@ -91,6 +92,50 @@ TEST_F(Emfile, AcceptingGoesOnWhenTheLimitIsRaised) {
   fill();
   limit_descriptors(server_, limit_with_room(server_, 100));
   for (std::size_t i = kRoom; i < clients_.size(); ++i) EXPECT_EQ(clients_[i].receive().body, "x");
+}
+
+// A parked answer of several ranges takes three descriptors.
+TEST(Descriptors, AreCountedForAllThatConnectionsMayHold) {
+  const TempDir folder;
+  const Server server(folder, kConfig);
+  EXPECT_GE(server.segment().connections().size(), 3U * 500 + FileTable::kEntries);
+}
+
+std::string ranges_of(const std::string& target) {
+  return "GET " + target + " HTTP/1.1\r\nHost: x\r\nRange: bytes=0-5999999,6000001-11999999\r\n\r\n";
+}
+
+TEST(Descriptors, CachedFilesGiveWayToConnections) {
+  constexpr std::size_t kFiles = 200;
+  constexpr std::size_t kClients = 20;
+  const TempDir folder;
+  folder.write("site/big", std::string(12'000'000, 'b'));
+  for (std::size_t i = 0; i < kFiles; ++i) folder.write("site/" + std::to_string(i), "small");
+  const Server server(folder, static_config("site"));
+  Client first = server.connect();
+  const auto get_all = [&] {
+    for (std::size_t i = 0; i < kFiles; ++i) EXPECT_EQ(first.get("/" + std::to_string(i)).body, "small");
+  };
+  get_all();
+  const std::size_t before = open_descriptors(server).size();
+  EXPECT_GT(before, kFiles / 2);
+  limit_descriptors(server, limit_with_room(server, 5));
+  std::vector<Client> clients;
+  for (std::size_t i = 0; i < kClients; ++i) {
+    clients.push_back(server.connect());
+    clients.back().receive_little();
+    clients.back().send(ranges_of("/big"));
+  }
+  ASSERT_TRUE(wait_until([&] { return count_armed(server, Phase::kParked) == kClients; }));
+  get_all();
+  EXPECT_EQ(server.total(&Counters::accept_paused), 0U);
+  EXPECT_LE(open_descriptors(server).size(), before + 5);
+  for (Client& client : clients) {
+    const Response response = client.receive();
+    EXPECT_EQ(response.status, 206);
+    EXPECT_GT(response.body.size(), 11'999'000U);
+  }
+  EXPECT_TRUE(wait_until([&] { return unaccounted_descriptors(server).empty(); }));
 }
 
 }  // namespace
