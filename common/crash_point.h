@@ -86,6 +86,7 @@ constexpr std::string_view kCrashPoints[] = {
     "file-opened",
     "file-filled",
     "file-published",
+    "listing-made",
     // A root is found to be another folder.
     "root-opened",
     "root-replaced",

@@ -109,6 +109,27 @@ void FileTable::retire_all_of(std::uint64_t root_key, FlightRecord& flight) cons
   unpin(flight);
 }
 
+// What others change meanwhile makes the sum a little too large or too small.
+bool FileTable::room_for_listing(std::uint64_t bytes) const {
+  if (bytes > kListingBytes) return false;
+  std::uint64_t held = 0;
+  FileEntry* oldest = nullptr;
+  Tick oldest_used = 0;
+  for (FileEntry& entry : entries_) {
+    const State state = state_of(entry.word.load(std::memory_order_acquire));
+    if ((state != State::kReady && state != State::kStale) || entry.kind != FileKind::kListing) continue;
+    held += entry.page_bytes;
+    const Tick used = entry.used.load(std::memory_order_relaxed);
+    if (state == State::kReady && (oldest == nullptr || used < oldest_used)) {
+      oldest = &entry;
+      oldest_used = used;
+    }
+  }
+  if (held + bytes <= kListingBytes) return true;
+  if (oldest != nullptr) retire(*oldest);
+  return false;
+}
+
 bool FileTable::give_way(std::span<const WorkerEntry> workers, Holder holder) const {
   std::vector<std::pair<Tick, std::uint32_t>> ready;  // when it was used: read once, as others go on
   for (const FileEntry& entry : entries_) {

@@ -32,6 +32,7 @@ enum class FileKind : std::uint8_t {
   kRegular,
   kDirectory,  // no descriptor is kept: reading a directory moves its offset, which sharers would disturb
   kMissing,    // looked for and not there: spares the search for absent precompressed siblings
+  kListing,    // a page made of what is in a directory: see FileEntry::page_bytes
 };
 
 struct alignas(64) FileEntry {
@@ -56,11 +57,20 @@ struct alignas(64) FileEntry {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::int64_t changed = 0;  // ctime in nanoseconds
+  // kListing: the descriptor is a memfd with so many bytes, and what is said above is said of the directory.
+  // The path is the directory's, and what else tells the page from others behind "//", which no other path
+  // has.
+  std::uint32_t page_bytes = 0;
+  Tick expires = 0;  // kListing: when it is made anew although the directory has not changed
   char etag[kEtagBytes] = {};
   char last_modified[kDateBytes] = {};
   char path[kPathBytes] = {};  // relative to the root
 
   [[nodiscard]] std::string_view path_view() const { return {path, path_length}; }
+  // What the file system is asked for.
+  [[nodiscard]] std::string_view own_path() const {
+    return kind == FileKind::kListing ? path_view().substr(0, path_view().find("//")) : path_view();
+  }
   [[nodiscard]] std::string_view etag_view() const { return {etag, etag_length}; }
   [[nodiscard]] std::string_view last_modified_view() const { return {last_modified, kDateBytes}; }
 };
@@ -79,6 +89,7 @@ class FileTable {
  public:
   static constexpr std::uint32_t kEntries = 2048;
   static constexpr std::uint32_t kWays = 4;
+  static constexpr std::uint64_t kListingBytes = std::uint64_t{64} << 20;  // of all together
 
   FileTable() = default;
   FileTable(FileTableHeader* header, std::span<FileEntry> entries, std::span<FileBlock> blocks)
@@ -101,6 +112,10 @@ class FileTable {
   void retire(FileEntry& entry) const;
   // Retires every entry below this root. Drops the pin in `flight`.
   void retire_all_of(std::uint64_t root_key, FlightRecord& flight) const;
+
+  // Whether there is room for a listing of so many bytes. Where there is not, the one that was not used for
+  // longest is retired, so that a later call succeeds.
+  [[nodiscard]] bool room_for_listing(std::uint64_t bytes) const;
 
   [[nodiscard]] char* block(const FileEntry& entry) const { return blocks_[index(entry)].bytes; }
   [[nodiscard]] std::string_view bytes(const FileEntry& entry) const {

@@ -288,12 +288,12 @@ std::uint64_t layout_fingerprint() {
       offsetof(ChunkProgress, phase), sizeof(Peer),
       // Files, logs, responses.
       sizeof(FileTableHeader), sizeof(FileEntry), offsetof(FileEntry, fd), offsetof(FileEntry, size),
-      offsetof(FileEntry, etag), offsetof(FileEntry, path), sizeof(FileBlock), FileTable::kEntries,
-      FileTable::kWays, sizeof(LogBuffer), offsetof(LogBuffer, bytes), sizeof(OutboxRecord),
-      offsetof(OutboxRecord, spill_fd), offsetof(OutboxRecord, made_fd), sizeof(PermitSet), kMaxPermitSets,
-      offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory), sizeof(AddressCounts),
-      offsetof(SegmentHeader, listener_reserves), sizeof(SpoolLedger), offsetof(SpoolLedger, pending),
-      offsetof(SegmentHeader, spool),
+      offsetof(FileEntry, page_bytes), offsetof(FileEntry, etag), offsetof(FileEntry, path),
+      sizeof(FileBlock), FileTable::kEntries, FileTable::kWays, sizeof(LogBuffer), offsetof(LogBuffer, bytes),
+      sizeof(OutboxRecord), offsetof(OutboxRecord, spill_fd), offsetof(OutboxRecord, made_fd),
+      sizeof(PermitSet), kMaxPermitSets, offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory),
+      sizeof(AddressCounts), offsetof(SegmentHeader, listener_reserves), sizeof(SpoolLedger),
+      offsetof(SpoolLedger, pending), offsetof(SegmentHeader, spool),
       // Dictionaries.
       sizeof(DictEntry), offsetof(DictEntry, bytes_total), offsetof(DictEntry, size),
       offsetof(DictEntry, counters), sizeof(DictCounters), kDictEntries};

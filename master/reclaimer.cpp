@@ -44,9 +44,9 @@ bool is_workers_memory(int fd, int flags) {
   const ssize_t length = ::readlink(link, target, sizeof target);
   if (length <= 0) return false;
   const std::string_view name(target, static_cast<std::size_t>(length));
-  constexpr std::array<std::string_view, 4> kNames{
+  constexpr std::array<std::string_view, 5> kNames{
       "/memfd:baton-head (deleted)", "/memfd:baton-body (deleted)", "/memfd:baton-made (deleted)",
-      "/memfd:baton-response (deleted)"};
+      "/memfd:baton-response (deleted)", "/memfd:baton-listing (deleted)"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 

@@ -227,6 +227,32 @@ TEST_F(FileTableTest, TwoThatCollectAtOnceCloseEachDescriptorOnce) {
   }
 }
 
+TEST_F(FileTableTest, ListingsHaveSoMuchRoomTogether) {
+  constexpr std::uint64_t kHalf = FileTable::kListingBytes / 2;
+  const auto list = [this](const std::string& path, Tick now) {
+    FileEntry* entry = table_.begin_fill(kRoot, path, 0, now);
+    ASSERT_NE(entry, nullptr);
+    entry->kind = FileKind::kListing;
+    entry->page_bytes = kHalf;
+    table_.publish(*entry, mine());
+  };
+  EXPECT_TRUE(table_.room_for_listing(FileTable::kListingBytes));
+  EXPECT_FALSE(table_.room_for_listing(FileTable::kListingBytes + 1));
+  list("a", kNow + 1);
+  EXPECT_TRUE(table_.room_for_listing(kHalf));
+  list("b", kNow);
+  ASSERT_NE(fill("file", mine()), nullptr);
+  FileTable::unpin(mine());
+  EXPECT_FALSE(table_.room_for_listing(1)) << "this call makes room";
+  EXPECT_EQ(table_.find(kRoot, "b", mine()), nullptr) << "the oldest by use";
+  EXPECT_NE(table_.find(kRoot, "a", mine()), nullptr);
+  EXPECT_FALSE(table_.room_for_listing(kHalf + 1)) << "it is still there";
+  FileTable::unpin(mine());
+  EXPECT_EQ(table_.collect(workers_, 0), 2U);
+  EXPECT_TRUE(table_.room_for_listing(FileTable::kListingBytes));
+  EXPECT_NE(table_.find(kRoot, "file", mine()), nullptr);
+}
+
 TEST_F(FileTableTest, ABlockHoldsItsEntrysBytes) {
   FileEntry* a = fill("a", mine());
   FileEntry* b = fill("b", mine());

@@ -90,6 +90,7 @@ const std::vector<Siege>& sieges() {
       {"two_byte_chunks", 3, flooding(chunked(), repeated("2\r\nxx\r\n", 60'000))},
       {"pipelined", 3, flooding("", repeated("GET /none HTTP/1.1\r\nHost: x\r\n\r\n", 20'000))},
       {"ranges", 3, flooding("", repeated(get + "Range: bytes=0-0,2-2,4-4,6-6,8-8\r\n\r\n", 20'000))},
+      {"listings", 3, flooding("", repeated("GET /files/large/ HTTP/1.1\r\nHost: x\r\n\r\n", 2'000))},
       {"lists", 3,
        flooding(
            "", get + "Accept: " + repeated("a/b;q=0.1,", 7'000) + "\r\n" + repeated("a:\r\n", 300) + "\r\n")},
@@ -102,10 +103,11 @@ class Besieged : public ::testing::TestWithParam<Siege> {};
 TEST_P(Besieged, AGoodClientIsServed) {
   const TempDir folder;
   folder.write("files/small", "small");
+  for (int i = 0; i < 1'000; ++i) folder.write("files/large/" + std::to_string(i), "");
   const Server server(folder,
                       "[server]\nworkers = 2\nmax_connections = " + std::to_string(kMost) +
                           "\n[limits]\nspool_memory = 0\n[[site]]\n[[site.route]]\npath = \"/files/\"\n"
-                          "static = { root = \"files\" }\n" +
+                          "static = { root = \"files\", listing = true }\n" +
                           module_route("/module", module_file("good")));
   std::atomic<bool> over = false;
   std::vector<std::thread> attackers;

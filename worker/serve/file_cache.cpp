@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,7 +14,9 @@
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
+#include "common/descriptor_room.h"
 #include "worker/http/date.h"
+#include "worker/spool.h"
 
 namespace baton::serve {
 
@@ -32,7 +35,8 @@ int open_beneath(int root, std::string_view path, int flags = 0) {
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   const std::string name(path.empty() ? "." : path);
   for (int tries = 0; tries < 8; ++tries) {
-    const auto fd = static_cast<int>(::syscall(SYS_openat2, root, name.c_str(), &how, sizeof how));
+    const int fd = open_with_room(
+        [&] { return static_cast<int>(::syscall(SYS_openat2, root, name.c_str(), &how, sizeof how)); });
     if (fd >= 0 || errno != EAGAIN) return fd;  // EAGAIN: a rename raced with "..", openat2(2)
   }
   return -1;
@@ -93,6 +97,10 @@ OpenFile FileCache::view(const FileEntry& entry) const {
   file.status = entry.kind == FileKind::kMissing ? 404 : 200;
   file.fd = entry.fd;
   file.size = entry.size;
+  if (entry.kind == FileKind::kListing) {
+    file.kind = FileKind::kRegular;
+    file.size = entry.page_bytes;
+  }
   file.modified = entry.modified;
   file.etag = entry.etag_view();
   file.last_modified = entry.last_modified_view();
@@ -100,15 +108,16 @@ OpenFile FileCache::view(const FileEntry& entry) const {
   return file;
 }
 
+OpenFile FileCache::use(FileEntry& entry, Tick now) const {
+  if (entry.used.load(std::memory_order_relaxed) != now) entry.used.store(now, std::memory_order_relaxed);
+  return view(entry);
+}
+
 OpenFile FileCache::open(const Route& route, std::string_view path, Tick now, bool remember_missing) {
   drop();
   if (const auto replaced = route.root->follow(now)) table_.retire_all_of(*replaced, *flight_);
   if (FileEntry* entry = table_.find(route.root->view().key, path, *flight_)) {
-    if (still_current(route, *entry, now)) {
-      if (entry->used.load(std::memory_order_relaxed) != now)
-        entry->used.store(now, std::memory_order_relaxed);
-      return view(*entry);
-    }
+    if (still_current(route, *entry, now)) return use(*entry, now);
     table_.retire(*entry);
     FileTable::unpin(*flight_);
   }
@@ -124,7 +133,8 @@ bool FileCache::still_current(const Route& route, FileEntry& entry, Tick now) {
   if (!motion) return true;
   const StaticRoot::View root = route.root->view();
   if (root.key != entry.root_key) return false;  // replaced this very moment
-  const UniqueFd fd(open_beneath(root.fd, entry.path_view()));
+  if (entry.kind == FileKind::kListing && now >= entry.expires) return false;
+  const UniqueFd fd(open_beneath(root.fd, entry.own_path()));
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return entry.kind == FileKind::kMissing;
   return entry.kind != FileKind::kMissing && same_file(entry, status);
@@ -212,12 +222,49 @@ std::optional<OpenFile> FileCache::open_own(const std::string& path) {
   return keep_private(std::move(fd));
 }
 
-UniqueFd FileCache::open_directory(const Route& route, std::string_view path) {
+OpenFolder FileCache::open_folder(const Route& route, std::string_view path) {
+  OpenFolder folder;
   if (DescriptorMotion::table_lost()) {
     table_lost_ = true;
-    return {};
+    return folder;
   }
-  return UniqueFd(open_beneath(route.root->view().fd, path, O_DIRECTORY));
+  const StaticRoot::View root = route.root->view();
+  folder.root_key = root.key;
+  folder.fd = UniqueFd(open_beneath(root.fd, path, O_DIRECTORY));
+  if (folder.fd && ::fstat(folder.fd.get(), &folder.status) != 0) folder.fd.reset();
+  return folder;
+}
+
+OpenFile FileCache::find_listing(const Route& route, std::string_view key, Tick now) {
+  drop();
+  FileEntry* const entry = table_.find(route.root->view().key, key, *flight_);
+  if (entry == nullptr || !still_current(route, *entry, now)) return {};
+  return use(*entry, now);
+}
+
+void FileCache::keep_listing(const Route& route, const OpenFolder& folder, std::string_view key,
+                             std::string_view page, Tick now, Tick lasts) {
+  FileEntry* const entry =
+      table_.room_for_listing(page.size()) ? table_.begin_fill(folder.root_key, key, holder_, now) : nullptr;
+  bool kept = false;
+  if (entry != nullptr) {
+    // Not of the spool's budget: see FileTable::kListingBytes.
+    UniqueFd file(open_with_room([] { return ::memfd_create("baton-listing", MFD_CLOEXEC); }));
+    kept = file && write_all(file.get(), page.data(), page.size(), 0);
+    describe(*entry, folder.status);
+    entry->kind = FileKind::kListing;
+    entry->page_bytes = static_cast<std::uint32_t>(page.size());
+    entry->expires = now + lasts;
+    if (kept) entry->fd = file.release();
+    if (!kept) table_.abandon(*entry);
+  }
+  crash_point("listing-made");
+  forget_listing(folder.root_key, key);
+  if (kept) publish(*entry, *route.root);
+}
+
+void FileCache::forget_listing(std::uint64_t root_key, std::string_view key) {
+  while (FileEntry* const entry = table_.find(root_key, key, *flight_)) table_.retire(*entry);
 }
 
 void FileCache::release() {

@@ -1,6 +1,8 @@
 // Opens files below a route's root, through the open-file table that all workers share.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +28,14 @@ struct OpenFile {
   [[nodiscard]] bool directory() const { return status == 200 && kind == FileKind::kDirectory; }
 };
 
+// A folder, opened to read what is in it, by a descriptor of its own: the offset of a shared one would be
+// everybody's.
+struct OpenFolder {
+  UniqueFd fd;  // none: it cannot be opened
+  std::uint64_t root_key = 0;
+  struct stat status {};  // from before it is read
+};
+
 // One per worker.
 class FileCache {
  public:
@@ -41,9 +51,18 @@ class FileCache {
   // be opened or is not a regular file.
   std::optional<OpenFile> open_own(const std::string& path);
 
-  // A descriptor of its own on a folder, for reading it: the offset of a shared one would be everybody's. The
-  // caller has it in motion.
-  UniqueFd open_directory(const Route& route, std::string_view path);
+  // The caller has its descriptor in motion.
+  OpenFolder open_folder(const Route& route, std::string_view path);
+
+  // What was made of a folder and kept, for all workers. `key` is the folder's path below the root, "//", and
+  // what else tells the page from others. Not regular(): there is none, or it is this worker's to make it
+  // anew, while others go on with the old one; then one of the following two is to be called.
+  OpenFile find_listing(const Route& route, std::string_view key, Tick now);
+  // Keeps `page` in the place of an older one: until the folder is seen to have changed, which is looked for
+  // once a second, and for `lasts` at most. The caller has files in motion.
+  void keep_listing(const Route& route, const OpenFolder& folder, std::string_view key, std::string_view page,
+                    Tick now, Tick lasts);
+  void forget_listing(std::uint64_t root_key, std::string_view key);
 
   // Drops the pin, and the descriptor of a file that did not fit the table.
   void release();
@@ -58,6 +77,7 @@ class FileCache {
   void publish(FileEntry& entry, const StaticRoot& root);
   OpenFile load(const Route& route, std::string_view path, Tick now, bool remember_missing);
   OpenFile view(const FileEntry& entry) const;
+  OpenFile use(FileEntry& entry, Tick now) const;
   OpenFile keep_private(UniqueFd fd);
 
   FileTable table_;

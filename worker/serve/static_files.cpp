@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
@@ -19,6 +20,22 @@ namespace baton::serve {
 namespace {
 
 constexpr std::string_view kAllow = "GET, HEAD, OPTIONS";
+
+// A shorter listing is made about as soon as it is found: it is not kept.
+constexpr std::size_t kLeastKept = 100;  // files and folders in it
+// Sizes and dates of files change without a trace in the folder, so it is made anew now and then: so seldom
+// that it takes a hundredth of the time of one worker.
+constexpr std::uint64_t kShareOfTime = 100;
+constexpr Tick kLeastTicks = 1'000'000'000 / kTickNs;
+constexpr Tick kMostTicks = 10'000'000'000 / kTickNs;
+// A folder that was changed so recently may change again without another time: file systems round it.
+constexpr std::time_t kSettled = 2;  // seconds
+
+Tick lifetime(const OpenFolder& folder, std::time_t begun, std::uint64_t cost_ns) {
+  if (folder.status.st_ctim.tv_sec + kSettled >= begun) return kLeastTicks;
+  return static_cast<Tick>(
+      std::clamp<std::uint64_t>(cost_ns * kShareOfTime / kTickNs, kLeastTicks, kMostTicks));
+}
 
 // Dot files are configuration and secrets, never content; .well-known is the exception that RFC 8615 makes.
 bool hidden(std::string_view path) {
@@ -94,17 +111,37 @@ void StaticFiles::serve_directory(Exchange& exchange, const StaticConfig& config
 }
 
 void StaticFiles::serve_listing(Exchange& exchange, std::string_view name) {
-  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
-  const UniqueFd directory = cache_.open_directory(*exchange.route, name);
-  if (!directory) return error_reply(exchange, 404);
-  const auto entries = read_listing(directory.get());
   http::Reply& reply = exchange.reply;
   const bool json = http::prefers_json(exchange.request);
-  reply.text = json ? listing_json(exchange.path, entries) : listing_html(exchange.path, entries);
+  // The page names the request's path, which is another one on a route with another prefix.
+  name_.assign(name).append("/").append(exchange.path).append(json ? "json" : "html");
+  const OpenFile kept = cache_.find_listing(*exchange.route, name_, exchange.tick);
+  if (!kept.regular() && !make_listing(exchange, name, json)) return error_reply(exchange, 404);
   reply.content_type = json ? "application/json" : "text/html; charset=utf-8";
   reply.header("Vary", "Accept");
   reply.header("Cache-Control", "no-cache");
+  if (kept.regular()) return use_file(reply, kept, 0, kept.size);
   reply.use_text();
+}
+
+bool StaticFiles::make_listing(Exchange& exchange, std::string_view name, bool json) {
+  const std::uint64_t begun = monotonic_ns();
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  const OpenFolder folder = cache_.open_folder(*exchange.route, name);
+  if (!folder.fd) {
+    cache_.forget_listing(folder.root_key, name_);
+    return false;
+  }
+  const auto entries = read_listing(folder.fd.get());
+  std::string& page = exchange.reply.text;
+  page = json ? listing_json(exchange.path, entries) : listing_html(exchange.path, entries);
+  if (entries.size() < kLeastKept) {
+    cache_.forget_listing(folder.root_key, name_);
+  } else {
+    cache_.keep_listing(*exchange.route, folder, name_, page, exchange.tick,
+                        lifetime(folder, exchange.now, monotonic_ns() - begun));
+  }
+  return true;
 }
 
 bool StaticFiles::serve_fallback(Exchange& exchange, const StaticConfig& config) {

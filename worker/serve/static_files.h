@@ -31,6 +31,8 @@ class StaticFiles {
 
   void serve_directory(Exchange& exchange, const StaticConfig& config, std::string_view name);
   void serve_listing(Exchange& exchange, std::string_view name);
+  // As the reply's text, and for others (name_). False: there is no such folder any more.
+  bool make_listing(Exchange& exchange, std::string_view name, bool json);
   // `name` is the path below the root of the file that `file` shows.
   void serve_file(Exchange& exchange, const StaticConfig& config, std::string_view name,
                   const OpenFile& file);
@@ -39,7 +41,7 @@ class StaticFiles {
 
   FileCache& cache_;
   const MimeTypes* mime_;
-  std::string name_;            // of the index file or sibling being looked for
+  std::string name_;            // of the index file, sibling or listing being looked for
   std::uint64_t boundary_ = 0;  // of multipart answers; random, changed for each
 };
 
