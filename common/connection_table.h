@@ -16,6 +16,7 @@
 // only as a hint or for display.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <optional>
@@ -167,10 +168,17 @@ struct ResponseNote {
   char text[kTextBytes] = {};    // request line, Referer, User-Agent; each cut to fit
 
   void set_text(std::string_view request_line, std::string_view referer, std::string_view agent);
-  [[nodiscard]] std::string_view request_line() const { return {text, request_length}; }
-  [[nodiscard]] std::string_view referer() const { return {text + request_length, referer_length}; }
+  [[nodiscard]] std::string_view request_line() const { return part(0, request_length); }
+  [[nodiscard]] std::string_view referer() const { return part(request_length, referer_length); }
   [[nodiscard]] std::string_view agent() const {
-    return {text + request_length + referer_length, agent_length};
+    return part(std::size_t{request_length} + referer_length, agent_length);
+  }
+
+ private:
+  // Never beyond the text, whatever has been written into the lengths.
+  [[nodiscard]] std::string_view part(std::size_t at, std::size_t length) const {
+    const std::string_view all(text, kTextBytes);
+    return all.substr(std::min(at, kTextBytes), length);
   }
 };
 

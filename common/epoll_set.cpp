@@ -8,6 +8,8 @@ namespace baton {
 
 namespace {
 
+constexpr int kMostLooks = 100;
+
 // EPOLLRDHUP only while reading: a client that has shut its side down and reads a long response would
 // otherwise be reported at every re-arm.
 std::uint32_t interest(SlotState state) {
@@ -42,8 +44,10 @@ void EpollSet::rearm(int fd) const {
   // Between our reading the claim and the MOD, another process may have served, closed and reopened this
   // number. The MOD would then stamp a dead generation on the new connection, whose events everybody would
   // ignore: look again, and repeat until the generation that was stamped is the current one.
+  // Each time takes a whole connection's life, so it ends soon; and it ends where a worker that has gone
+  // wrong writes there without end.
   Claim claim = table_.claim(fd);
-  while (claim.armed() || claim.state == SlotState::kListener) {
+  for (int i = 0; i < kMostLooks && (claim.armed() || claim.state == SlotState::kListener); ++i) {
     epoll_event event{};
     event.events = interest(claim.state);
     event.data.u64 = EpollKey{claim.generation, static_cast<std::uint32_t>(fd)}.pack();

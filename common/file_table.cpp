@@ -143,7 +143,8 @@ bool FileTable::give_way(std::span<const WorkerEntry> workers, Holder holder) co
   return end != ready.begin();
 }
 
-std::uint32_t FileTable::collect(std::span<const WorkerEntry> workers, Holder holder) const {
+std::uint32_t FileTable::collect(std::span<const WorkerEntry> workers, Holder holder,
+                                 const std::function<void(int)>& close) const {
   if (header_->stale.exchange(0, std::memory_order_relaxed) == 0) return 0;
   std::uint32_t closed = 0;
   std::uint32_t left = 0;
@@ -164,7 +165,7 @@ std::uint32_t FileTable::collect(std::span<const WorkerEntry> workers, Holder ho
     const int fd = entry.fd;
     entry.fd = -1;
     abandon(entry);
-    if (fd >= 0) ::close(fd);
+    if (fd >= 0) close ? close(fd) : static_cast<void>(::close(fd));
     ++closed;
   }
   if (left != 0) header_->stale.fetch_add(left, std::memory_order_relaxed);
@@ -175,11 +176,8 @@ void FileTable::abandon_all_of(Holder holder) const {
   for (FileEntry& entry : entries_) {
     const std::uint64_t word = entry.word.load(std::memory_order_acquire);
     if (state_of(word) != State::kFilling || static_cast<Holder>(word >> 16) != holder) continue;
-    const int fd = entry.fd;
     entry.fd = -1;
     abandon(entry);
-    // 0 is no file's: it is what an entry never used before has when its worker died first thing.
-    if (fd > 0) ::close(fd);
   }
 }
 

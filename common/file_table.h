@@ -19,6 +19,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -123,12 +124,14 @@ class FileTable {
   }
 
   // Closes and empties the STALE entries that no worker has pinned; returns how many. `holder` has files in
-  // motion.
-  std::uint32_t collect(std::span<const WorkerEntry> workers, Holder holder) const;
+  // motion. `close`: for the master, which closes nothing only because it is named here; else close(2).
+  std::uint32_t collect(std::span<const WorkerEntry> workers, Holder holder,
+                        const std::function<void(int)>& close = {}) const;
   // For want of descriptors: retires some of the entries that have one, first those that were not used for
   // longest, and collects. False: there are none.
   bool give_way(std::span<const WorkerEntry> workers, Holder holder) const;
-  // Master only, after the death of `holder`: empties what it was filling.
+  // Master only, after the death of `holder`: empties what it was filling. Descriptors are left to be found:
+  // master/reclaimer.h.
   void abandon_all_of(Holder holder) const;
 
   // Every descriptor that the table holds; for recovery. `fn(int fd)`.

@@ -5,7 +5,7 @@
 namespace baton {
 
 bool LogBuffer::append(std::string_view line, std::uint64_t now_ns) {
-  const std::uint32_t used = length.load(std::memory_order_relaxed);
+  const std::uint32_t used = used_bytes();
   if (line.size() > kBytes - used) return false;
   if (used == 0) oldest_ns.store(now_ns, std::memory_order_relaxed);
   std::memcpy(bytes + used, line.data(), line.size());
@@ -14,7 +14,7 @@ bool LogBuffer::append(std::string_view line, std::uint64_t now_ns) {
 }
 
 void LogBuffer::flush(int fd, LogLosses& losses) {
-  const std::uint32_t used = length.load(std::memory_order_acquire);
+  const std::uint32_t used = used_bytes();
   if (used != 0) write_lines(fd, {bytes, used}, losses);
   length.store(0, std::memory_order_release);
 }

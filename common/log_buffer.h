@@ -1,6 +1,7 @@
 // A worker's access log lines on their way to the file, in shared memory so that its death loses none.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <string_view>
@@ -19,6 +20,9 @@ struct alignas(64) LogBuffer {
   char bytes[kBytes];
 
   // Appends a whole line; false when it does not fit (flush first).
+  [[nodiscard]] std::uint32_t used_bytes() const {
+    return std::min<std::uint32_t>(length.load(std::memory_order_acquire), kBytes);
+  }
   bool append(std::string_view line, std::uint64_t now_ns);
   // Writes everything to `fd` and empties the buffer. What cannot be written now is dropped and counted in
   // `losses`: see write_lines.

@@ -3,6 +3,7 @@
 
 #include <boost/interprocess/mapped_region.hpp>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,9 +20,12 @@ class OpenDict {
  public:
   // `memory` as create_dict() and open_dict() map it; `entry` tells the world of it and outlives this.
   OpenDict(boost::interprocess::mapped_region memory, DictEntry& entry)
-      : memory_(std::move(memory)), entry_(entry), dict_(memory_.get_address(), entry.counters) {}
+      : memory_(std::move(memory)),
+        entry_(entry),
+        name_(entry.name, ::strnlen(entry.name, sizeof entry.name)),
+        dict_(memory_.get_address(), entry.counters) {}
 
-  [[nodiscard]] std::string_view name() const { return entry_.name; }
+  [[nodiscard]] std::string_view name() const { return name_; }
   [[nodiscard]] SharedDict& dict() { return dict_; }
   [[nodiscard]] DictEntry& entry() const { return entry_; }
   [[nodiscard]] std::span<std::byte> memory() const {
@@ -31,6 +35,7 @@ class OpenDict {
  private:
   boost::interprocess::mapped_region memory_;
   DictEntry& entry_;
+  std::string name_;  // as it was: the entry may be written by others
   SharedDict dict_;
 };
 

@@ -15,6 +15,7 @@
 #include <stdexcept>
 
 #include "common/fnv.h"
+#include "common/printable.h"
 #include "common/reserve_memory.h"
 #include "common/shm_owner.h"
 
@@ -59,6 +60,15 @@ std::span<T> part(void* base, std::size_t offset, std::size_t count) {
   return {reinterpret_cast<T*>(static_cast<char*>(base) + offset), count};
 }
 
+// What another process may be writing: exactly one load of it. (std::atomic_ref is for what is not const.)
+std::uint32_t once(const std::uint32_t& word) {
+  return *static_cast<const volatile std::uint32_t*>(&word);
+}
+
+std::string version_of(const SegmentHeader& header) {
+  return printable({header.version, ::strnlen(header.version, sizeof header.version)});
+}
+
 // The byte of its own number: other processes of the object's owner may lock what they like.
 struct flock lock_of(pid_t pid, short type) {
   struct flock lock {};
@@ -101,19 +111,19 @@ Segment::Segment(std::string name, bip::shared_memory_object object, bip::mode_t
   header_ = static_cast<SegmentHeader*>(region_.get_address());
 }
 
-void Segment::locate() {
+void Segment::locate(const SegmentSizes& sizes) {
   void* base = region_.get_address();
-  const Layout at = layout_of(header_->slot_count, header_->worker_count);
-  scoreboard_ = part<WorkerEntry>(base, at.workers, header_->worker_count);
-  connections_ = ConnectionTable(part<Slot>(base, at.slots, header_->slot_count),
-                                 part<SlotNotes>(base, at.notes, header_->slot_count));
+  const Layout at = layout_of(sizes.slots, sizes.workers);
+  scoreboard_ = part<WorkerEntry>(base, at.workers, sizes.workers);
+  connections_ =
+      ConnectionTable(part<Slot>(base, at.slots, sizes.slots), part<SlotNotes>(base, at.notes, sizes.slots));
   files_ = FileTable(part<FileTableHeader>(base, at.file_header, 1).data(),
                      part<FileEntry>(base, at.files, FileTable::kEntries),
                      part<FileBlock>(base, at.blocks, FileTable::kEntries));
-  log_buffers_ = part<LogBuffer>(base, at.logs, header_->worker_count);
-  outboxes_ = part<OutboxRecord>(base, at.outboxes, header_->worker_count);
-  spool_ledgers_ = part<SpoolLedger>(base, at.ledgers, header_->worker_count + 1);
-  spool_charges_ = part<std::uint32_t>(base, at.charges, header_->slot_count);
+  log_buffers_ = part<LogBuffer>(base, at.logs, sizes.workers);
+  outboxes_ = part<OutboxRecord>(base, at.outboxes, sizes.workers);
+  spool_ledgers_ = part<SpoolLedger>(base, at.ledgers, sizes.workers + 1);
+  spool_charges_ = part<std::uint32_t>(base, at.charges, sizes.slots);
   permits_ = part<PermitSet>(base, at.permits, kMaxPermitSets);
   addresses_ = part<AddressCounts>(base, at.addresses, 1).data();
   dicts_ = part<DictEntry>(base, at.dicts, kDictEntries);
@@ -159,21 +169,13 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
     Segment segment(name, std::move(object), bip::read_write);
     // A new object reads as zeroes, which is the initial state of every member but these; constructing them
     // all would touch each page.
-    SegmentHeader& header = *new (segment.header_) SegmentHeader{};
-    header.layout_version = kLayoutVersion;
-    header.total_bytes = at.total;
-    header.slot_count = sizes.slots;
-    header.slot_bytes = sizeof(Slot);
-    header.worker_count = sizes.workers;
-    header.worker_bytes = sizeof(WorkerEntry);
-    header.file_count = FileTable::kEntries;
-    header.fingerprint = layout_fingerprint();
-    std::strncpy(header.version, kVersion, sizeof header.version - 1);
-    segment.locate();
+    new (segment.header_) SegmentHeader{};
+    segment.describe(sizes);
+    segment.locate(sizes);
     for (WorkerEntry& entry : segment.scoreboard_) new (&entry) WorkerEntry{};
     segment.addresses_->key = random_sip_key();
     segment.become_master();
-    std::memcpy(header.magic, kMagic, sizeof kMagic);  // last: attach() believes nothing without it
+    std::memcpy(segment.header_->magic, kMagic, sizeof kMagic);  // last: attach() believes nothing without it
     return segment;
   } catch (const std::exception& error) {  // interprocess_exception is one
     throw std::runtime_error("cannot create the shared memory segment /dev/shm/" + name + " of " +
@@ -185,15 +187,16 @@ Segment Segment::attach(const std::string& name, const std::vector<uid_t>& other
   return open_existing(name, bip::read_only, others);
 }
 
-Segment Segment::take_over(const std::string& name) {
-  Segment segment = open_existing(name, bip::read_write, {});
-  if (segment.header_->master_pid.load() != ::getpid() || !master_alive(*segment.header_))
-    throw std::runtime_error("it belongs to another process");
+Segment Segment::take_over(const std::string& name, const SegmentSizes& sizes) {
+  Segment segment = open_existing(name, bip::read_write, {}, sizes);
+  segment.describe(sizes);
   segment.become_master();
+  std::memcpy(segment.header_->magic, kMagic, sizeof kMagic);
   return segment;
 }
 
-Segment Segment::open_existing(const std::string& name, bip::mode_t mode, const std::vector<uid_t>& others) {
+Segment Segment::open_existing(const std::string& name, bip::mode_t mode, const std::vector<uid_t>& others,
+                               const std::optional<SegmentSizes>& known) {
   try {
     bip::shared_memory_object object(bip::open_only, name.c_str(), mode);
     struct stat status {};
@@ -204,8 +207,10 @@ Segment Segment::open_existing(const std::string& name, bip::mode_t mode, const 
     if (status.st_size < static_cast<off_t>(sizeof(SegmentHeader)))
       throw std::runtime_error("it is not complete");
     Segment segment(name, std::move(object), mode);
-    segment.check(static_cast<std::uint64_t>(status.st_size));
-    segment.locate();
+    const auto bytes = static_cast<std::uint64_t>(status.st_size);
+    if (known && layout_of(known->slots, known->workers).total != bytes)
+      throw std::runtime_error("its sizes do not fit together");
+    segment.locate(known ? *known : segment.check(bytes));
     return segment;
   } catch (const bip::interprocess_exception& error) {
     if (error.get_error_code() == bip::not_found_error)
@@ -215,6 +220,20 @@ Segment Segment::open_existing(const std::string& name, bip::mode_t mode, const 
     }
     throw std::runtime_error(error.what());
   }
+}
+
+// All of the identity but whose it is.
+void Segment::describe(const SegmentSizes& sizes) {
+  SegmentHeader& header = *header_;
+  header.layout_version = kLayoutVersion;
+  header.total_bytes = layout_of(sizes.slots, sizes.workers).total;
+  header.slot_count = sizes.slots;
+  header.slot_bytes = sizeof(Slot);
+  header.worker_count = sizes.workers;
+  header.worker_bytes = sizeof(WorkerEntry);
+  header.file_count = FileTable::kEntries;
+  header.fingerprint = layout_fingerprint();
+  std::strncpy(header.version, kVersion, sizeof header.version - 1);
 }
 
 void Segment::become_master() {
@@ -234,23 +253,30 @@ bool Segment::master_proven() const {
   return ::fcntl(fd(), F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid == pid;
 }
 
-void Segment::check(std::uint64_t bytes) const {
+// Of the sizes each is read once: what has been checked is what is used.
+SegmentSizes Segment::check(std::uint64_t bytes) const {
   const SegmentHeader& header = *header_;
   if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0)
     throw std::runtime_error("it is not a baton segment");
   if (header.layout_version != kLayoutVersion) {
     throw std::runtime_error("its layout is version " + std::to_string(header.layout_version) + " of baton " +
-                             header.version + ", this program reads version " +
+                             version_of(header) + ", this program reads version " +
                              std::to_string(kLayoutVersion));
   }
   if (header.fingerprint != layout_fingerprint() || header.slot_bytes != sizeof(Slot) ||
       header.worker_bytes != sizeof(WorkerEntry) || header.file_count != FileTable::kEntries) {
-    throw std::runtime_error(std::string("its layout is that of another build of baton ") + header.version +
+    throw std::runtime_error("its layout is that of another build of baton " + version_of(header) +
                              ", with other sizes than this program's");
   }
-  if (header.total_bytes != bytes ||
-      layout_of(header.slot_count, header.worker_count).total != header.total_bytes)
+  const SegmentSizes sizes{once(header.slot_count), once(header.worker_count)};
+  if (header.total_bytes != bytes || layout_of(sizes.slots, sizes.workers).total != bytes)
     throw std::runtime_error("its sizes do not fit together");
+  return sizes;
+}
+
+int Segment::highest_fd() const {
+  const int most = static_cast<int>(connections_.size()) - 1;
+  return std::clamp(header_->highest_fd.load(std::memory_order_relaxed), -1, most);
 }
 
 Segment::~Segment() = default;

@@ -17,13 +17,20 @@
 // Created by the master before the first clone and inherited at one address by every worker; batonctl
 // attaches read-only. Fixed layout: no allocation after start, no pointers, only indices and descriptor
 // numbers.
+//
+// A worker that has gone wrong can write anything anywhere in it, at any time. So the master and batonctl
+// believe none of it. How many there are of everything they know of their own, from the mapping. An index or
+// a length is read once, and cut to what there is. What the master decides by, it does not read back from
+// here; and what it alone writes it looks after (master/header_guard.h).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <boost/interprocess/mapped_region.hpp>
 #include <boost/interprocess/shared_memory_object.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -143,9 +150,13 @@ class Segment {
   // layout, or another's object than this user's, root's or one of `others`' (common/shm_owner.h).
   static Segment attach(const std::string& name, const std::vector<uid_t>& others = {});
 
-  // Maps the segment of this very process for writing, after it has executed another program; all checks as
-  // in attach(). Throws std::runtime_error.
-  static Segment take_over(const std::string& name);
+  // Maps the segment of this very process for writing, after it has executed another program, whose own
+  // memory said what `sizes` it has. What attach() looks at is written anew, believed as little as the rest.
+  // Throws std::runtime_error.
+  static Segment take_over(const std::string& name, const SegmentSizes& sizes);
+  [[nodiscard]] SegmentSizes sizes() const {
+    return {static_cast<std::uint32_t>(connections_.size()), static_cast<std::uint32_t>(scoreboard_.size())};
+  }
 
   Segment(Segment&&) noexcept = default;
   Segment& operator=(Segment&&) noexcept = default;
@@ -165,6 +176,18 @@ class Segment {
   [[nodiscard]] std::span<PermitSet> permits() const { return permits_; }
   [[nodiscard]] AddressCounts& addresses() const { return *addresses_; }
   [[nodiscard]] DictBoard dicts() const { return dicts_; }
+  // The highest descriptor that a connection has ever had, or -1: never beyond the table.
+  [[nodiscard]] int highest_fd() const;
+  // The listeners that the header names, as far as there can be such. `action(int fd)`.
+  template <typename Action>
+  void for_each_listener(Action action) const {
+    const std::size_t count =
+        std::min<std::size_t>(header_->listener_count.load(std::memory_order_acquire), kMaxListeners);
+    for (std::size_t i = 0; i < count; ++i) {
+      const int fd = header_->listener_fds[i].load(std::memory_order_relaxed);
+      if (connections_.contains(fd)) action(fd);
+    }
+  }
   [[nodiscard]] std::span<std::byte> memory() const {
     return {static_cast<std::byte*>(region_.get_address()), region_.get_size()};
   }
@@ -186,10 +209,13 @@ class Segment {
  private:
   Segment(std::string name, boost::interprocess::shared_memory_object object,
           boost::interprocess::mode_t mode);
+  // Of known sizes, or of those that its header says.
   static Segment open_existing(const std::string& name, boost::interprocess::mode_t mode,
-                               const std::vector<uid_t>& others);
-  void check(std::uint64_t bytes) const;
-  void locate();
+                               const std::vector<uid_t>& others,
+                               const std::optional<SegmentSizes>& known = std::nullopt);
+  void describe(const SegmentSizes& sizes);
+  [[nodiscard]] SegmentSizes check(std::uint64_t bytes) const;
+  void locate(const SegmentSizes& sizes);
 
   std::string name_;
   boost::interprocess::shared_memory_object object_;

@@ -15,10 +15,18 @@ std::int64_t pages(std::uint32_t charge, std::uint32_t medium) {
   return (charge & kOnDisk) == medium ? static_cast<std::int64_t>(charge & ~kOnDisk) : 0;
 }
 
+// Whatever stands there.
+std::int64_t sum_of(const std::atomic<std::int64_t>& ledger, std::int64_t more) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(ledger.load(std::memory_order_relaxed)) +
+                                   static_cast<std::uint64_t>(more));
+}
+
 // Others are to see it before this process looks at what they have: see charge().
 void apply(SpoolLedger& ledger, std::span<std::uint32_t> charges) {
-  if (ledger.fd >= 0 && static_cast<std::size_t>(ledger.fd) < charges.size())
-    charges[static_cast<std::size_t>(ledger.fd)] = ledger.charge;
+  // Once: the master does this for a dead worker, and another one may be writing there.
+  const std::int32_t fd = std::atomic_ref(ledger.fd).load(std::memory_order_relaxed);
+  if (fd >= 0 && static_cast<std::size_t>(fd) < charges.size())
+    charges[static_cast<std::size_t>(fd)] = ledger.charge;
   ledger.memory.store(ledger.memory_after, std::memory_order_seq_cst);
   ledger.disk.store(ledger.disk_after, std::memory_order_seq_cst);
 }
@@ -30,9 +38,8 @@ void SpoolBudget::change(int fd, std::uint32_t charge) const {
   const std::uint32_t before = charges_[static_cast<std::size_t>(fd)];
   ledger.fd = fd;
   ledger.charge = charge;
-  ledger.memory_after = ledger.memory.load(std::memory_order_relaxed) + pages(charge, 0) - pages(before, 0);
-  ledger.disk_after =
-      ledger.disk.load(std::memory_order_relaxed) + pages(charge, kOnDisk) - pages(before, kOnDisk);
+  ledger.memory_after = sum_of(ledger.memory, pages(charge, 0) - pages(before, 0));
+  ledger.disk_after = sum_of(ledger.disk, pages(charge, kOnDisk) - pages(before, kOnDisk));
   ledger.pending.store(1, std::memory_order_release);
   crash_point("charge-noted");
   std::atomic_signal_fence(std::memory_order_seq_cst);

@@ -231,9 +231,9 @@ ConnectionStats connection_of(const Segment& segment, int fd, const Claim& claim
 
 void read_connections(const Segment& segment, SnapshotDetail detail, Snapshot& snapshot) {
   const ConnectionTable table = segment.connections();
-  const int highest = segment.header().highest_fd.load(std::memory_order_relaxed);
+  const int highest = segment.highest_fd();
   ConnectionCounts& counts = snapshot.totals.connections;
-  for (int fd = 0; fd <= highest && table.contains(fd); ++fd) {
+  for (int fd = 0; fd <= highest; ++fd) {
     const Claim claim = table.claim(fd);
     switch (claim.state) {
       case SlotState::kFree:

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "common/printable.h"
 #include "common/shm_owner.h"
 #include "common/stats_json.h"
 #include "common/unique_fd.h"
@@ -72,12 +73,24 @@ int run(const std::function<int()>& command) {
   }
 }
 
+// The message stands in shared memory, and has a line for each error.
+std::string printable_lines(std::string_view message) {
+  std::string text;
+  for (std::size_t at = 0; at <= message.size();) {
+    const std::size_t end = std::min(message.find('\n', at), message.size());
+    text += (at == 0 ? "" : "\n") + printable(message.substr(at, end - at));
+    at = end + 1;
+  }
+  return text;
+}
+
 int report(const Outcome& outcome) {
+  const std::string message = printable_lines(outcome.message);
   if (outcome.ok) {
-    std::printf("%s\n", outcome.message.c_str());
+    std::printf("%s\n", message.c_str());
     return kExitOk;
   }
-  std::fprintf(stderr, "batonctl: %s\n", outcome.message.c_str());
+  std::fprintf(stderr, "batonctl: %s\n", message.c_str());
   return kExitFailed;
 }
 

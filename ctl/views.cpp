@@ -75,9 +75,10 @@ std::string line(std::string_view label, const std::string& text) {
 }
 
 std::string heading(const ServerStats& server, const Display& display) {
-  return bold(server.name, display) + fmt::format("  {} for {}, baton {}, master {}, generation {}\n",
-                                                  to_string(server.state), format_duration(server.uptime_s),
-                                                  server.version, server.master_pid, server.generation);
+  return bold(printable(server.name), display) +
+         fmt::format("  {} for {}, baton {}, master {}, generation {}\n", to_string(server.state),
+                     format_duration(server.uptime_s), printable(server.version), server.master_pid,
+                     server.generation);
 }
 
 std::string reload_line(const LastReload& reload, const Display& display) {
@@ -88,9 +89,10 @@ std::string reload_line(const LastReload& reload, const Display& display) {
 
 std::string server_lines(const ServerStats& server, const Display& display) {
   std::string listen;
-  for (const std::string& address : server.listen) listen += (listen.empty() ? "" : ", ") + address;
+  for (const std::string& address : server.listen)
+    listen += (listen.empty() ? "" : ", ") + printable(address);
   std::string text = heading(server, display);
-  text += line("config", server.config_file) + line("listening", listen);
+  text += line("config", printable(server.config_file)) + line("listening", listen);
   if (server.last_reload) text += reload_line(*server.last_reload, display);
   return text;
 }

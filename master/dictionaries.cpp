@@ -10,6 +10,7 @@
 
 #include "common/dict_object.h"
 #include "common/log.h"
+#include "common/printable.h"
 #include "common/units.h"
 
 namespace baton {
@@ -18,16 +19,21 @@ namespace {
 
 constexpr std::uint64_t kMinuteNs = 60'000'000'000;
 
+// As far as it is one, whatever has been written there.
+std::string name_of(const DictEntry& entry) {
+  return {entry.name, ::strnlen(entry.name, sizeof entry.name)};
+}
+
 static_assert(kDictEntries >= 2 * DictConfig::kMost, "a reload may replace all of them");
 
 }  // namespace
 
 Dictionaries::~Dictionaries() {
-  for (const Live& live : live_) remove_dict(object_of(live.dict->entry()));
+  for (const Live& live : live_) remove_dict(object_of(live.dict->name()));
 }
 
-std::string Dictionaries::object_of(const DictEntry& entry) const {
-  return dict_object_name(segment_.name(), entry.name);
+std::string Dictionaries::object_of(std::string_view name) const {
+  return dict_object_name(segment_.name(), name);
 }
 
 // -- making
@@ -36,13 +42,14 @@ void Dictionaries::take_over() {
   for (DictEntry& entry : segment_.dicts()) {
     if (entry.used.load(std::memory_order_relaxed) == 0) continue;
     try {
-      live_.push_back({std::make_shared<OpenDict>(open_dict(object_of(entry)), entry), {}, {}, {}});
+      live_.push_back({std::make_shared<OpenDict>(open_dict(object_of(name_of(entry))), entry), {}, {}, {}});
       Live& live = live_.back();
       live.evictions.told = entry.counters.evictions.load(std::memory_order_relaxed);
       live.repairs.told = entry.counters.repairs.load(std::memory_order_relaxed);
       live.damages.told = entry.counters.damages.load(std::memory_order_relaxed);
     } catch (const std::runtime_error& error) {
-      log::error("the dictionary '{}' cannot go on, and begins empty: {}", entry.name, error.what());
+      log::error("the dictionary '{}' cannot go on, and begins empty: {}", printable(name_of(entry)),
+                 error.what());
       entry.used.store(0, std::memory_order_release);
     }
   }
@@ -119,9 +126,8 @@ std::string Dictionaries::remarks(const std::vector<DictConfig>& configs) const 
 void Dictionaries::forget_unused() {
   std::erase_if(live_, [this](const Live& live) {
     if (live.dict.use_count() > 1) return false;
-    DictEntry& entry = live.dict->entry();
-    entry.used.store(0, std::memory_order_release);
-    remove_dict(object_of(entry));
+    live.dict->entry().used.store(0, std::memory_order_release);
+    remove_dict(object_of(live.dict->name()));
     return true;
   });
 }
@@ -164,16 +170,16 @@ void Dictionaries::rehearse(const Segment& segment, const std::vector<DictConfig
   const auto is_live = [&segment](const DictConfig& config) {
     const DictBoard board = segment.dicts();
     return std::any_of(board.begin(), board.end(), [&config](const DictEntry& entry) {
-      return entry.used.load(std::memory_order_acquire) != 0 && config.name == entry.name;
+      return entry.used.load(std::memory_order_acquire) != 0 && config.name == name_of(entry);
     });
   };
   for (const DictEntry& entry : segment.dicts()) {
     if (entry.used.load(std::memory_order_acquire) == 0) continue;
     try {
-      static_cast<void>(open_dict(dict_object_name(segment.name(), entry.name)));
+      static_cast<void>(open_dict(dict_object_name(segment.name(), name_of(entry))));
     } catch (const std::runtime_error& error) {
-      throw std::runtime_error(
-          fmt::format("it cannot go on with the dictionary '{}': {}", entry.name, error.what()));
+      throw std::runtime_error(fmt::format("it cannot go on with the dictionary '{}': {}",
+                                           printable(name_of(entry)), error.what()));
     }
   }
   std::uint64_t wanted = 0;

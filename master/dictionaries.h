@@ -68,7 +68,7 @@ class Dictionaries {
 
   std::shared_ptr<OpenDict> find_or_make(const DictConfig& config);
   std::shared_ptr<OpenDict> make(const DictConfig& config);
-  [[nodiscard]] std::string object_of(const DictEntry& entry) const;
+  [[nodiscard]] std::string object_of(std::string_view name) const;
 
   Segment& segment_;
   std::vector<Live> live_;

@@ -1,7 +1,7 @@
 #include "master/freeze.h"
 
-#include <poll.h>
 #include <sched.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -20,11 +20,6 @@ bool in_motion(const FlightRecord& flight) {
          flight.files_in_motion.load(std::memory_order_seq_cst) % 2 != 0;
 }
 
-bool dead(const WorkerProcess& worker) {
-  pollfd process{worker.pidfd.get(), POLLIN, 0};
-  return ::poll(&process, 1, 0) == 1;
-}
-
 }  // namespace
 
 std::optional<std::string> freeze(Segment& segment, const EpollSet& epoll,
@@ -35,7 +30,7 @@ std::optional<std::string> freeze(Segment& segment, const EpollSet& epoll,
   const std::uint64_t limit = begun + static_cast<std::uint64_t>(patience.count()) * 1'000'000U;
   for (const WorkerProcess* worker : workers) {
     const FlightRecord& flight = segment.scoreboard()[worker->index].flight;
-    while (in_motion(flight) && !dead(*worker)) {
+    while (in_motion(flight) && !worker->ended(WNOWAIT)) {
       const std::uint64_t now = monotonic_ns();
       if (now >= limit) {
         thaw(segment, epoll);

@@ -2,16 +2,25 @@
 
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace baton {
 
+std::optional<siginfo_t> WorkerProcess::ended(int options) const {
+  siginfo_t info{};
+  if (!running() || ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | options) != 0 ||
+      info.si_pid != pid)
+    return std::nullopt;
+  return info;
+}
+
+// The number is surely its own: see spawn_worker().
 void WorkerProcess::signal(int number) const {
-  if (running()) ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0);
+  if (running()) ::kill(pid, number);
 }
 
 void WorkerProcess::wake() const {
-  // The number is its own for as long as it is not waited for.
   if (running()) ::syscall(SYS_tgkill, pid, pid, SIGTERM);
 }
 
@@ -37,7 +46,6 @@ Generation::Generation(const UpgradeState::Generation& state, std::shared_ptr<Lo
     process.ordinal = worker.ordinal;
     process.index = worker.index;
     process.pid = worker.pid;
-    process.pidfd = UniqueFd(worker.pidfd);
     process.restarts = worker.restarts;
   }
 }
@@ -48,10 +56,10 @@ bool Generation::any_running() const {
   return any;
 }
 
-WorkerProcess* Generation::find(int pidfd) {
+WorkerProcess* Generation::find_ended() {
   WorkerProcess* found = nullptr;
-  for_each_process([&found, pidfd](WorkerProcess& worker) {
-    if (worker.pidfd.get() == pidfd) found = &worker;
+  for_each_process([&found](WorkerProcess& worker) {
+    if (found == nullptr && worker.ended(WNOWAIT)) found = &worker;
   });
   return found;
 }

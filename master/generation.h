@@ -1,6 +1,7 @@
 // A generation: one configuration and the workers that serve it. A reload makes a new one beside the old.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -11,7 +12,6 @@
 #include "common/config.h"
 #include "common/connection_table.h"
 #include "common/open_dict.h"
-#include "common/unique_fd.h"
 #include "master/log_files.h"
 #include "master/restart_policy.h"
 #include "master/upgrade_state.h"
@@ -20,12 +20,11 @@
 
 namespace baton {
 
-// The master's side of one worker. `pidfd` is empty while it is not running.
+// The master's side of one worker. `pid` is -1 while it is not running.
 struct WorkerProcess {
   std::uint32_t ordinal = 0;
   Holder index = 0;  // scoreboard entry, while it runs or is `failing`
   pid_t pid = -1;
-  UniqueFd pidfd;
   RestartPolicy policy;
   std::uint32_t restarts = 0;
   std::uint64_t restart_at_ns = 0;  // when it is not running: on CLOCK_MONOTONIC
@@ -36,7 +35,10 @@ struct WorkerProcess {
   std::uint64_t replaced_ns = 0;    // among Generation::leaving: when it was told to go
   Watchdog watchdog;
 
-  [[nodiscard]] bool running() const { return static_cast<bool>(pidfd); }
+  [[nodiscard]] bool running() const { return pid > 0; }
+  // How it ended; nothing while it runs. It is waited for then, and its number may come to mean another
+  // process, unless `options` has WNOWAIT.
+  [[nodiscard]] std::optional<siginfo_t> ended(int options) const;
   void signal(int number) const;
   // Has it look whether it is to go, if it waits for an event. SIGTERM, but to the event thread alone: sent
   // to the process it might interrupt a handler.
@@ -81,7 +83,7 @@ struct Generation {
   }
 
   [[nodiscard]] bool any_running() const;
-  [[nodiscard]] WorkerProcess* find(int pidfd);
+  [[nodiscard]] WorkerProcess* find_ended();
   [[nodiscard]] bool has_a_place(const WorkerProcess& worker) const {
     return &worker >= workers.data() && &worker < workers.data() + workers.size();
   }

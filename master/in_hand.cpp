@@ -21,7 +21,7 @@ std::string describe(const ConnectionStats& connection) {
 template <typename Wanted>
 std::vector<int> connections_in_hand(const Segment& segment, Wanted wanted) {
   std::vector<int> connections;
-  const int highest = segment.header().highest_fd.load(std::memory_order_relaxed);
+  const int highest = segment.highest_fd();
   for (int fd = 0; fd <= highest; ++fd) {
     if (wanted(segment.connections().claim(fd)) && in_hand(segment, fd)) connections.push_back(fd);
   }

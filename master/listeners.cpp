@@ -13,6 +13,7 @@
 
 #include "common/address_overlap.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/own_file.h"
 #include "master/address_holder.h"
 #include "master/port_sharing.h"
@@ -27,6 +28,12 @@ constexpr std::uint64_t kLastSecondNs = 1'000'000'000;
 void set_option(int fd, int level, int name) {
   const int on = 1;
   ::setsockopt(fd, level, name, &on, sizeof on);
+}
+
+bool is_stream_socket(int fd) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
 // A socket file that nobody listens to is a leftover, of a dead server or of the listener that we have just
@@ -97,6 +104,12 @@ bool Listener::is(const ListenConfig& wanted) const {
 void Listeners::adopt(const std::vector<UpgradeState::Listener>& listeners) {
   using Stage = UpgradeState::Listener::Stage;
   for (const UpgradeState::Listener& state : listeners) {
+    // Its number may have been given to something else, by a worker that has gone wrong: then it is bound
+    // anew.
+    if (!segment_.connections().contains(state.fd) || !is_stream_socket(state.fd)) {
+      log::error("the listener {} was lost in the upgrade", state.text);
+      continue;
+    }
     Listener listener;
     listener.config.text = state.text;
     listener.config.address = Address::parse(state.address).value_or(Address());
@@ -209,6 +222,17 @@ void Listeners::abandon() {
     }
   }
   prepared_.clear();
+}
+
+void Listeners::mark() {
+  const ConnectionTable table = segment_.connections();
+  for (const Listener& listener : active_) {
+    const int fd = listener.fd.get();
+    if (!listener.watched || table.claim(fd).state == SlotState::kListener) continue;
+    table.open_listener(fd);
+    epoll_.remove(fd);
+    if (epoll_.add(fd) != 0) table.free_listener(fd);  // once more at the next tick
+  }
 }
 
 void Listeners::commit() {

@@ -63,6 +63,10 @@ class Listeners {
   void close_all();
   void close_removed();
 
+  // At every tick: those whose slot does not say any more that it is a listener's, as after a wild write, say
+  // so again.
+  void mark();
+
   [[nodiscard]] bool owns(int fd) const;
   [[nodiscard]] const std::vector<Listener>& all() const { return active_; }
 

@@ -29,6 +29,7 @@ namespace {
 
 constexpr std::uint64_t kNudgeNs = 200'000'000;
 constexpr int kNudgeIntervalMs = 5;
+constexpr int kSurelyATick = 10'000;  // ms
 
 constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD};
 
@@ -53,13 +54,16 @@ Segment make_segment(const std::string& file, const Config& config) {
 }
 
 Segment take_segment_over(const std::string& file, const Config& config, const UpgradeState& inherited) {
-  Segment segment = Segment::take_over(Segment::name_for(file));
+  Segment segment = Segment::take_over(Segment::name_for(file), {inherited.slots, inherited.entries});
   SegmentHeader& header = segment.header();
-  if (!grow_descriptor_table(header.slot_count))
+  if (!grow_descriptor_table(static_cast<std::uint32_t>(segment.connections().size())))
     log::warn("cannot grow the descriptor table: {}", std::strerror(errno));
-  std::strncpy(header.version, kVersion, sizeof header.version - 1);
+  std::strncpy(header.config_file, file.c_str(), sizeof header.config_file - 1);
   std::strncpy(header.name, config.server.name.c_str(), sizeof header.name - 1);
   header.max_connections.store(config.server.max_connections);
+  header.max_capacity = inherited.capacity;
+  header.state.store(MasterState::kServing);
+  header.frozen.store(1);
   std::uint32_t orphans = 0;
   for (const auto& generation : inherited.generations)
     orphans += static_cast<std::uint32_t>(generation.workers.size());
@@ -88,6 +92,7 @@ Master::Master(Config config, std::string file, std::string program, std::option
                           : make_segment(config_file_, first_config_)),
       error_log_(inherited_ ? ErrorLogFile(inherited_->error_log, UniqueFd(inherited_->error_log_fd))
                             : ErrorLogFile(first_config_.log.error)),
+      capacity_(inherited_ ? inherited_->capacity : most_connections(first_config_)),
       pid_file_(inherited_ ? PidFile(inherited_->pid_file, PidFile::Written{})
                            : PidFile(first_config_.server.pid_file)),
       epoll_fd_(inherited_ ? UniqueFd(inherited_->epoll_fd)
@@ -131,9 +136,6 @@ Master::Master(Config config, std::string file, std::string program, std::option
   watch(signals_.get());
   watch(timer_.get());
   watch(ready_.get());
-  for (const auto& generation : retiring_) {
-    for (const WorkerProcess& worker : generation->workers) watch(worker.pidfd.get());
-  }
 }
 
 Master::~Master() {
@@ -153,9 +155,18 @@ void Master::watch(int fd) const {
 
 int Master::run() {
   restart_due_workers(monotonic_ns());
+  reap_dead();  // those that the program before an upgrade was told of
   while (stage_ != Stage::kEnded) {
     epoll_event events[16];
-    const int count = ::epoll_wait(own_epoll_.get(), events, std::size(events), look_after_death());
+    const int patience = look_after_death();
+    guard_.note();
+    const int count = ::epoll_wait(own_epoll_.get(), events, std::size(events), patience);
+    // The timer alone ends it ten times a second. But whoever shares the table may have closed that.
+    if ((count < 0 && errno != EINTR) || (count == 0 && patience == kSurelyATick)) {
+      give_up();
+      break;
+    }
+    mend_header();
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
       if (fd == signals_.get()) {
@@ -164,18 +175,8 @@ int Master::run() {
         on_tick();
       } else if (fd == ready_.get()) {
         on_ready();
-      } else if (probe_ && (fd == probe_->output_fd() || fd == probe_->process_fd())) {
+      } else if (probe_ && fd == probe_->output_fd()) {
         look_at_probe();
-      } else {
-        const auto reap_in = [&](Generation* generation) {
-          WorkerProcess* worker = generation != nullptr ? generation->find(fd) : nullptr;
-          if (worker != nullptr) reap(*generation, *worker);
-          return worker != nullptr;
-        };
-        if (reap_in(current_.get()) || reap_in(pending_.get())) continue;
-        for (const auto& generation : retiring_) {
-          if (reap_in(generation.get())) break;
-        }
       }
     }
     look_for_left_roots();
@@ -196,6 +197,10 @@ void Master::on_signals() {
   while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
     on_signal(static_cast<int>(info.ssi_signo));
   }
+  if (errno != EAGAIN && stage_ != Stage::kEnded) {
+    give_up();
+    stage_ = Stage::kEnded;
+  }
 }
 
 void Master::on_signal(int signal) {
@@ -210,8 +215,18 @@ void Master::on_signal(int signal) {
     case SIGQUIT: stop_at_once(signal); break;
     case SIGUSR1: reopen_logs(); break;
     case SIGUSR2: start_upgrade(); break;
-    default: post_mortem_.proceed();  // SIGCHLD: of the workers the pidfds tell
+    default:  // SIGCHLD
+      reap_dead();
+      if (probe_) look_at_probe();
+      post_mortem_.proceed();
   }
+}
+
+void Master::mend_header() {
+  const std::size_t changed = guard_.mend();
+  if (changed == 0) return;
+  kick(segment_, epoll_);
+  guard_.tell(changed, monotonic_ns());
 }
 
 void Master::reopen_logs() {
@@ -237,13 +252,26 @@ int Master::look_after_death() {
     epoll_.nudge();
     return reclaimer_.pending() ? 1 : kNudgeIntervalMs;
   }
-  return reclaimer_.pending() ? 1 : -1;
+  return reclaimer_.pending() ? 1 : kSurelyATick;
+}
+
+// Nothing can be told or asked of it any more: better that whoever supervises the server starts it again.
+void Master::give_up() {
+  log::critical(
+      "the master's own descriptors are closed, as by a module that closes what is not its own: "
+      "the server ends, to be started again");
+  for_each_generation([](Generation& generation) { generation.kill_all(); });
+  exit_status_ = ExitStatus::kDamaged;
 }
 
 void Master::on_tick() {
   std::uint64_t ticks = 0;
   [[maybe_unused]] const ssize_t ignored = ::read(timer_.get(), &ticks, sizeof ticks);
+  on_signals();  // what is there, or that nothing can come any more
   const std::uint64_t now = monotonic_ns();
+  segment_.files().collect(segment_.scoreboard(), kMasterHolder,
+                           [this](int fd) { reclaimer_.close_file(fd); });
+  listeners_.mark();
   sweeper_.sweep(tick_of(now), current_->config.timeouts, stage_ == Stage::kDraining);
   watch_workers(now);
   dictionaries_.watch(now);
@@ -288,20 +316,34 @@ void Master::begin_service() {
 // -- workers
 // ----------------------------------------------------------------------------------------------------------
 
-int Master::free_entry() const {
-  const Scoreboard scoreboard = segment_.scoreboard();
-  const auto free = std::find_if(scoreboard.begin(), scoreboard.end(), [](const WorkerEntry& entry) {
-    return entry.state.load(std::memory_order_relaxed) == WorkerState::kEmpty;
+std::vector<bool> Master::taken_entries() const {
+  std::vector<bool> taken(segment_.scoreboard().size());
+  for_each_generation([&taken](const Generation& generation) {
+    generation.for_each_process([&taken](const WorkerProcess& worker) {
+      if (worker.running() || worker.failing) taken[worker.index] = true;
+    });
   });
-  return free == scoreboard.end() ? -1 : static_cast<int>(free - scoreboard.begin());
+  return taken;
+}
+
+int Master::free_entry() const {
+  const std::vector<bool> taken = taken_entries();
+  const auto free = std::find(taken.begin(), taken.end(), false);
+  return free == taken.end() ? -1 : static_cast<int>(free - taken.begin());
 }
 
 std::size_t Master::free_entries() const {
-  const Scoreboard scoreboard = segment_.scoreboard();
-  return static_cast<std::size_t>(
-      std::count_if(scoreboard.begin(), scoreboard.end(), [](const WorkerEntry& entry) {
-        return entry.state.load(std::memory_order_relaxed) == WorkerState::kEmpty;
-      }));
+  const std::vector<bool> taken = taken_entries();
+  return static_cast<std::size_t>(std::count(taken.begin(), taken.end(), false));
+}
+
+std::size_t Master::count_running() const {
+  std::size_t running = 0;
+  for_each_generation([&running](const Generation& generation) {
+    generation.for_each_process(
+        [&running](const WorkerProcess& worker) { running += worker.running() ? 1 : 0; });
+  });
+  return running;
 }
 
 bool Master::spawn(Generation& generation, WorkerProcess& worker) {
@@ -326,7 +368,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   // Until it is ready: what it and its libraries read at the start is theirs, not a dead worker's.
   entry.flight.files_in_motion.store(1, std::memory_order_relaxed);
   const bool modules_are_new = &generation == current_.get() || !current_->router.has_modules();
-  Spawned spawned = spawn_worker([&] {
+  const pid_t pid = spawn_worker([&] {
     const WorkerContext context{
         segment_,          generation.config,
         generation.router, epoll_,
@@ -337,19 +379,17 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
     log::set_level(generation.config.log.level);
     run_worker(context);
   });
-  if (spawned.pid < 0) {
+  if (pid < 0) {
     const int error = errno;
     entry.state.store(WorkerState::kEmpty, std::memory_order_release);
     errno = error;
     return false;
   }
-  entry.pid.store(spawned.pid, std::memory_order_relaxed);
-  worker.pid = spawned.pid;
+  entry.pid.store(pid, std::memory_order_relaxed);
+  worker.pid = pid;
   worker.killed = false;
   worker.memory = 0;
   worker.watchdog = {};
-  worker.pidfd = std::move(spawned.pidfd);
-  watch(worker.pidfd.get());
   log::debug("worker {} of generation {} is pid {}", worker.ordinal, generation.number, worker.pid);
   return true;
 }
@@ -392,21 +432,26 @@ bool Master::is_ready(const WorkerProcess& worker) const {
          segment_.scoreboard()[worker.index].state.load(std::memory_order_acquire) != WorkerState::kStarting;
 }
 
-void Master::reap(Generation& generation, WorkerProcess& worker) {
-  const auto ended = [&worker](int options, siginfo_t& info) {
-    return ::waitid(P_PIDFD, static_cast<id_t>(worker.pidfd.get()), &info, WEXITED | WNOHANG | options) ==
-               0 &&
-           info.si_pid != 0;
-  };
-  siginfo_t info{};
-  if (!ended(WNOWAIT, info)) return;
-  // What its handlers have started is in its group, whose number is surely its own until it is waited for.
-  ::kill(-worker.pid, SIGKILL);
-  ended(0, info);
-  // Closing is not enough: an orphan of an upgrade may have this descriptor too, and it would be reported for
-  // ever.
-  ::epoll_ctl(own_epoll_.get(), EPOLL_CTL_DEL, worker.pidfd.get(), nullptr);
-  worker.pidfd.reset();
+// One after the other: what follows from the end of one may move the others elsewhere.
+void Master::reap_dead() {
+  while (true) {
+    Generation* its_generation = nullptr;
+    WorkerProcess* dead = nullptr;
+    for_each_generation([&](Generation& generation) {
+      if (dead != nullptr) return;
+      its_generation = &generation;
+      dead = generation.find_ended();
+    });
+    if (dead == nullptr) return;
+    // What its handlers have started is in its group, whose number is surely its own until it is waited for.
+    ::kill(-dead->pid, SIGKILL);
+    const auto end = dead->ended(0);
+    if (!end) return;
+    reap(*its_generation, *dead, *end);
+  }
+}
+
+void Master::reap(Generation& generation, WorkerProcess& worker, const siginfo_t& info) {
   const bool sigkill = info.si_code != CLD_EXITED && info.si_status == SIGKILL;
   const WorkerEntry& entry = segment_.scoreboard()[worker.index];
   const FlightPhase phase = entry.flight.phase.load(std::memory_order_relaxed);
@@ -414,7 +459,8 @@ void Master::reap(Generation& generation, WorkerProcess& worker) {
   const Death death =
       classify_death(info, {worker.watchdog.fired(), sigkill && oom_.moved(), serving, worker.killed});
   if (death.cause != Cause::kRetired) reclaimer_.on_death(phase);
-  LastMoments moments = last_moments(segment_, worker.index, generation.router, monotonic_ns());
+  LastMoments moments = last_moments(segment_, worker, generation.router, monotonic_ns());
+  worker.pid = -1;
   if (generation.orphaned)  // other addresses are those of another program than this one
     std::erase_if(moments.crash.frames, [](const Symbolizer::Frame& frame) { return frame.object.empty(); });
   if (stage_ == Stage::kRetiring) cut_offs_.add_of(segment_, worker.index);

@@ -30,6 +30,7 @@
 #include "master/dictionaries.h"
 #include "master/exit_status.h"
 #include "master/generation.h"
+#include "master/header_guard.h"
 #include "master/in_hand.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
@@ -70,14 +71,20 @@ class Master {
   void on_signal(int signal);
   void on_tick();
   int look_after_death();
+  void mend_header();
+  void give_up();
   void on_ready();
   void begin_service();
 
   // Workers.
   bool spawn(Generation& generation, WorkerProcess& worker);
+  // Of the scoreboard: by what the master knows itself.
+  [[nodiscard]] std::vector<bool> taken_entries() const;
   [[nodiscard]] int free_entry() const;
   [[nodiscard]] std::size_t free_entries() const;
-  void reap(Generation& generation, WorkerProcess& worker);
+  [[nodiscard]] std::size_t count_running() const;
+  void reap_dead();
+  void reap(Generation& generation, WorkerProcess& worker, const siginfo_t& end);
   void bury(const WorkerProcess& worker);  // its scoreboard entry: totals kept, everything else cleared
   [[nodiscard]] bool all_ready(const Generation& generation) const;
   [[nodiscard]] bool is_ready(const WorkerProcess& worker) const;
@@ -135,6 +142,12 @@ class Master {
 
   void reopen_logs();
   [[nodiscard]] bool owns(int fd) const;
+  template <typename Action>
+  void for_each_generation(Action action) const {
+    for (Generation* const generation : {current_.get(), pending_.get()})
+      if (generation != nullptr) action(*generation);
+    for (const auto& generation : retiring_) action(*generation);
+  }
   void look_for_left_roots();
 
   std::string config_file_;  // as it was given: a link may be pointed elsewhere before a reload
@@ -150,6 +163,8 @@ class Master {
   Dictionaries dictionaries_{segment_};
   ErrorLogFile error_log_;
   LogWatch log_watch_{segment_.header()};
+  HeaderGuard guard_{segment_.header()};
+  std::uint32_t capacity_;  // most_connections() at the start: no later configuration may go above it
   PidFile pid_file_;
   UniqueFd epoll_fd_;  // the set that the workers share
   EpollSet epoll_;

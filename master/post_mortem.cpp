@@ -30,10 +30,8 @@ double seconds_between(std::uint64_t start_ns, std::uint64_t end_ns) {
 
 // Some code of the worker's, as the master can find it. All that the record says is believed only as far as
 // nothing worse than a wrong name can come of it.
-Symbolizer::Frame locate(const CrashRecord& record, std::uint64_t address, const serve::Router& router) {
-  const std::size_t count =
-      std::min<std::size_t>(record.object_count.load(std::memory_order_acquire), CrashRecord::kMaxObjects);
-  const std::span objects(record.objects, count);
+Symbolizer::Frame locate(const std::vector<CrashRecord::Object>& objects, std::uint64_t address,
+                         const serve::Router& router) {
   const auto object = std::find_if(
       objects.begin(), objects.end(),
       [address](const CrashRecord::Object& other) { return address >= other.begin && address < other.end; });
@@ -56,8 +54,12 @@ Crash crash_of(const CrashRecord& record, const serve::Router& router) {
   crash.signal = record.signal;
   crash.code = record.code;
   crash.address = record.address;
-  for (const std::uint64_t frame : std::span(record.frames, count))
-    crash.frames.push_back(locate(record, frame, router));
+  // Copied first: others than the dead one may be writing there.
+  const std::size_t object_count =
+      std::min<std::size_t>(record.object_count.load(std::memory_order_acquire), CrashRecord::kMaxObjects);
+  const std::vector<CrashRecord::Object> objects(record.objects, record.objects + object_count);
+  const std::vector<std::uint64_t> frames(record.frames, record.frames + count);
+  for (const std::uint64_t frame : frames) crash.frames.push_back(locate(objects, frame, router));
   return crash;
 }
 
@@ -117,19 +119,20 @@ std::string what_became_of(const std::vector<Recovered>& held) {
 
 }  // namespace
 
-LastMoments last_moments(const Segment& segment, Holder dead, const serve::Router& router,
+LastMoments last_moments(const Segment& segment, const WorkerProcess& worker, const serve::Router& router,
                          std::uint64_t now_ns) {
+  const Holder dead = worker.index;
   const WorkerEntry& entry = segment.scoreboard()[dead];
   const FlightRecord& flight = entry.flight;
   LastMoments moments;
-  moments.ordinal = entry.ordinal.load(std::memory_order_relaxed);
-  moments.pid = entry.pid.load(std::memory_order_relaxed);
+  moments.ordinal = worker.ordinal;
+  moments.pid = worker.pid;
   moments.was_ready = entry.state.load(std::memory_order_acquire) != WorkerState::kStarting;
   moments.lived_s = seconds_between(entry.started_ns.load(std::memory_order_relaxed), now_ns);
   moments.requests = entry.counters.requests.load(std::memory_order_relaxed);
   moments.crash = crash_of(entry.crash, router);
   if (!moments.was_ready)
-    moments.complaint.assign(entry.complaint, ::strnlen(entry.complaint, sizeof entry.complaint));
+    moments.complaint = printable({entry.complaint, ::strnlen(entry.complaint, sizeof entry.complaint)});
   moments.phase = flight.phase.load(std::memory_order_relaxed);
   if (moments.phase == FlightPhase::kWaiting) return moments;
   moments.busy_s = seconds_between(flight.since_ns.load(std::memory_order_relaxed), now_ns);
@@ -145,7 +148,8 @@ LastMoments last_moments(const Segment& segment, Holder dead, const serve::Route
   const ConnectionTable table = segment.connections();
   if (fd < table.size() && table.claim(static_cast<int>(fd)).holder == dead) {
     std::array<char, 64> text{};
-    moments.peer = table.notes(static_cast<int>(fd)).peer.format_full(text);
+    const Peer peer = table.notes(static_cast<int>(fd)).peer;
+    moments.peer = peer.format_full(text);
   }
   return moments;
 }

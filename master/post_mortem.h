@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/segment.h"
 #include "master/death.h"
+#include "master/generation.h"
 #include "master/recovery.h"
 #include "master/symbolizer.h"
 #include "worker/serve/router.h"
@@ -26,7 +27,8 @@ struct Crash {
   Symbolizer::Backtrace frames;
 };
 
-// What the scoreboard says of a worker that has just died.
+// What the scoreboard says of a worker that has just died: its own words, for people. Only who it was and
+// which entry is its own the master knows itself.
 struct LastMoments {
   std::uint32_t ordinal = 0;
   pid_t pid = -1;
@@ -48,7 +50,7 @@ std::string failure_of(const LastMoments& moments, const Death& death, std::stri
                        std::string_view when = "");
 
 // Has to be called before the master lets anybody else have what the dead one held, and its entry.
-LastMoments last_moments(const Segment& segment, Holder dead, const serve::Router& router,
+LastMoments last_moments(const Segment& segment, const WorkerProcess& worker, const serve::Router& router,
                          std::uint64_t now_ns);
 
 // "worker 1 (pid 4711)".

@@ -95,9 +95,8 @@ std::vector<bool> Reclaimer::named() const {
   const auto name = [&known](int fd) {
     if (fd >= 0 && static_cast<std::size_t>(fd) < known.size()) known[static_cast<std::size_t>(fd)] = true;
   };
-  const int highest = segment_.header().highest_fd.load(std::memory_order_relaxed);
-  for (int fd = 0; fd < static_cast<int>(table.size()); ++fd) {
-    if (fd > highest) break;
+  const int highest = segment_.highest_fd();
+  for (int fd = 0; fd <= highest; ++fd) {
     if (table.claim(fd).state == SlotState::kFree) continue;
     name(fd);
     const Slot& slot = table.at(fd);
@@ -135,6 +134,13 @@ bool Reclaimer::identify(int fd, Suspect& suspect) const {
     return true;
   }
   return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
+}
+
+void Reclaimer::close_file(int fd) {
+  Suspect file;
+  if (fd > STDERR_FILENO && segment_.connections().contains(fd) && identify(fd, file) &&
+      file.kind != Kind::kSocket)
+    ::close(fd);
 }
 
 void Reclaimer::note_movers() {

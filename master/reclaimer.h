@@ -40,6 +40,10 @@ class Reclaimer {
   // A worker has left a file open, because others may be in the middle of using it.
   void on_left_open() { wanted_ = true; }
 
+  // Closes a file that the open-file table has done with, unless what has its number is none, or the
+  // master's.
+  void close_file(int fd);
+
   // Whether look() has work to do: it is to be called soon, at the latest at the next tick.
   [[nodiscard]] bool pending() const { return wanted_ || !suspects_.empty(); }
   // Looks as far as it can without waiting for anybody. Costs about a microsecond per open descriptor.

@@ -22,6 +22,10 @@ constexpr std::uint8_t kMaxKills = 20;
 // Deaths over a parked response of which not a byte could be sent.
 constexpr std::uint8_t kMaxCrashesParked = 8;
 
+// What the master moves of a response's rest, which is heads and small files of a batch: it has others to
+// look after.
+constexpr std::uint64_t kMostCopied = 16 << 20;
+
 // Decides how one connection goes on; the master holds it as the dead worker's heir.
 class Heir {
  public:
@@ -51,6 +55,7 @@ class Heir {
   Outcome blame();
   Outcome answer(Verdict verdict);
   Outcome resume();
+  void forget_descriptors();
   Outcome go_on_parked();
   Outcome show_out();
   Outcome give_up();
@@ -170,9 +175,10 @@ Outcome Heir::resume() {
   const std::uint64_t unconsumed =
       counts_ ? end - counts_->consumed : slot_.request_bytes - slot_.spool_bytes;
   if (sent > slot_.response_bytes || unconsumed > slot_.request_bytes) return give_up();
-  drop_parked(slot_);  // what the dead one may have parked already
+  forget_descriptors();  // what the dead one may have parked already, and the spool
   const SpoolPlace place{config_.server.spool_dir, config_.limits.spool_memory};
-  if (!park_rest(record_, sent, slot_, place) || !consume_request(fd_, slot_, unconsumed)) return give_up();
+  if (!park_rest(record_, sent, slot_, place, kMostCopied) || !consume_request(fd_, slot_, unconsumed))
+    return give_up();
   notes_.parked = record_.last;
   notes_.parked.sent = sent - std::min(sent, slot_.response_bytes - record_.last.bytes);
   slot_.verdict.store(Verdict::kNone, std::memory_order_relaxed);
@@ -184,6 +190,13 @@ Outcome Heir::resume() {
   slot_.phase = Phase::kParked;
   next_ = SlotState::kArmedWrite;
   return Outcome::kResumed;
+}
+
+// The master closes no descriptor because the slot names it: it may name the master's own. Named by nobody,
+// those that are a worker's are found by the reclaimer.
+void Heir::forget_descriptors() {
+  slot_.body_fd = slot_.script_fd = slot_.spool_fd = -1;
+  slot_.flags &= static_cast<std::uint8_t>(~SlotFlags::kOwnsBodyFd);
 }
 
 Outcome Heir::go_on_parked() {
@@ -221,11 +234,8 @@ Outcome Heir::give_up() {
 
 void kick(Segment& segment, const EpollSet& epoll) {
   const ConnectionTable table = segment.connections();
-  SegmentHeader& header = segment.header();
-  const std::uint32_t listeners = header.listener_count.load(std::memory_order_acquire);
-  for (std::uint32_t i = 0; i < listeners; ++i)
-    epoll.rearm(header.listener_fds[i].load(std::memory_order_relaxed));
-  const int highest = header.highest_fd.load(std::memory_order_relaxed);
+  segment.for_each_listener([&epoll](int fd) { epoll.rearm(fd); });
+  const int highest = segment.highest_fd();
   for (int fd = 0; fd <= highest; ++fd) {
     if (table.claim(fd).armed()) epoll.rearm(fd);
   }
@@ -237,7 +247,7 @@ std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder d
   std::vector<Recovered> held;
   const ConnectionTable table = segment.connections();
   segment.spool_budget(dead).settle();
-  const int highest = segment.header().highest_fd.load(std::memory_order_relaxed);
+  const int highest = segment.highest_fd();
   for (int fd = 0; fd <= highest; ++fd) {
     const Claim claim = table.claim(fd);
     if (claim.state != SlotState::kHeld || claim.holder != dead) continue;

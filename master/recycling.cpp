@@ -101,7 +101,7 @@ void Master::seat_ready_successor() {
   Generation& serving = *current_;
   if (!serving.successor || !is_ready(*serving.successor)) return;
   WorkerProcess& place = serving.workers[serving.successor->ordinal];
-  WorkerProcess old = std::exchange(place, std::move(*serving.successor));
+  WorkerProcess old = std::exchange(place, *serving.successor);
   serving.successor.reset();
   serving.succession.on_ready();
   WorkerEntry& entry = segment_.scoreboard()[old.index];
@@ -116,14 +116,14 @@ void Master::seat_ready_successor() {
   entry.retire.store(1, std::memory_order_relaxed);
   old.wake();  // wakes one that waits; one with events looks at the entry
   old.replaced_ns = monotonic_ns();
-  serving.leaving.push_back(std::move(old));
+  serving.leaving.push_back(old);
 }
 
 void Master::dismiss_successor() {
   seat_ready_successor();
   if (!current_->successor) return;
   current_->successor->kill();
-  current_->leaving.push_back(std::move(*current_->successor));
+  current_->leaving.push_back(*current_->successor);
   current_->successor.reset();
 }
 

@@ -27,11 +27,10 @@ void Master::start_reload() {
   if (!loaded.config) return report_reload(false, join_errors(loaded.errors));
   if (const std::string problems = problems_with_rights(*loaded.config, config_file_); !problems.empty())
     return report_reload(false, problems);
-  const std::uint32_t capacity = segment_.header().max_capacity;
-  if (most_connections(*loaded.config) > capacity) {
+  if (most_connections(*loaded.config) > capacity_) {
     return report_reload(false, loaded.config->file + ": max_connections = " +
                                     std::to_string(most_connections(*loaded.config)) + " is above the " +
-                                    std::to_string(capacity) +
+                                    std::to_string(capacity_) +
                                     " that the server was started with: restart it to raise the limit");
   }
   try {

@@ -11,7 +11,7 @@
 
 namespace baton {
 
-Spawned spawn_worker(const std::function<void()>& child) {
+pid_t spawn_worker(const std::function<void()>& child) {
   // glibc keeps this thread's id at the address that the kernel clears at thread exit. A raw clone leaves the
   // parent's id there, and robust and recursive mutexes would then take the child for the parent: let the
   // kernel write the child's.
@@ -21,14 +21,12 @@ Spawned spawn_worker(const std::function<void()>& child) {
   std::size_t robust_size = 0;
   ::syscall(SYS_get_robust_list, 0, &robust_list, &robust_size);
 
-  int pidfd = -1;
   clone_args args{};
-  args.flags = CLONE_FILES | CLONE_PIDFD;
+  args.flags = CLONE_FILES;
   if (tid_address != nullptr) {
     args.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
     args.child_tid = reinterpret_cast<std::uint64_t>(tid_address);
   }
-  args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   args.exit_signal = SIGCHLD;
   const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
   if (pid == 0) {
@@ -38,8 +36,7 @@ Spawned spawn_worker(const std::function<void()>& child) {
     child();
     ::_exit(0);
   }
-  if (pid < 0) return {};
-  return {pid, UniqueFd(pidfd)};
+  return pid;
 }
 
 }  // namespace baton

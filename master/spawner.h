@@ -5,18 +5,14 @@
 
 #include <functional>
 
-#include "common/unique_fd.h"
-
 namespace baton {
 
-struct Spawned {
-  pid_t pid = -1;  // -1: failed, errno says why
-  UniqueFd pidfd;
-};
-
-// clone3(CLONE_FILES | CLONE_PIDFD): separate memory (copy on write, as after fork), one descriptor table.
-// `child` runs in the new process and must end it with _exit(): returning or unwinding would close what
-// others use. The caller must be single-threaded.
-Spawned spawn_worker(const std::function<void()>& child);
+// clone3(CLONE_FILES): separate memory (copy on write, as after fork), one descriptor table. `child` runs in
+// the new process and must end it with _exit(): returning or unwinding would close what others use. The
+// caller must be single-threaded. Returns the child's pid; -1: failed, errno says why.
+//
+// There is no pidfd: it would stand in the table that the child shares. A pid in the caller's own memory
+// names its child, and nobody else, until the caller waits for it, which nobody but a parent can.
+pid_t spawn_worker(const std::function<void()>& child);
 
 }  // namespace baton

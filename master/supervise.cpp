@@ -52,7 +52,7 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
       now_ns - entry.started_ns.load(std::memory_order_relaxed) > kStartTimeoutNs) {
     if (!generation.is_successor(worker))  // of which after_failed_successor() tells
       log::error("worker {} (pid {}){}", worker.ordinal, worker.pid,
-                 too_late(last_moments(segment_, worker.index, generation.router, now_ns).complaint));
+                 too_late(last_moments(segment_, worker, generation.router, now_ns).complaint));
     worker.kill();
   }
   if (current && ticks_ % kTicksToLookAtMemory == 0 && is_ready(worker)) look_at_memory(worker);
@@ -73,7 +73,7 @@ void Master::after_death(Generation& generation, WorkerProcess& worker, const La
   if (!generation.has_a_place(worker)) return;  // it was to go
   worker.restarts += 1;
   if (generation.successor && generation.successor->ordinal == worker.ordinal) {
-    worker = std::move(*generation.successor);  // is on its way already
+    worker = *generation.successor;  // is on its way already
     generation.successor.reset();
     return;
   }

@@ -41,8 +41,7 @@ bool still_sending(int fd, Slot& slot, const TimeoutConfig& timeouts) {
 
 void Sweeper::sweep(Tick now, const TimeoutConfig& timeouts, bool expire_idle) {
   const ConnectionTable table = segment_.connections();
-  SegmentHeader& header = segment_.header();
-  const int highest = header.highest_fd.load(std::memory_order_relaxed);
+  const int highest = segment_.highest_fd();
   std::uint32_t counted = 0;
   const bool audit = sweeps_++ % kSweepsPerAudit == 0;
   if (audit) addresses_.begin();
@@ -59,9 +58,8 @@ void Sweeper::sweep(Tick now, const TimeoutConfig& timeouts, bool expire_idle) {
   }
   if (audit) addresses_.end();
   correct_count(counted);
-  segment_.files().collect(segment_.scoreboard(), kMasterHolder);
   // Also while there is no room: what may be closed to make some changes with time.
-  wake_listeners(header, epoll_);
+  wake_listeners(segment_, epoll_);
 }
 
 void Sweeper::expire(int fd, Slot& slot, const Claim& seen, Tick now, const TimeoutConfig& timeouts,

@@ -139,7 +139,7 @@ bool Symbolizer::start(const Backtrace& backtrace, std::uint64_t now_ns) {
     return false;
   }
   auto* result = new (result_.get_address()) Result;
-  child_ = spawn_worker([&] { run_lookup(backtrace, *result); }).pid;
+  child_ = spawn_worker([&] { run_lookup(backtrace, *result); });
   if (child_ < 0) return false;
   asked_ = backtrace;
   last_start_ns_ = now_ns;

@@ -74,7 +74,6 @@ void Master::start_upgrade() {
   try {
     probe_ = std::make_unique<UpgradeProbe>(program_, config_file_);
     watch(probe_->output_fd());
-    watch(probe_->process_fd());
     dismiss_successor();  // the table is frozen only when nobody starts
   } catch (const std::runtime_error& error) {
     fail_upgrade(error.what());
@@ -111,28 +110,23 @@ void Master::execute(const ProbeReport& report) {
 // Returns only if it fails, with errno.
 void Master::exec_program(const UniqueFd& state) {
   std::vector<std::string> arguments{program_, "-c", config_file_};
-  std::vector<std::string> environment = environment_with(kUpgradeVariable, std::to_string(state.get()));
+  std::vector<std::string> environment = environment_with(kUpgradeVariable, name_of_state(state.get()));
   const std::vector<char*> argv = pointers_to(arguments);
   const std::vector<char*> envp = pointers_to(environment);
-  keep_on_exec(segment_.header().slot_count, own_descriptors());
+  keep_on_exec(static_cast<std::uint32_t>(segment_.connections().size()), own_descriptors());
   ::execve(program_.c_str(), argv.data(), envp.data());
 }
 
 // What the new program could fail for want of, when there is no way back any more. Empty: nothing.
 std::string Master::no_room_for(const ProbeReport& report) const {
-  const Scoreboard scoreboard = segment_.scoreboard();
-  const auto entries = std::count_if(scoreboard.begin(), scoreboard.end(), [](const WorkerEntry& entry) {
-    const WorkerState state = entry.state.load(std::memory_order_relaxed);
-    return state == WorkerState::kEmpty || state == WorkerState::kFailing;
-  });
-  if (entries < static_cast<std::ptrdiff_t>(report.workers))
+  if (segment_.scoreboard().size() - count_running() < report.workers)
     return "too many workers of earlier generations still have a request in hand; try again later";
   std::vector<UniqueFd> room;
   const std::size_t wanted = report.descriptors + report.workers + kSpareDescriptors;
   while (room.size() < wanted) {
     room.emplace_back(::fcntl(ready_.get(), F_DUPFD_CLOEXEC, 0));
     if (!room.back())
-      return "of " + std::to_string(segment_.header().slot_count) + " descriptors not even " +
+      return "of " + std::to_string(segment_.connections().size()) + " descriptors not even " +
              std::to_string(wanted) + " are free; try again later";
   }
   return "";
@@ -147,14 +141,16 @@ UpgradeState Master::state_to_hand_over() const {
   state.error_log_fd = error_log_.fd();
   state.pid_file = pid_file_.path();
   state.reload_asked = reload_again_;
+  state.slots = segment_.sizes().slots;
+  state.entries = segment_.sizes().workers;
+  state.capacity = capacity_;
   state.listeners = listeners_.state();
   const auto add = [&state](const Generation& generation) {
     UpgradeState::Generation entry{
         generation.number, generation.access_log->target(), generation.access_log->fd(), {}};
     generation.for_each_process([&entry](const WorkerProcess& worker) {
       if (!worker.running()) return;
-      entry.workers.push_back(
-          {worker.pid, worker.pidfd.get(), worker.index, worker.ordinal, worker.restarts});
+      entry.workers.push_back({worker.pid, worker.index, worker.ordinal, worker.restarts});
     });
     state.generations.push_back(std::move(entry));
   };

@@ -170,36 +170,28 @@ UpgradeProbe::UpgradeProbe(const std::string& program, const std::string& config
   output_ = UniqueFd(ends[0]);
   const UniqueFd input(ends[1]);
   ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
-  pid_t pid = -1;
-  const int error = SpawnActions(input.get()).spawn({program, "--upgrade-probe", "-c", config_file}, pid);
+  const int error =
+      SpawnActions(input.get()).spawn({program, "--upgrade-probe", "-c", config_file}, process_);
   if (error != 0) throw std::runtime_error("cannot execute " + program + ": " + std::strerror(error));
-  // Nobody else waits for it, so the number is still its own.
-  process_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (process_) return;
-  const int cause = errno;
-  ::kill(pid, SIGKILL);
-  ::waitpid(pid, nullptr, 0);
-  throw std::runtime_error(std::string("pidfd_open: ") + std::strerror(cause));
 }
 
 UpgradeProbe::~UpgradeProbe() {
-  if (!process_) return;
-  ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
-  siginfo_t info{};
-  ::waitid(P_PIDFD, static_cast<id_t>(process_.get()), &info, WEXITED);
+  if (process_ <= 0) return;
+  ::kill(process_, SIGKILL);
+  ::waitpid(process_, nullptr, 0);
 }
 
 bool UpgradeProbe::look(std::uint64_t now_ns) {
   read_output();
   if (now_ns >= give_up_ns_ && !given_up_) {
     given_up_ = true;
-    ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+    ::kill(process_, SIGKILL);
   }
   siginfo_t info{};
-  if (::waitid(P_PIDFD, static_cast<id_t>(process_.get()), &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+  if (::waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
     return false;
   read_output();
-  process_.reset();
+  process_ = -1;
   judge(info.si_code, info.si_status);
   return true;
 }

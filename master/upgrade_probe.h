@@ -45,11 +45,11 @@ class UpgradeProbe {
   UpgradeProbe& operator=(const UpgradeProbe&) = delete;
   ~UpgradeProbe();  // kills it
 
-  // Both to be watched for EPOLLIN. The first may be gone (-1) before the second tells the end.
+  // To be watched for EPOLLIN; -1 when it is gone.
   [[nodiscard]] int output_fd() const { return output_.get(); }
-  [[nodiscard]] int process_fd() const { return process_.get(); }
 
-  // Looks what has happened; never blocks. True: the process has ended, and report() or failure() tells.
+  // Looks what has happened, also at SIGCHLD; never blocks. True: the process has ended, and report() or
+  // failure() tells.
   bool look(std::uint64_t now_ns);
 
   [[nodiscard]] const std::optional<ProbeReport>& report() const { return report_; }
@@ -62,7 +62,7 @@ class UpgradeProbe {
   std::uint64_t give_up_ns_;
   bool given_up_ = false;
   UniqueFd output_;
-  UniqueFd process_;
+  pid_t process_ = -1;  // the number is its own until it is waited for, here
   std::string text_;
   std::optional<ProbeReport> report_;
   std::string failure_;

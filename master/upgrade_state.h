@@ -18,7 +18,7 @@ namespace baton {
 struct UpgradeState {
   // To be raised when the members below change their meaning: programs of different numbers cannot follow
   // each other.
-  static constexpr int kFormat = 1;
+  static constexpr int kFormat = 2;
 
   struct Listener {
     enum class Stage : std::uint8_t { kActive, kPrepared, kRemoved };  // as in master/listeners.h
@@ -30,7 +30,6 @@ struct UpgradeState {
   };
   struct Worker {
     pid_t pid = -1;
-    int pidfd = -1;
     Holder index = 0;
     std::uint32_t ordinal = 0;
     std::uint32_t restarts = 0;
@@ -49,16 +48,23 @@ struct UpgradeState {
   int error_log_fd = -1;
   std::string pid_file;  // empty: none
   bool reload_asked = false;
+  std::uint32_t slots = 0;  // of the segment, as are the scoreboard's entries
+  std::uint32_t entries = 0;
+  std::uint32_t capacity = 0;  // most_connections() at the start
   std::vector<Listener> listeners;
   std::vector<Generation> generations;  // with running workers; the serving one first
 
-  // A memfd with all of this. Throws std::runtime_error.
+  // A memfd with all of this, sealed. Throws std::runtime_error.
   [[nodiscard]] UniqueFd save() const;
-  // What save() wrote. Throws std::runtime_error.
+  // What save() wrote. Throws std::runtime_error: it is not sealed, or says what cannot be.
   static UpgradeState load(int fd);
 };
 
-// Names the memfd's number in the environment of the program that is executed.
+// What kUpgradeVariable says of the memfd: its number, and which file it is. A worker that has gone wrong can
+// put another file under the number before the program is executed; not into the environment.
+std::string name_of_state(int fd);
+
+// Names the memfd in the environment of the program that is executed: name_of_state().
 constexpr const char* kUpgradeVariable = "BATON_UPGRADE_STATE";
 
 // If this process is one that a master has become: what it was handed. The variable and the memfd are gone

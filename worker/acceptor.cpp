@@ -113,7 +113,8 @@ int accept_burst(const WorkerContext& context, Evictor& evictor, int listener, s
     if (place == Place::kNone) {
       pause_accepting(context);
       // A close between our count and the pause saw none to end: look again.
-      if (header.connections.load() < most_with(header, listener)) wake_listeners(header, context.epoll);
+      if (header.connections.load() < most_with(header, listener))
+        wake_listeners(context.segment, context.epoll);
       return last;
     }
     const DescriptorMotion motion(DescriptorMotion::Kind::kSocket);
@@ -210,18 +211,19 @@ void close_connection(const WorkerContext& context, int fd) {
   bump(context.counters().closed);
   header.connections.fetch_sub(1);
   context.segment.addresses().remove(address);
-  resume_accepting(header, context.epoll);
+  resume_accepting(context.segment, context.epoll);
 }
 
-void resume_accepting(SegmentHeader& header, const EpollSet& epoll) {
+void resume_accepting(const Segment& segment, const EpollSet& epoll) {
+  const SegmentHeader& header = segment.header();
   if (header.accept_paused.load() == 0) return;
-  if (header.connections.load() < most_with(header, std::nullopt)) wake_listeners(header, epoll);
+  if (header.connections.load() < most_with(header, std::nullopt)) wake_listeners(segment, epoll);
 }
 
-void wake_listeners(SegmentHeader& header, const EpollSet& epoll) {
+void wake_listeners(const Segment& segment, const EpollSet& epoll) {
+  SegmentHeader& header = segment.header();
   if (header.accept_paused.load() == 0 || header.accept_paused.exchange(0) == 0) return;
-  for (std::uint32_t i = 0; i < listener_count(header); ++i)
-    epoll.rearm(header.listener_fds[i].load(std::memory_order_relaxed));
+  segment.for_each_listener([&epoll](int fd) { epoll.rearm(fd); });
 }
 
 }  // namespace baton

@@ -33,8 +33,8 @@ void watch_connection(const WorkerContext& context, int fd);
 void close_connection(const WorkerContext& context, int fd);
 
 // Re-arms every listener if accepting is paused and there is room. Called after a close.
-void resume_accepting(SegmentHeader& header, const EpollSet& epoll);
+void resume_accepting(const Segment& segment, const EpollSet& epoll);
 // The same whether there is room or not. By the master's sweep.
-void wake_listeners(SegmentHeader& header, const EpollSet& epoll);
+void wake_listeners(const Segment& segment, const EpollSet& epoll);
 
 }  // namespace baton

@@ -81,8 +81,7 @@ bool Evictor::may_search(Tick now) {
 void Evictor::search(Tick now) {
   const ConnectionTable table = context_.segment.connections();
   const SegmentHeader& header = context_.segment.header();
-  const int highest =
-      std::min(header.highest_fd.load(std::memory_order_relaxed), static_cast<int>(table.size()) - 1);
+  const int highest = context_.segment.highest_fd();
   const std::size_t most = std::max<std::size_t>(
       kLeastFound, header.max_connections.load(std::memory_order_relaxed) / kShareFound);
   const auto better = [](const Victim& a, const Victim& b) { return a.rank < b.rank; };

@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "common/descriptor_motion.h"
 #include "common/log.h"
 
@@ -17,8 +19,9 @@ void MasterWatch::look_now() {
   // Whoever gets the count closes them: the numbers may be in use for something else right after.
   const std::uint32_t count = header.listener_count.exchange(0, std::memory_order_acq_rel);
   if (count == 0) return;
-  for (std::uint32_t i = 0; i < count; ++i) {
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(count, kMaxListeners); ++i) {
     const int fd = header.listener_fds[i].load(std::memory_order_relaxed);
+    if (!segment_.connections().contains(fd)) continue;
     epoll_.remove(fd);
     ::shutdown(fd, SHUT_RDWR);  // an orphan may have it as well
     segment_.connections().free_listener(fd);

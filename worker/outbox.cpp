@@ -12,6 +12,7 @@
 #include <limits>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "common/crash_point.h"
 #include "common/descriptor_motion.h"
@@ -38,7 +39,20 @@ struct Rest {
   const OutboxRecord& record;
   std::span<const OutboxRecord::Piece> pieces;
   off_t skip;
+  std::uint64_t most_copied;
 };
+
+// A copy of the record's pieces, which may be written meanwhile. False: they cannot be those of a response.
+bool take_pieces(const OutboxRecord& record, std::vector<OutboxRecord::Piece>& pieces) {
+  constexpr off_t kMostOfAFile = off_t{1} << 56;  // all of them together are a number still
+  const std::uint32_t count = std::min(record.piece_count, OutboxRecord::kMaxPieces);
+  pieces.assign(record.pieces, record.pieces + count);
+  return std::all_of(pieces.begin(), pieces.end(), [](const OutboxRecord::Piece& piece) {
+    const off_t end = piece.fd == kMemory ? off_t{OutboxRecord::kMemoryBytes} : kMostOfAFile;
+    return piece.fd >= kMemory && piece.offset >= 0 && piece.length >= 0 && piece.offset <= end &&
+           piece.length <= end - piece.offset;
+  });
+}
 
 void store_parked(Slot& slot, SpoolFile body, SpoolFile script) {
   slot.script_next = 1;
@@ -107,6 +121,7 @@ bool park_script(const Rest& rest, Slot& slot) {
   SpoolFile body(file < 0 ? -1 : duplicate_spool(file));
   if (file >= 0 && !body) return false;
   const std::uint64_t bytes = script_bytes(rest, file);
+  if (bytes > rest.most_copied) return false;
   SpoolFile script = open_spool("baton-response", {bytes, bytes}, rest.place);
   if (!script) return false;
   crash_point("park-script");
@@ -415,13 +430,16 @@ bool Outbox::park(Slot& slot) const {
   return park_rest(record_, sent_, slot, place_);
 }
 
-bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot, const SpoolPlace& place) {
-  if (record.incomplete != 0) return false;
+bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot, const SpoolPlace& place,
+               std::uint64_t most_copied) {
+  std::vector<OutboxRecord::Piece> pieces;
+  if (record.incomplete != 0 || !take_pieces(record, pieces)) return false;
+  if (sent > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) return false;
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   if (!motion) return false;
   // A script is small, and where the budget allows it in memory, whatever the configured limit.
   const SpoolPlace memory_first{place.folder, std::numeric_limits<std::uint64_t>::max()};
-  Rest rest{memory_first, record, {record.pieces, record.piece_count}, static_cast<off_t>(sent)};
+  Rest rest{memory_first, record, pieces, static_cast<off_t>(sent), most_copied};
   while (!rest.pieces.empty() && rest.skip >= rest.pieces.front().length) {
     rest.skip -= rest.pieces.front().length;
     rest.pieces = rest.pieces.subspan(1);

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -99,8 +100,11 @@ class Outbox {
 // own, so that any process can go on with resume_parked(). For the claim's holder, and for the master in a
 // dead worker's place. False: no descriptor or memory for it, or a part was in the dead worker's own memory;
 // the connection has to be closed.
+// It may be anything that the record says: what cannot be is refused, as is to copy more than `most_copied`
+// bytes.
 [[nodiscard]] bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot,
-                             const SpoolPlace& place);
+                             const SpoolPlace& place,
+                             std::uint64_t most_copied = std::numeric_limits<std::uint64_t>::max());
 
 // Goes on with the parked response of `slot`. `sent` grows by what was sent.
 SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent);

@@ -26,6 +26,14 @@ class LogBufferTest : public testing::Test {
   UniqueFd file_{::memfd_create("log", MFD_CLOEXEC)};
 };
 
+TEST_F(LogBufferTest, ALengthThatCannotBeLeadsNowhere) {
+  buffer_->length = 0xffffffff;
+  EXPECT_FALSE(buffer_->append("one\n", 10));
+  buffer_->flush(file_.get(), losses_);
+  EXPECT_EQ(written().size(), LogBuffer::kBytes);
+  EXPECT_TRUE(buffer_->append("one\n", 10));
+}
+
 TEST_F(LogBufferTest, LinesComeOutInOrderAndOnce) {
   ASSERT_TRUE(buffer_->append("one\n", 10));
   ASSERT_TRUE(buffer_->append("two\n", 20));

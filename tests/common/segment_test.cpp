@@ -12,8 +12,10 @@
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
+#include <limits>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 #include "common/unique_fd.h"
 #include "tests/support/test_segment.h"
@@ -58,6 +60,37 @@ TEST(Segment, AttachedSegmentShowsWhatTheCreatorWrites) {
   EXPECT_EQ(attached.connections().claim(63).holder, 2);
   EXPECT_EQ(attached.connections().notes(63).parked.status, 206);
   EXPECT_EQ(attached.log_buffers()[3].length, 5U);
+}
+
+// Written by a worker that has gone wrong.
+TEST(Segment, NoNumberInItLeadsOutOfIt) {
+  const SegmentName name;
+  const Segment segment = Segment::create(name.text(), kSmall);
+  SegmentHeader& header = segment.header();
+  for (const int highest : {64, 1'000'000, std::numeric_limits<int>::max()}) {
+    header.highest_fd = highest;
+    EXPECT_EQ(segment.highest_fd(), 63);
+  }
+  header.highest_fd = -100;
+  EXPECT_EQ(segment.highest_fd(), -1);
+
+  header.listener_count = 0xffffffff;
+  for (auto& fd : header.listener_fds) fd = -1;
+  header.listener_fds[0] = 7;
+  header.listener_fds[1] = 64;
+  header.listener_fds[kMaxListeners - 1] = 63;
+  std::vector<int> seen;
+  segment.for_each_listener([&seen](int fd) { seen.push_back(fd); });
+  EXPECT_EQ(seen, (std::vector<int>{7, 63}));
+
+  header.slot_count = 1'000'000;
+  header.worker_count = 1'000'000;
+  EXPECT_EQ(segment.connections().size(), kSmall.slots);
+  EXPECT_EQ(segment.scoreboard().size(), kSmall.workers);
+  const Segment again = Segment::take_over(name.text(), kSmall);
+  EXPECT_EQ(again.connections().size(), kSmall.slots);
+  EXPECT_EQ(again.header().slot_count, kSmall.slots) << "put right";
+  EXPECT_THROW(Segment::take_over(name.text(), {kSmall.slots + 4096, kSmall.workers}), std::runtime_error);
 }
 
 TEST(Segment, IsReadableByItsOwnerOnly) {

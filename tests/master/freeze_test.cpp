@@ -31,7 +31,6 @@ class FreezeTest : public testing::Test {
   FreezeTest() {
     worker_.pid = ::fork();
     while (worker_.pid == 0) ::pause();
-    worker_.pidfd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, worker_.pid, 0)));
     worker_.ordinal = 7;
     worker_.index = 1;
   }

@@ -85,7 +85,13 @@ TEST(PostMortem, OfOneThatWaitedOrHadNotBegunIsShort) {
 class LastMomentsTest : public testing::Test {
  protected:
   static constexpr Holder kDead = 1;
-  [[nodiscard]] LastMoments look() const { return last_moments(segment_, kDead, router_, 10'000'000'000); }
+  [[nodiscard]] LastMoments look() const {
+    WorkerProcess worker;
+    worker.ordinal = 3;
+    worker.index = kDead;
+    worker.pid = 4711;
+    return last_moments(segment_, worker, router_, 10'000'000'000);
+  }
 
   test::TempDir folder_;
   Config config_ = *load_config(folder_.write("baton.toml",

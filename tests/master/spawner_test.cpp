@@ -39,10 +39,10 @@ class Spawner : public ::testing::Test {
     ::pthread_mutexattr_destroy(&attributes);
   }
   // Waits for its end; the exit status, or 128 + the signal.
-  static int wait_for(const Spawned& child) {
+  static int wait_for(pid_t child) {
     siginfo_t info{};
-    EXPECT_EQ(::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED), 0);
-    EXPECT_EQ(info.si_pid, child.pid);
+    EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED), 0);
+    EXPECT_EQ(info.si_pid, child);
     return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
   }
 
@@ -51,19 +51,19 @@ class Spawner : public ::testing::Test {
 
 TEST_F(Spawner, RunsTheChildInAProcessOfItsOwn) {
   int mine = 1;
-  const Spawned child = spawn_worker([&] {
+  const pid_t child = spawn_worker([&] {
     shared_->pid = ::getpid();
     mine = 2;
     ::_exit(7);
   });
-  ASSERT_GT(child.pid, 0);
+  ASSERT_GT(child, 0);
   EXPECT_EQ(wait_for(child), 7);
-  EXPECT_EQ(shared_->pid, child.pid);
+  EXPECT_EQ(shared_->pid, child);
   EXPECT_EQ(mine, 1) << "memory is not shared";
 }
 
 TEST_F(Spawner, TheDescriptorTableIsOne) {
-  const Spawned child = spawn_worker([&] {
+  const pid_t child = spawn_worker([&] {
     shared_->result = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     ::_exit(0);
   });
@@ -76,21 +76,21 @@ TEST_F(Spawner, TheDescriptorTableIsOne) {
 // The C library caches each thread's id, and mutexes know their owner by it.
 TEST_F(Spawner, TheChildKnowsItsOwnThreadId) {
   make_mutex(PTHREAD_MUTEX_ERRORCHECK, false);
-  const Spawned child = spawn_worker([&] {
+  const pid_t child = spawn_worker([&] {
     ::pthread_mutex_lock(&shared_->mutex);
     shared_->owner = shared_->mutex.__data.__owner;
     shared_->pid = ::gettid();
     ::_exit(0);
   });
   EXPECT_EQ(wait_for(child), 0);
-  EXPECT_EQ(shared_->owner, child.pid);
-  EXPECT_EQ(shared_->pid, child.pid);
+  EXPECT_EQ(shared_->owner, child);
+  EXPECT_EQ(shared_->pid, child);
 }
 
 TEST_F(Spawner, ARecursiveMutexOfTheParentIsNotTheChilds) {
   make_mutex(PTHREAD_MUTEX_RECURSIVE, false);
   ASSERT_EQ(::pthread_mutex_lock(&shared_->mutex), 0);
-  const Spawned child = spawn_worker([&] {
+  const pid_t child = spawn_worker([&] {
     shared_->result = ::pthread_mutex_trylock(&shared_->mutex);
     ::_exit(0);
   });
@@ -101,7 +101,7 @@ TEST_F(Spawner, ARecursiveMutexOfTheParentIsNotTheChilds) {
 
 TEST_F(Spawner, ARobustMutexTellsThatItsOwnerDied) {
   make_mutex(PTHREAD_MUTEX_NORMAL, true);
-  const Spawned child = spawn_worker([&] {
+  const pid_t child = spawn_worker([&] {
     ::pthread_mutex_lock(&shared_->mutex);
     ::kill(::getpid(), SIGKILL);
   });

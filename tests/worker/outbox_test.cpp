@@ -2,12 +2,16 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/unique_fd.h"
 #include "tests/support/temp_dir.h"
@@ -274,6 +278,41 @@ TEST_F(Streamed, NoRoomForAStoredBodyIsTold) {
   EXPECT_FALSE(outbox.store(part(1)));
   EXPECT_EQ(outbox.stored_bytes(), 1'000U);
   outbox.clear();
+}
+
+// What a dead worker has left may be anything.
+TEST(OutboxRecordOfADeadWorker, IsParkedOnlyIfItCanBeOne) {
+  constexpr off_t kFar = std::numeric_limits<off_t>::max();
+  const std::string folder = "/tmp";
+  const SpoolPlace place{folder, 1 << 20};
+  const UniqueFd file(::memfd_create("file", MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(file.get(), 10 << 20), 0);
+  const auto parks = [&](const std::vector<OutboxRecord::Piece>& pieces, std::uint64_t sent = 0) {
+    const auto record = std::make_unique<OutboxRecord>();
+    std::copy(pieces.begin(), pieces.end(), record->pieces);
+    record->piece_count = static_cast<std::uint32_t>(pieces.size());
+    Slot slot;
+    const bool parked = park_rest(*record, sent, slot, place, 4 << 20);
+    drop_parked(slot);
+    return parked;
+  };
+  EXPECT_TRUE(parks({{-1, 0, 10}, {file.get(), 0, 8 << 20}}));
+  EXPECT_TRUE(parks({{-1, OutboxRecord::kMemoryBytes - 1, 1}}));
+  EXPECT_FALSE(parks({{-1, OutboxRecord::kMemoryBytes, 1}})) << "past the memory";
+  EXPECT_FALSE(parks({{-1, 1, OutboxRecord::kMemoryBytes}}));
+  EXPECT_FALSE(parks({{-1, -8, 4}}));
+  EXPECT_FALSE(parks({{-1, 0, -4}}));
+  EXPECT_FALSE(parks({{-1, kFar, kFar}}));
+  EXPECT_FALSE(parks({{-1, 0, 1}, {file.get(), kFar, 1}}));
+  EXPECT_FALSE(parks({{-2, 0, 1}})) << "in the worker's own memory";
+  EXPECT_FALSE(parks({{-1, 0, 1}}, ~std::uint64_t{0}));
+  const UniqueFd other(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
+  EXPECT_FALSE(parks({{file.get(), 0, 1}, {other.get(), 0, 8 << 20}})) << "more than is copied";
+  const auto record = std::make_unique<OutboxRecord>();
+  record->piece_count = 0xffffffff;
+  Slot slot;
+  EXPECT_TRUE(park_rest(*record, 0, slot, place, 4 << 20)) << "as many as there can be, all empty";
+  drop_parked(slot);
 }
 
 }  // namespace

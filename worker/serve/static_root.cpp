@@ -80,7 +80,10 @@ StaticRoot::StaticRoot(std::string path) : path_(std::move(path)) {
 }
 
 StaticRoot::~StaticRoot() {
-  const UniqueFd last(view().fd);
+  // The word may have been written by a worker that has gone wrong: nothing but a folder is closed for it.
+  struct stat status {};
+  const int fd = view().fd;
+  const UniqueFd last(::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) ? fd : -1);
   ::munmap(shared_, sizeof(Shared));
 }
 
