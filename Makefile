@@ -34,11 +34,12 @@ UNIT    := $(call sources,tests/common tests/worker tests/master tests/ctl tests
 EPOLL   := $(call sources,tests/epoll)
 INTEGRATION := $(call sources,tests/integration)
 SURVIVAL := $(call sources,tests/survival)
+HOSTILE := $(call sources,tests/hostile)
 SURVIVE := $(call sources,tests/survive)
 FUZZERS := $(call sources,tests/fuzz)
 MODULES := $(call sources,tests/modules)
 ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp $(SUPPORT) $(UNIT) $(EPOLL) \
-               $(INTEGRATION) $(SURVIVAL) $(SURVIVE)
+               $(INTEGRATION) $(SURVIVAL) $(SURVIVE) $(HOSTILE)
 EXAMPLES := $(patsubst sdk/examples/%/baton.toml,%,$(wildcard sdk/examples/*/baton.toml))
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 
@@ -54,7 +55,7 @@ POINTED := $(shell grep -l 'include "common/crash_point.h"' $(COMMON) $(WORKER) 
 points   = $(patsubst %.cpp,$(POINTS)/%.o,$(filter $(POINTED),$(1))) $(call objects,$(filter-out $(POINTED),$(1)))
 
 BIN   := $(BUILD)/baton $(BUILD)/batonctl
-TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests $(POINTS)/survival_tests
+TESTS := $(BUILD)/unit_tests $(BUILD)/epoll_tests $(BUILD)/integration_tests $(POINTS)/survival_tests $(BUILD)/hostile_tests
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -126,6 +127,9 @@ $(BUILD)/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(MASTER) $(WORKER) $(CTL
 $(BUILD)/epoll_tests: $(call objects,$(EPOLL))
 	$(link) $(TEST_LDLIBS)
 $(BUILD)/integration_tests: $(call objects,$(INTEGRATION) $(SUPPORT) $(COMMON)) | $(BUILD)/baton_next $(BUILD)/baton_other $(modules) $(EXAMPLES:%=$(BUILD)/examples/%.so)
+	$(link) $(TEST_LDLIBS)
+
+$(BUILD)/hostile_tests: $(call objects,$(HOSTILE) $(SUPPORT) $(COMMON)) | $(BUILD)/baton $(BUILD)/batonctl
 	$(link) $(TEST_LDLIBS)
 
 # Modules for the tests, which the servers load that they start. With a symbol left open, where that is what is tested.
@@ -240,11 +244,13 @@ build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h comm
 	  $(wildcard tests/support/beast_*.cpp) $(LDLIBS) -o $@
 
 .PHONY: fuzz
-fuzz: ## Run each fuzzer for FUZZ_SECONDS (60)
+fuzz: ## Run each fuzzer for FUZZ_SECONDS (60), and as long one that writes random words under a running server
 fuzz: test-deps
 	$(call need,$(FUZZ_PACKAGES))
 	@$(MAKE) --no-print-directory -j$(JOBS) $(fuzzers)
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(fuzzers)
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=asan build build/asan/hostile_tests
+	@HOSTILE_SECONDS=$(FUZZ_SECONDS) build/asan/hostile_tests
 
 .PHONY: bench
 bench: ## Compare with nginx in one run: requests/s, latency, CPU per request, memory per idle connection
