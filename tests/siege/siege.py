@@ -106,6 +106,8 @@ class Server:
             (self.folder / name).chmod(0o777)
         (self.folder / "files").chmod(0o777)
         (self.folder / "files/small").write_bytes(b"s" * 1024)
+        with open(self.folder / "files/large", "wb") as large:
+            large.truncate(16 << 20)
         for i in range(LISTED):
             (self.folder / f"files/listed/a file with a name of its own {i}").touch()
         values = dict(port=self.port, folder=self.folder, build=build, most=MAX_CONNECTIONS, half=MAX_CONNECTIONS // 2,
@@ -290,6 +292,37 @@ def one_byte_chunks(port: int, number: int) -> None:
 @case("chunks of two bytes, 4 connections", attackers=4)
 def two_byte_chunks(port: int, number: int) -> None:
     flood(port, upload(number), b"2\r\nxx\r\n" * 10_000)
+
+
+def stalled(port: int, many: int, words: bytes) -> None:
+    """So many connections that say all of `words`, then nothing, and read nothing."""
+    clients = []
+    for _ in range(many):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(PATIENCE)
+        clients.append(client)
+        with contextlib.suppress(OSError):
+            client.connect(("127.0.0.1", port))
+            client.sendall(words)
+    while True:
+        signal.pause()
+
+
+@case("250 uploads of 1 MB, all but their last bytes")
+def uploads(port: int, _: int) -> None:
+    stalled(port, 250, b"PUT /upload/echo HTTP/1.1\r\nHost: siege\r\nContent-Length: 1000000\r\n\r\n" + b"u" * 999_000)
+
+
+@case("10 responses of 100 MB that nobody reads, made by a handler", nginx=False)
+def unread(port: int, _: int) -> None:
+    stalled(port, 10, b"GET /upload/write/100000000/100000 HTTP/1.1\r\nHost: siege\r\n\r\n")
+
+
+@case("600 answers of 16 ranges that nobody reads")
+def unread_ranges(port: int, _: int) -> None:
+    every = b",".join(b"%d-%d" % (i << 20, (i << 20) + 900_000) for i in range(16))
+    stalled(port, 600, b"GET /large HTTP/1.1\r\nHost: siege\r\nRange: bytes=" + every + b"\r\n\r\n")
 
 
 @case("requests of 16 KB byte by byte, 4 connections", attackers=4)
