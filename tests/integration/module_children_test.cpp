@@ -15,7 +15,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Signals 32 and 33 belong to the C library. Its posix_spawn() has a child ignore both, and children inherit that.
+// Signals 32 and 33 belong to the C library. Its posix_spawn() has a child ignore both, and children inherit
+// that.
 constexpr std::uint64_t kSignalsOfTheLibrary = 0b11ULL << 31;
 
 // The mask of ignored signals in the text of /proc/PID/status: bit n - 1 for signal n.
