@@ -3,10 +3,9 @@
 //
 //   master                                    probe: PROGRAM --upgrade-probe -c FILE
 //     posix_spawn, no descriptor but 0 to 2 ->  is linked, reads the configuration, opens roots and logs,
-//                                               attaches the live segment, loads the modules, becomes the
-//                                               configured user
+//                                               attaches the live segment, loads the modules
 //     output_fd() readable                <-    one line of JSON, exit 0; or why not, exit 1
-//     process_fd() readable               <-    gone
+//     SIGCHLD                             <-    gone
 #pragma once
 
 #include <sys/types.h>
