@@ -19,10 +19,11 @@ struct alignas(64) LogBuffer {
   std::atomic<std::uint64_t> oldest_ns{0};  // when the first of them was added
   char bytes[kBytes];
 
-  // Appends a whole line; false when it does not fit (flush first).
+  // Never beyond the buffer, whatever has been written into the length.
   [[nodiscard]] std::uint32_t used_bytes() const {
     return std::min<std::uint32_t>(length.load(std::memory_order_acquire), kBytes);
   }
+  // Appends a whole line; false when it does not fit (flush first).
   bool append(std::string_view line, std::uint64_t now_ns);
   // Writes everything to `fd` and empties the buffer. What cannot be written now is dropped and counted in
   // `losses`: see write_lines.

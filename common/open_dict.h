@@ -3,7 +3,6 @@
 
 #include <boost/interprocess/mapped_region.hpp>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "common/dict_board.h"
+#include "common/printable.h"
 #include "common/shared_dict.h"
 
 namespace baton {
@@ -22,7 +22,7 @@ class OpenDict {
   OpenDict(boost::interprocess::mapped_region memory, DictEntry& entry)
       : memory_(std::move(memory)),
         entry_(entry),
-        name_(entry.name, ::strnlen(entry.name, sizeof entry.name)),
+        name_(text_of(entry.name)),
         dict_(memory_.get_address(), entry.counters) {}
 
   [[nodiscard]] std::string_view name() const { return name_; }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 namespace baton {
 
 std::string printable(std::string_view text) {
@@ -20,6 +22,10 @@ std::string printable(std::string_view text) {
 std::string printable_start(std::string_view text, std::size_t most) {
   if (text.size() <= most) return printable(text);
   return printable(text.substr(0, most)) + fmt::format("... ({} bytes)", text.size());
+}
+
+std::string text_of(std::span<const char> field) {
+  return {field.data(), ::strnlen(field.data(), field.size())};
 }
 
 }  // namespace baton

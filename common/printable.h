@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,5 +14,8 @@ std::string printable(std::string_view text);
 // The same of no more than the first `most` bytes of `text`, for a log, which whoever sends much is not to
 // fill. Of what is longer it says how long it is.
 std::string printable_start(std::string_view text, std::size_t most);
+
+// What stands in a field of fixed size, up to its first NUL or its end: another process may be writing it.
+std::string text_of(std::span<const char> field);
 
 }  // namespace baton

@@ -66,7 +66,7 @@ std::uint32_t once(const std::uint32_t& word) {
 }
 
 std::string version_of(const SegmentHeader& header) {
-  return printable({header.version, ::strnlen(header.version, sizeof header.version)});
+  return printable(text_of(header.version));
 }
 
 // The byte of its own number: other processes of the object's owner may lock what they like.

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <ctime>
 #include <span>
 #include <tuple>
 
 #include "common/clock.h"
+#include "common/printable.h"
 #include "common/units.h"
 
 namespace baton {
@@ -58,10 +58,6 @@ constexpr double kNsPerSecond = 1e9;
 // Both clocks are read by different processes: a start that lies after `now` is an instant ago.
 double seconds_since(std::uint64_t start_ns, std::uint64_t now_ns) {
   return start_ns < now_ns ? static_cast<double>(now_ns - start_ns) / kNsPerSecond : 0.0;
-}
-
-std::string text_of(std::span<const char> field) {
-  return {field.data(), ::strnlen(field.data(), field.size())};
 }
 
 // `length` comes from shared memory that another process may be writing: it is never believed past `field`.

@@ -4,7 +4,6 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <stdexcept>
 
@@ -18,11 +17,6 @@ namespace baton {
 namespace {
 
 constexpr std::uint64_t kMinuteNs = 60'000'000'000;
-
-// As far as it is one, whatever has been written there.
-std::string name_of(const DictEntry& entry) {
-  return {entry.name, ::strnlen(entry.name, sizeof entry.name)};
-}
 
 static_assert(kDictEntries >= 2 * DictConfig::kMost, "a reload may replace all of them");
 
@@ -42,13 +36,14 @@ void Dictionaries::take_over() {
   for (DictEntry& entry : segment_.dicts()) {
     if (entry.used.load(std::memory_order_relaxed) == 0) continue;
     try {
-      live_.push_back({std::make_shared<OpenDict>(open_dict(object_of(name_of(entry))), entry), {}, {}, {}});
+      live_.push_back(
+          {std::make_shared<OpenDict>(open_dict(object_of(text_of(entry.name))), entry), {}, {}, {}});
       Live& live = live_.back();
       live.evictions.told = entry.counters.evictions.load(std::memory_order_relaxed);
       live.repairs.told = entry.counters.repairs.load(std::memory_order_relaxed);
       live.damages.told = entry.counters.damages.load(std::memory_order_relaxed);
     } catch (const std::runtime_error& error) {
-      log::error("the dictionary '{}' cannot go on, and begins empty: {}", printable(name_of(entry)),
+      log::error("the dictionary '{}' cannot go on, and begins empty: {}", printable(text_of(entry.name)),
                  error.what());
       entry.used.store(0, std::memory_order_release);
     }
@@ -170,16 +165,16 @@ void Dictionaries::rehearse(const Segment& segment, const std::vector<DictConfig
   const auto is_live = [&segment](const DictConfig& config) {
     const DictBoard board = segment.dicts();
     return std::any_of(board.begin(), board.end(), [&config](const DictEntry& entry) {
-      return entry.used.load(std::memory_order_acquire) != 0 && config.name == name_of(entry);
+      return entry.used.load(std::memory_order_acquire) != 0 && config.name == text_of(entry.name);
     });
   };
   for (const DictEntry& entry : segment.dicts()) {
     if (entry.used.load(std::memory_order_acquire) == 0) continue;
     try {
-      static_cast<void>(open_dict(dict_object_name(segment.name(), name_of(entry))));
+      static_cast<void>(open_dict(dict_object_name(segment.name(), text_of(entry.name))));
     } catch (const std::runtime_error& error) {
       throw std::runtime_error(fmt::format("it cannot go on with the dictionary '{}': {}",
-                                           printable(name_of(entry)), error.what()));
+                                           printable(text_of(entry.name)), error.what()));
     }
   }
   std::uint64_t wanted = 0;

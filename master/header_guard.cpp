@@ -38,8 +38,7 @@ void HeaderGuard::tell(std::size_t bytes, std::uint64_t now_ns) {
   next_ns_ = now_ns + kEveryNs;
   log::error(
       "the shared memory is damaged, as by a wild write of a module: {} bytes that only the master writes "
-      "are put "
-      "right; restart the server if it does not serve as it should",
+      "are put right; restart the server if it does not serve as it should",
       bytes);
 }
 

@@ -398,16 +398,12 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
 bool Master::owns(int fd) const {
   if (fd == segment_.fd() || error_log_.owns(fd) || listeners_.owns(fd)) return true;
   bool own = false;
-  const auto look_at = [&](const Generation* generation) {
-    if (generation == nullptr) return;
-    own = own || generation->access_log->fd() == fd;
-    generation->router.for_each_route([&](const serve::Route& route) {
+  for_each_generation([&](const Generation& generation) {
+    own = own || generation.access_log->fd() == fd;
+    generation.router.for_each_route([&](const serve::Route& route) {
       own = own || (route.root && route.root->view().fd == fd) || (route.module && route.module->fd() == fd);
     });
-  };
-  look_at(current_.get());
-  look_at(pending_.get());
-  for (const auto& generation : retiring_) look_at(generation.get());
+  });
   return own;
 }
 

@@ -7,10 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
 #include <map>
 #include <memory>
-#include <span>
 #include <string_view>
 
 #include "common/log.h"
@@ -42,7 +40,7 @@ Symbolizer::Frame locate(const std::vector<CrashRecord::Object>& objects, std::u
   router.for_each_route([&](const serve::Route& route) {
     if (route.module && route.module->fd() == object->image) image = route.module;
   });
-  std::string name(object->name, ::strnlen(object->name, sizeof object->name));
+  std::string name = text_of(object->name);
   return {address - object->bias, name.empty() ? "?" : name, std::move(image)};
 }
 
@@ -131,8 +129,7 @@ LastMoments last_moments(const Segment& segment, const WorkerProcess& worker, co
   moments.lived_s = seconds_between(entry.started_ns.load(std::memory_order_relaxed), now_ns);
   moments.requests = entry.counters.requests.load(std::memory_order_relaxed);
   moments.crash = crash_of(entry.crash, router);
-  if (!moments.was_ready)
-    moments.complaint = printable({entry.complaint, ::strnlen(entry.complaint, sizeof entry.complaint)});
+  if (!moments.was_ready) moments.complaint = printable(text_of(entry.complaint));
   moments.phase = flight.phase.load(std::memory_order_relaxed);
   if (moments.phase == FlightPhase::kWaiting) return moments;
   moments.busy_s = seconds_between(flight.since_ns.load(std::memory_order_relaxed), now_ns);

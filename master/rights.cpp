@@ -108,10 +108,10 @@ void make_run_folder(const std::string& file, const ServerConfig& server) {
 
 std::vector<ConfigError> check_identity(const Config& config) {
   if (::geteuid() != 0 || config.server.uid) return {};
-  return {{config.file, 0, 0,
-           "started as root, but nobody is named to run as: write user = \"www-data\", or another account "
-           "without "
-           "rights of its own, under [server] (user = \"root\" if it must be), or start it with --user"}};
+  return {
+      {config.file, 0, 0,
+       "started as root, but nobody is named to run as: write user = \"www-data\", or another account "
+       "without rights of its own, under [server] (user = \"root\" if it must be), or start it with --user"}};
 }
 
 void leave_root(const Config& config, const std::string& file) {

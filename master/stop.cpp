@@ -41,8 +41,7 @@ void Master::retire_all(const StopTimes& times) {
   forget_failing(*current_);
   segment_.header().state.store(MasterState::kEnding, std::memory_order_release);
   listeners_.close_all();
-  current_->wake_all();
-  for (const auto& generation : retiring_) generation->wake_all();
+  for_each_generation([](const Generation& generation) { generation.wake_all(); });
 }
 
 void Master::stop_if_due(std::uint64_t now_ns) {
@@ -51,8 +50,7 @@ void Master::stop_if_due(std::uint64_t now_ns) {
     deadline_passed_ = now_ns >= stop_times_.retire_ns;
     if (deadline_passed_) retire_all(stop_times_);
   } else if (stage_ == Stage::kRetiring && now_ns >= stop_times_.kill_ns) {
-    kill_late(*current_, now_ns);
-    for (const auto& generation : retiring_) kill_late(*generation, now_ns);
+    for_each_generation([this, now_ns](Generation& generation) { kill_late(generation, now_ns); });
   }
 }
 

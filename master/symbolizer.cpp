@@ -15,6 +15,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "common/printable.h"
 #include "common/privileges.h"
 #include "common/scoreboard.h"
 #include "master/module_symbols.h"
@@ -160,7 +161,7 @@ void Symbolizer::take_result() {
   for (std::size_t i = 0; i < asked_.size(); ++i) {
     if (!can_be_looked_up(asked_[i])) continue;
     std::string text;
-    if (i < CrashRecord::kMaxFrames) text.assign(result.texts[i], ::strnlen(result.texts[i], kTextBytes));
+    if (i < CrashRecord::kMaxFrames) text = text_of(result.texts[i]);
     // Not found out once, it will not be the next time either.
     if (text.empty()) {
       text = roughly(asked_[i], lookup_address(asked_, i));

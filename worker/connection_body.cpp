@@ -340,8 +340,7 @@ void ConnectionHandler::note_full() {
   const SpoolBudget::Use use = context_.segment.spool_budget().use();
   log::warn(
       "no room for a request body or a response, and 503 for those that need it: of the spool's budget {} of "
-      "{} "
-      "are used in memory, {} of {} on disk (limits.spool_memory_total, limits.spool_disk_total)",
+      "{} are used in memory, {} of {} on disk (limits.spool_memory_total, limits.spool_disk_total)",
       format_bytes(use.memory), format_bytes(use.memory_limit), format_bytes(use.disk),
       format_bytes(use.disk_limit));
 }
