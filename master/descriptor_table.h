@@ -7,7 +7,7 @@ namespace baton {
 
 // A connection's socket, and what a response of several ranges is parked in: its file, and a script.
 constexpr std::uint32_t kMostPerConnection = 3;
-// Listeners, logs, roots, pidfds, those of a second generation, what workers have in hand.
+// Listeners, logs, roots, those of a second generation, what workers have in hand.
 constexpr std::uint32_t kServerDescriptors = 512;
 
 // Raises RLIMIT_NOFILE for `max_connections` and grows the table to it at once: growing it later, when it is
