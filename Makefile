@@ -35,11 +35,11 @@ EPOLL   := $(call sources,tests/epoll)
 INTEGRATION := $(call sources,tests/integration)
 SURVIVAL := $(call sources,tests/survival)
 HOSTILE := $(call sources,tests/hostile)
-SURVIVE := $(call sources,tests/survive)
+CAMPAIGN := $(call sources,tests/campaign)
 FUZZERS := $(call sources,tests/fuzz)
 MODULES := $(call sources,tests/modules)
 ALL_SOURCES := $(COMMON) $(WORKER) $(MASTER) $(CTL) master/main.cpp ctl/main.cpp $(SUPPORT) $(UNIT) $(EPOLL) \
-               $(INTEGRATION) $(SURVIVAL) $(SURVIVE) $(HOSTILE)
+               $(INTEGRATION) $(SURVIVAL) $(CAMPAIGN) $(HOSTILE)
 EXAMPLES := $(patsubst sdk/examples/%/baton.toml,%,$(wildcard sdk/examples/*/baton.toml))
 objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 
@@ -49,9 +49,9 @@ $(FAULTY:%=$(BUILD)/%): OPT.asan := -O1 -g -fno-omit-frame-pointer
 
 modules := $(patsubst %.cpp,$(BUILD)/%.so,$(MODULES)) $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/modules/*.c))
 
-# A second build of the server, with crash points (common/crash_point.h): only what has any is compiled again.
+# A second build of the server, with crash points (common/base/crash_point.h): only what has any is compiled again.
 POINTS  := $(BUILD)/points
-POINTED := $(shell grep -l 'include "common/crash_point.h"' $(COMMON) $(WORKER) $(MASTER) master/main.cpp)
+POINTED := $(shell grep -l 'include "common/base/crash_point.h"' $(COMMON) $(WORKER) $(MASTER) master/main.cpp)
 points   = $(patsubst %.cpp,$(POINTS)/%.o,$(filter $(POINTED),$(1))) $(call objects,$(filter-out $(POINTED),$(1)))
 
 BIN   := $(BUILD)/baton $(BUILD)/batonctl
@@ -82,7 +82,7 @@ $(BUILD)/%.o: %.cpp
 
 # Tests are compiled more often than run: nearly half of a whole build's time is saved. But not what puts load on a server.
 $(BUILD)/tests/%.o: OPT.release := -O0 -g
-$(BUILD)/tests/bench/%.o $(BUILD)/tests/support/%.o $(BUILD)/tests/survive/%.o: OPT.release := -O2 -g
+$(BUILD)/tests/bench/%.o $(BUILD)/tests/support/%.o $(BUILD)/tests/campaign/%.o: OPT.release := -O2 -g
 
 # A module sees nothing of the source tree but what is installed of it.
 $(BUILD)/sdk/examples/%.o: sdk/examples/%.cpp
@@ -115,7 +115,7 @@ endef
 
 $(BUILD)/baton: $(call objects,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
 	$(link) $(SERVER_LDLIBS)
-$(BUILD)/batonctl: $(call objects,ctl/main.cpp $(CTL) $(COMMON))
+$(BUILD)/batonctl: $(call objects,ctl/main.cpp $(CTL) $(wildcard common/base/*.cpp common/shared/*.cpp common/stats/*.cpp))
 	$(link)
 $(POINTS)/baton: $(call points,master/main.cpp $(MASTER) $(WORKER) $(COMMON))
 	$(link) $(SERVER_LDLIBS)
@@ -150,18 +150,18 @@ $(BUILD)/tests/modules/spdlogger.so: OWN_LIBS := -lspdlog -lfmt
 # What the tests of an upgrade upgrade to: another version, and one with another layout of the shared memory.
 $(BUILD)/variants/next.o: VARIANT := -DBATON_VERSION='"99.1.2"'
 $(BUILD)/variants/other.o: VARIANT := -DBATON_VERSION='"99.2.0"' -DBATON_LAYOUT_VERSION=999
-$(BUILD)/variants/%.o: common/version.cpp common/version.h
+$(BUILD)/variants/%.o: common/base/version.cpp common/base/version.h
 	@mkdir -p $(@D)
 	@echo "  CXX   $< ($*)"
 	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(VARIANT) -c $< -o $@
-$(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER) $(WORKER) $(filter-out common/version.cpp,$(COMMON)))
+$(BUILD)/baton_%: $(BUILD)/variants/%.o $(call objects,master/main.cpp $(MASTER) $(WORKER) $(filter-out common/base/version.cpp,$(COMMON)))
 	$(link) $(SERVER_LDLIBS)
 
 # Beside the server that they start.
 $(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl $(POINTS)/survive $(modules)
 	@mkdir -p $(@D)
 	$(link) $(TEST_LDLIBS)
-$(POINTS)/survive: $(call objects,$(SURVIVE) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl
+$(POINTS)/survive: $(call objects,$(CAMPAIGN) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl
 	@mkdir -p $(@D)
 	$(link) -lgmock -lgtest
 
@@ -237,10 +237,10 @@ FUZZ_SECONDS ?= 60
 FUZZ_FLAGS := -std=c++20 -I. -Isdk -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 fuzzers := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(FUZZERS))
 
-build/fuzz/%: tests/fuzz/%.cpp $(wildcard worker/http/*.cpp worker/http/*.h common/*.cpp common/*.h sdk/baton/*.h tests/support/beast_*)
+build/fuzz/%: tests/fuzz/%.cpp $(wildcard common/*/*.cpp common/*/*.h sdk/baton/*.h tests/support/beast_*)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
-	@clang++ $(FUZZ_FLAGS) $< $(wildcard worker/http/*.cpp) worker/outbox.cpp worker/spool.cpp $(COMMON) \
+	@clang++ $(FUZZ_FLAGS) $< $(COMMON) \
 	  $(wildcard tests/support/beast_*.cpp) $(LDLIBS) -o $@
 
 .PHONY: fuzz
@@ -296,7 +296,7 @@ $(BUILD)/bench_httplib: $(BUILD)/tests/bench/httplib_hello.o
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 
-VERSION := $(shell sed -n 's/^.define BATON_VERSION "\(.*\)"/\1/p' common/version.cpp)
+VERSION := $(shell sed -n 's/^.define BATON_VERSION "\(.*\)"/\1/p' common/base/version.cpp)
 
 # What modules are built with.
 .PHONY: install-sdk

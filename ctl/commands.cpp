@@ -14,10 +14,10 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "common/printable.h"
-#include "common/shm_owner.h"
-#include "common/stats_json.h"
-#include "common/unique_fd.h"
+#include "common/base/printable.h"
+#include "common/base/unique_fd.h"
+#include "common/shared/shm_owner.h"
+#include "common/stats/stats_json.h"
 #include "ctl/views.h"
 
 namespace baton::ctl {

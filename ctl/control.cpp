@@ -9,8 +9,8 @@
 #include <cstring>
 #include <optional>
 
-#include "common/stats.h"
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
+#include "common/stats/stats.h"
 
 extern "C" {  // glibc 2.36 forgot to say so itself
 #include <sys/pidfd.h>

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <string>
 
-#include "common/segment.h"
+#include "common/shared/segment.h"
 
 namespace baton::ctl {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "common/version.h"
+#include "common/base/version.h"
 #include "ctl/commands.h"
 
 namespace {

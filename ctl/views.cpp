@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "common/printable.h"
-#include "common/units.h"
+#include "common/base/printable.h"
+#include "common/base/units.h"
 
 namespace baton::ctl {
 

@@ -21,9 +21,9 @@
 #include <optional>
 #include <string_view>
 
-#include "common/address_overlap.h"
-#include "common/printable.h"
-#include "common/unique_fd.h"
+#include "common/base/address_overlap.h"
+#include "common/base/printable.h"
+#include "common/base/unique_fd.h"
 
 namespace baton {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "common/address.h"
+#include "common/base/address.h"
 
 namespace baton {
 

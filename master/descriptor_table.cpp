@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "common/file_table.h"
+#include "common/shared/file_table.h"
 
 namespace baton {
 

@@ -16,7 +16,7 @@ constexpr std::uint32_t kServerDescriptors = 512;
 //
 // Wanted are as many as all connections may hold, those of the open-file table, and those of the server
 // itself. Where the hard limit forbids that, one for each connection is enough to start: then cached files
-// give way (common/descriptor_room.h), and only so many responses can be parked at once as there are
+// give way (common/shared/descriptor_room.h), and only so many responses can be parked at once as there are
 // descriptors left. Throws std::runtime_error that names the limit and the remedy when it does not reach even
 // for that.
 std::uint32_t size_descriptor_table(std::uint32_t max_connections);

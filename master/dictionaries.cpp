@@ -7,10 +7,10 @@
 #include <new>
 #include <stdexcept>
 
-#include "common/dict_object.h"
-#include "common/log.h"
-#include "common/printable.h"
-#include "common/units.h"
+#include "common/base/log.h"
+#include "common/base/printable.h"
+#include "common/base/units.h"
+#include "common/dict/object.h"
 
 namespace baton {
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "common/config.h"
-#include "common/dict_object.h"
-#include "common/open_dict.h"
-#include "common/segment.h"
+#include "common/config/config.h"
+#include "common/dict/object.h"
+#include "common/dict/open_dict.h"
+#include "common/shared/segment.h"
 
 namespace baton {
 

@@ -4,8 +4,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "common/clock.h"
-#include "common/futex.h"
+#include "common/base/clock.h"
+#include "common/base/futex.h"
 #include "master/recovery.h"
 
 namespace baton {

@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "common/epoll_set.h"
-#include "common/segment.h"
+#include "common/shared/epoll_set.h"
+#include "common/shared/segment.h"
 #include "master/generation.h"
 
 namespace baton {
 
 // Sets SegmentHeader::frozen and waits until each of `workers` has been seen without a descriptor in motion
-// (common/descriptor_motion.h): from then on none of them changes the table. Such stretches take
+// (common/shared/descriptor_motion.h): from then on none of them changes the table. Such stretches take
 // microseconds, but a process may be stopped in one. If one stays in it for `patience` the freeze is lifted,
 // and what is returned says which. A worker that has died is not waited for.
 //

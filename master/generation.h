@@ -9,14 +9,14 @@
 #include <optional>
 #include <vector>
 
-#include "common/config.h"
-#include "common/connection_table.h"
-#include "common/open_dict.h"
+#include "common/config/config.h"
+#include "common/dict/open_dict.h"
+#include "common/shared/connection_table.h"
 #include "master/log_files.h"
 #include "master/restart_policy.h"
 #include "master/upgrade_state.h"
 #include "master/watchdog.h"
-#include "worker/serve/router.h"
+#include "worker/route/router.h"
 
 namespace baton {
 

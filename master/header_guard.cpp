@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstring>
 
-#include "common/futex.h"
-#include "common/log.h"
+#include "common/base/futex.h"
+#include "common/base/log.h"
 
 namespace baton {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/segment.h"
+#include "common/shared/segment.h"
 
 namespace baton {
 

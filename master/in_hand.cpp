@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 
-#include "common/printable.h"
-#include "common/stats.h"
-#include "common/units.h"
+#include "common/base/printable.h"
+#include "common/base/units.h"
+#include "common/stats/stats.h"
 
 namespace baton {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/segment.h"
+#include "common/shared/segment.h"
 
 namespace baton {
 

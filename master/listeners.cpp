@@ -11,10 +11,10 @@
 #include <stdexcept>
 #include <utility>
 
-#include "common/address_overlap.h"
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/own_file.h"
+#include "common/base/address_overlap.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/own_file.h"
 #include "master/address_holder.h"
 #include "master/port_sharing.h"
 

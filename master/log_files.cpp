@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "common/log_file.h"
+#include "common/base/log_file.h"
 
 namespace baton {
 

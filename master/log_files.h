@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "common/log_lines.h"
-#include "common/unique_fd.h"
+#include "common/base/log_lines.h"
+#include "common/base/unique_fd.h"
 
 namespace baton {
 

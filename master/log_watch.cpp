@@ -1,7 +1,7 @@
 #include "master/log_watch.h"
 
-#include "common/log.h"
-#include "common/units.h"
+#include "common/base/log.h"
+#include "common/base/units.h"
 
 namespace baton {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "common/segment.h"
+#include "common/shared/segment.h"
 
 namespace baton {
 

@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "common/config.h"
-#include "common/crash_point.h"
-#include "common/log.h"
-#include "common/log_lines.h"
-#include "common/privileges.h"
-#include "common/version.h"
-#include "common/without.h"
+#include "common/base/crash_point.h"
+#include "common/base/log.h"
+#include "common/base/log_lines.h"
+#include "common/base/privileges.h"
+#include "common/base/version.h"
+#include "common/base/without.h"
+#include "common/config/config.h"
 #include "master/exit_status.h"
 #include "master/log_files.h"
 #include "master/master.h"
@@ -46,7 +46,7 @@ void occupy_standard_descriptors() {
 }
 
 int check_only(const baton::Config& config, const std::string& file) {
-  baton::become_user(config.server);
+  baton::become_user(config.server.account);
   baton::restrict_process();
   std::vector<baton::ConfigError> errors = baton::check_rights(config, file);
   if (errors.empty()) errors = baton::check_modules(config);

@@ -12,15 +12,15 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "common/log.h"
-#include "common/oom_score.h"
-#include "common/units.h"
-#include "common/version.h"
+#include "common/base/log.h"
+#include "common/base/oom_score.h"
+#include "common/base/units.h"
+#include "common/base/version.h"
 #include "master/descriptor_table.h"
 #include "master/recovery.h"
 #include "master/spawner.h"
 #include "master/spool_limits.h"
-#include "worker/spool.h"
+#include "worker/connection/spool.h"
 #include "worker/worker.h"
 
 namespace baton {

@@ -23,10 +23,10 @@
 #include <string>
 #include <vector>
 
-#include "common/config.h"
-#include "common/epoll_set.h"
-#include "common/segment.h"
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
+#include "common/config/config.h"
+#include "common/shared/epoll_set.h"
+#include "common/shared/segment.h"
 #include "master/dictionaries.h"
 #include "master/exit_status.h"
 #include "master/generation.h"

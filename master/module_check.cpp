@@ -22,14 +22,14 @@
 #include <string_view>
 #include <utility>
 
-#include "common/dict_object.h"
-#include "common/log.h"
-#include "common/open_dict.h"
-#include "common/privileges.h"
-#include "common/unique_fd.h"
-#include "common/units.h"
+#include "common/base/log.h"
+#include "common/base/privileges.h"
+#include "common/base/unique_fd.h"
+#include "common/base/units.h"
+#include "common/dict/object.h"
+#include "common/dict/open_dict.h"
 #include "worker/app/module_host.h"
-#include "worker/serve/router.h"
+#include "worker/route/router.h"
 
 namespace baton {
 

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <vector>
 
-#include "common/config.h"
+#include "common/config/config.h"
 
 namespace baton {
 

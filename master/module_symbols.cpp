@@ -11,7 +11,7 @@
 #include <optional>
 #include <string_view>
 
-#include "common/demangle.h"
+#include "common/base/demangle.h"
 
 namespace baton {
 

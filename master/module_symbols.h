@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "worker/app/module_image.h"
+#include "worker/route/module_image.h"
 
 struct Dwfl;
 struct Dwfl_Module;

@@ -10,9 +10,9 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "common/own_file.h"
-#include "common/segment.h"
-#include "common/unique_fd.h"
+#include "common/base/own_file.h"
+#include "common/base/unique_fd.h"
+#include "common/shared/segment.h"
 
 namespace baton {
 

@@ -5,8 +5,8 @@
 
 #include <utility>
 
-#include "common/address_overlap.h"
-#include "common/unique_fd.h"
+#include "common/base/address_overlap.h"
+#include "common/base/unique_fd.h"
 
 namespace baton {
 

@@ -11,9 +11,9 @@
 #include <memory>
 #include <string_view>
 
-#include "common/log.h"
-#include "common/printable.h"
-#include "common/units.h"
+#include "common/base/log.h"
+#include "common/base/printable.h"
+#include "common/base/units.h"
 #include "worker/worker.h"
 
 namespace baton {

@@ -9,13 +9,13 @@
 #include <string_view>
 #include <vector>
 
-#include "common/log.h"
-#include "common/segment.h"
+#include "common/base/log.h"
+#include "common/shared/segment.h"
 #include "master/death.h"
 #include "master/generation.h"
 #include "master/recovery.h"
 #include "master/symbolizer.h"
-#include "worker/serve/router.h"
+#include "worker/route/router.h"
 
 namespace baton {
 

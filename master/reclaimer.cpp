@@ -15,10 +15,10 @@
 #include <string_view>
 #include <utility>
 
-#include "common/log.h"
-#include "common/tcp_counts.h"
-#include "worker/acceptor.h"
-#include "worker/spool.h"
+#include "common/base/log.h"
+#include "common/base/tcp_counts.h"
+#include "worker/connection/acceptor.h"
+#include "worker/connection/spool.h"
 
 namespace baton {
 

@@ -7,9 +7,9 @@
 #include <functional>
 #include <vector>
 
-#include "common/config.h"
-#include "common/epoll_set.h"
-#include "common/segment.h"
+#include "common/config/config.h"
+#include "common/shared/epoll_set.h"
+#include "common/shared/segment.h"
 
 namespace baton {
 
@@ -17,7 +17,7 @@ namespace baton {
 // between forgetting one and closing it, leaves it in the table that all share. It is found by listing
 // /proc/self/fd and striking out everything that a slot, the open-file table, a living worker or the master
 // names. What is left may still be in the hands of a living worker, so nothing is touched before that is
-// ruled out (common/descriptor_motion.h):
+// ruled out (common/shared/descriptor_motion.h):
 //
 // - A socket is told by its inode, and whether it was ever given a slot by the generation of that slot. If
 //   it is unnamed, then each living worker has been seen out of motion, and it is still the same and never

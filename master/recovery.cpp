@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <optional>
 
-#include "common/tcp_counts.h"
-#include "worker/acceptor.h"
-#include "worker/deadlines.h"
-#include "worker/inbox.h"
-#include "worker/outbox.h"
+#include "common/base/tcp_counts.h"
+#include "worker/connection/acceptor.h"
+#include "worker/connection/deadlines.h"
+#include "worker/connection/inbox.h"
+#include "worker/connection/outbox.h"
 
 namespace baton {
 

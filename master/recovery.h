@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/config.h"
-#include "common/epoll_set.h"
-#include "common/segment.h"
+#include "common/config/config.h"
+#include "common/shared/epoll_set.h"
+#include "common/shared/segment.h"
 #include "master/death.h"
 
 namespace baton {

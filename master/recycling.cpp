@@ -17,9 +17,9 @@
 #include <cstring>
 #include <utility>
 
-#include "common/log.h"
-#include "common/private_memory.h"
-#include "common/units.h"
+#include "common/base/log.h"
+#include "common/base/private_memory.h"
+#include "common/base/units.h"
 #include "master/master.h"
 
 namespace baton {

@@ -4,8 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "common/futex.h"
-#include "common/log.h"
+#include "common/base/futex.h"
+#include "common/base/log.h"
 #include "master/command_report.h"
 #include "master/master.h"
 #include "master/rights.h"

@@ -11,10 +11,10 @@
 #include <string>
 #include <string_view>
 
-#include "common/dict_object.h"
-#include "common/own_file.h"
-#include "common/privileges.h"
-#include "common/segment.h"
+#include "common/base/own_file.h"
+#include "common/base/privileges.h"
+#include "common/dict/object.h"
+#include "common/shared/segment.h"
 #include "master/descriptor_table.h"
 
 namespace baton {
@@ -59,9 +59,9 @@ class RightsCheck {
   }
 
   void stays(const ServerConfig& server) {
-    if (server.uid.value_or(::geteuid()) == ::geteuid()) return;
-    add(fmt::format("'user' is '{}', but the server runs as {}; restart it to change that", server.user,
-                    user_));
+    if (server.account.uid.value_or(::geteuid()) == ::geteuid()) return;
+    add(fmt::format("'user' is '{}', but the server runs as {}; restart it to change that",
+                    server.account.user, user_));
   }
 
   std::vector<ConfigError> errors() && { return std::move(errors_); }
@@ -101,13 +101,13 @@ void make_run_folder(const std::string& file, const ServerConfig& server) {
   const std::string folder = std::filesystem::path(file).parent_path().string();
   if (!is_run_folder(folder) || ::mkdir(folder.c_str(), 0755) != 0) return;
   [[maybe_unused]] const int ignored =
-      ::lchown(folder.c_str(), server.uid.value_or(0), server.gid.value_or(0));
+      ::lchown(folder.c_str(), server.account.uid.value_or(0), server.account.gid.value_or(0));
 }
 
 }  // namespace
 
 std::vector<ConfigError> check_identity(const Config& config) {
-  if (::geteuid() != 0 || config.server.uid) return {};
+  if (::geteuid() != 0 || config.server.account.uid) return {};
   return {
       {config.file, 0, 0,
        "started as root, but nobody is named to run as: write user = \"www-data\", or another account "
@@ -118,13 +118,13 @@ void leave_root(const Config& config, const std::string& file) {
   if (::geteuid() == 0) {
     size_descriptor_table(most_connections(config));
     const std::string name = Segment::name_for(file);
-    Segment::remove_leftover(name, {config.server.uid.value_or(0)});
+    Segment::remove_leftover(name, {config.server.account.uid.value_or(0)});
     remove_dicts_of(name);
     make_run_folder(config.server.pid_file, config.server);
     for (const ListenConfig& listen : config.listen)
       make_run_folder(listen.address.unix_path(), config.server);
   }
-  become_user(config.server);
+  become_user(config.server.account);
 }
 
 std::vector<ConfigError> check_rights(const Config& config, const std::string& file) {

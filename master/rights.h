@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "common/config.h"
+#include "common/config/config.h"
 
 namespace baton {
 
@@ -15,8 +15,8 @@ std::vector<ConfigError> check_identity(const Config& config);
 
 // At a start, as whoever it is. The last things that take root: the limit of open files is raised, what a
 // server of the same `file`, an absolute path, has left in /dev/shm is removed, and folders in /run are made,
-// for the user. Then this process is that user (common/privileges.h). Throws std::runtime_error: that server
-// is running, the limit is too low, or the kernel refuses.
+// for the user. Then this process is that user (common/base/privileges.h). Throws std::runtime_error: that
+// server is running, the limit is too low, or the kernel refuses.
 void leave_root(const Config& config, const std::string& file);
 
 // As the user that serves. What it may not do with the files and folders of `config`, of which `file` is the

@@ -5,8 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/log.h"
-#include "common/memory_limit.h"
+#include "common/base/log.h"
+#include "common/base/memory_limit.h"
 
 namespace baton {
 

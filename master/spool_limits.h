@@ -1,8 +1,8 @@
 // The budget for spooled bodies and responses, from what the configuration says or the machine has.
 #pragma once
 
-#include "common/config.h"
-#include "common/spool_budget.h"
+#include "common/config/config.h"
+#include "common/shared/spool_budget.h"
 
 namespace baton {
 

@@ -1,5 +1,5 @@
 // Stopping: gracefully with a deadline, or at once.
-#include "common/log.h"
+#include "common/base/log.h"
 #include "master/master.h"
 
 namespace baton {

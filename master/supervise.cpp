@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "common/log.h"
-#include "common/printable.h"
-#include "common/units.h"
+#include "common/base/log.h"
+#include "common/base/printable.h"
+#include "common/base/units.h"
 #include "master/master.h"
 #include "worker/worker.h"
 

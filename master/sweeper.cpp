@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "worker/acceptor.h"
-#include "worker/deadlines.h"
+#include "worker/connection/acceptor.h"
+#include "worker/connection/deadlines.h"
 
 namespace baton {
 

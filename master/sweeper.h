@@ -2,9 +2,9 @@
 // left.
 #pragma once
 
-#include "common/config.h"
-#include "common/epoll_set.h"
-#include "common/segment.h"
+#include "common/config/config.h"
+#include "common/shared/epoll_set.h"
+#include "common/shared/segment.h"
 
 namespace baton {
 

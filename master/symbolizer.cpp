@@ -15,9 +15,9 @@
 #include <cstring>
 #include <string_view>
 
-#include "common/printable.h"
-#include "common/privileges.h"
-#include "common/scoreboard.h"
+#include "common/base/printable.h"
+#include "common/base/privileges.h"
+#include "common/shared/scoreboard.h"
 #include "master/module_symbols.h"
 #include "master/spawner.h"
 

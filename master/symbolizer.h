@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "worker/app/module_image.h"
+#include "worker/route/module_image.h"
 
 namespace baton {
 

@@ -23,8 +23,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "common/log.h"
-#include "common/version.h"
+#include "common/base/log.h"
+#include "common/base/version.h"
 #include "master/command_report.h"
 #include "master/freeze.h"
 #include "master/master.h"

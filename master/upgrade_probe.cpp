@@ -13,10 +13,10 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/segment.h"
-#include "common/version.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/version.h"
+#include "common/shared/segment.h"
 #include "master/dictionaries.h"
 #include "master/generation.h"
 #include "master/module_check.h"

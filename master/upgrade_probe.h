@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "common/config.h"
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
+#include "common/config/config.h"
 
 namespace baton {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "common/connection_table.h"
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
+#include "common/shared/connection_table.h"
 
 namespace baton {
 

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "common/clock.h"
-#include "common/scoreboard.h"
+#include "common/base/clock.h"
+#include "common/shared/scoreboard.h"
 
 namespace baton {
 

@@ -12,23 +12,23 @@
 #include <span>
 #include <string>
 
-#include "common/crash_point.h"
-#include "common/descriptor_motion.h"
-#include "common/descriptor_room.h"
-#include "common/futex.h"
-#include "common/log.h"
-#include "common/oom_score.h"
-#include "common/private_memory.h"
-#include "common/privileges.h"
-#include "worker/acceptor.h"
-#include "worker/access_log.h"
+#include "common/base/crash_point.h"
+#include "common/base/futex.h"
+#include "common/base/log.h"
+#include "common/base/oom_score.h"
+#include "common/base/private_memory.h"
+#include "common/base/privileges.h"
+#include "common/shared/descriptor_motion.h"
+#include "common/shared/descriptor_room.h"
 #include "worker/app/module_host.h"
 #include "worker/app/protection.h"
-#include "worker/connection.h"
-#include "worker/crash_handler.h"
-#include "worker/master_watch.h"
-#include "worker/signals.h"
-#include "worker/spool.h"
+#include "worker/connection/acceptor.h"
+#include "worker/connection/spool.h"
+#include "worker/h1/connection_handler.h"
+#include "worker/process/access_log.h"
+#include "worker/process/crash_handler.h"
+#include "worker/process/master_watch.h"
+#include "worker/process/signals.h"
 
 namespace baton {
 
@@ -248,7 +248,7 @@ void run_worker(const WorkerContext& context) {
   set_log_identity(name);
   ::prctl(PR_SET_NAME, ("baton: " + name).c_str());
   const sigset_t while_waiting = take_signals();
-  install_crash_handler(context.entry().crash);
+  install_crash_handler(context.entry().crash, {app::Protection::allow, app::StandIn::interrupt});
   DescriptorMotion::report_to(context.flight(), context.segment.header());
   DescriptorRoom::take_from(context.segment, context.index);
   count_spools_in(context.segment.spool_budget(context.index));

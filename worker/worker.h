@@ -1,7 +1,7 @@
 // A worker process: waits on the shared epoll set and serves whatever it is given, one event at a time.
 #pragma once
 
-#include "worker/context.h"
+#include "worker/process/context.h"
 
 namespace baton {
 

@@ -8,7 +8,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 #include "tests/epoll/processes.h"
 
 namespace baton::facts {

@@ -20,7 +20,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 
 namespace baton::facts {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 
 namespace baton::facts {
 

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/http/chunked.h"
 #include "tests/support/beast_oracle.h"
-#include "worker/http/chunked.h"
 
 namespace {
 

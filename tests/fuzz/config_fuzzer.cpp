@@ -7,7 +7,7 @@
 #include <string_view>
 #include <tuple>
 
-#include "common/config_text.h"
+#include "common/config/text.h"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string_view>
 
-#include "worker/http/date.h"
+#include "common/http/date.h"
 
 namespace {
 

@@ -7,10 +7,10 @@
 #include <iterator>
 #include <string_view>
 
-#include "worker/http/chars.h"
-#include "worker/http/conditional.h"
-#include "worker/http/field_list.h"
-#include "worker/http/negotiate.h"
+#include "common/http/chars.h"
+#include "common/http/conditional.h"
+#include "common/http/field_list.h"
+#include "common/http/negotiate.h"
 
 namespace {
 

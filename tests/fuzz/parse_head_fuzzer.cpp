@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "common/http/chars.h"
+#include "common/http/parser.h"
 #include "tests/support/beast_oracle.h"
-#include "worker/http/chars.h"
-#include "worker/http/parser.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "worker/http/range.h"
+#include "common/http/range.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "worker/http/target.h"
+#include "common/http/target.h"
 
 namespace {
 

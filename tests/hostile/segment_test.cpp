@@ -4,7 +4,7 @@
 //
 // HOSTILE_SECONDS (0: HOSTILE_ROUNDS, or 60) says how long, HOSTILE_SEED does the same writes again. In a
 // build with sanitizers (make fuzz) the master's memory is watched as well.
-#include "common/segment.h"
+#include "common/shared/segment.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@
 #include <random>
 #include <sstream>
 
-#include "common/dict_object.h"
+#include "common/dict/object.h"
 #include "master/exit_status.h"
 #include "tests/support/server.h"
 #include "tests/support/temp_dir.h"

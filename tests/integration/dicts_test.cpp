@@ -15,8 +15,8 @@
 #include <set>
 #include <stdexcept>
 
-#include "common/dict_object.h"
-#include "common/shared_dict.h"
+#include "common/dict/object.h"
+#include "common/dict/shared_dict.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"
 #include "tests/support/shared_dict_client.h"

@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "common/address_overlap.h"
+#include "common/base/address_overlap.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"

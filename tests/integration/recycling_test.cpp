@@ -11,8 +11,8 @@
 #include <set>
 #include <thread>
 
-#include "common/clock.h"
-#include "common/stats.h"
+#include "common/base/clock.h"
+#include "common/stats/stats.h"
 #include "tests/support/bulk.h"
 #include "tests/support/modules.h"
 #include "tests/support/observe.h"

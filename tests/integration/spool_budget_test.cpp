@@ -8,7 +8,7 @@
 #include <fstream>
 #include <thread>
 
-#include "common/oom_score.h"
+#include "common/base/oom_score.h"
 #include "tests/integration/shared_server.h"
 #include "tests/support/bulk.h"
 #include "tests/support/modules.h"

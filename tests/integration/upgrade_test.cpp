@@ -16,7 +16,7 @@
 #include <regex>
 #include <thread>
 
-#include "common/version.h"
+#include "common/base/version.h"
 #include "tests/support/bulk.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"

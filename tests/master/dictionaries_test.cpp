@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "common/dict_object.h"
+#include "common/dict/object.h"
 #include "tests/support/captured_log.h"
 #include "tests/support/test_segment.h"
 

@@ -12,8 +12,8 @@
 #include <csignal>
 #include <thread>
 
-#include "common/descriptor_motion.h"
-#include "common/futex.h"
+#include "common/base/futex.h"
+#include "common/shared/descriptor_motion.h"
 #include "tests/support/test_segment.h"
 #include "tests/support/wait.h"
 

@@ -10,13 +10,13 @@
 
 #include <memory>
 
+#include "common/http/chunked.h"
 #include "tests/support/client.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_segment.h"
 #include "tests/support/wait.h"
-#include "worker/connection.h"
-#include "worker/http/chunked.h"
-#include "worker/outbox.h"
+#include "worker/connection/outbox.h"
+#include "worker/h1/connection_handler.h"
 
 namespace baton {
 namespace {

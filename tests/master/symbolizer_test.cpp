@@ -7,8 +7,8 @@
 
 #include <cstdio>
 
-#include "common/clock.h"
-#include "common/unique_fd.h"
+#include "common/base/clock.h"
+#include "common/base/unique_fd.h"
 #include "tests/support/modules.h"
 #include "tests/support/wait.h"
 

@@ -21,7 +21,7 @@
 #include <string>
 #include <string_view>
 
-#include "worker/http/request.h"
+#include "common/http/request.h"
 
 namespace baton::testing {
 

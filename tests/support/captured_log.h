@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "common/log.h"
-#include "common/unique_fd.h"
+#include "common/base/log.h"
+#include "common/base/unique_fd.h"
 
 namespace baton::test {
 

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 
 namespace baton::test {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/crash_point.h"
+#include "common/base/crash_point.h"
 #include "tests/support/temp_dir.h"
 
 namespace baton::test {

@@ -6,7 +6,7 @@
 #include <span>
 #include <stdexcept>
 
-#include "common/siphash.h"
+#include "common/base/siphash.h"
 
 namespace baton::test {
 

@@ -1,4 +1,4 @@
-// A dictionary's memory seen from outside, by its drawing in common/dict_layout.h alone.
+// A dictionary's memory seen from outside, by its drawing in common/dict/layout.h alone.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/dict_layout.h"
+#include "common/dict/layout.h"
 
 namespace baton::test {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "common/without.h"
+#include "common/base/without.h"
 
 namespace baton::test {
 

@@ -17,8 +17,8 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "common/dict_object.h"
-#include "common/shm_owner.h"
+#include "common/dict/object.h"
+#include "common/shared/shm_owner.h"
 #include "tests/support/wait.h"
 
 namespace baton::test {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "common/segment.h"
+#include "common/shared/segment.h"
 #include "tests/support/client.h"
 #include "tests/support/temp_dir.h"
 

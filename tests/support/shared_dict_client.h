@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/dict_object.h"
-#include "common/shared_dict.h"
+#include "common/dict/object.h"
+#include "common/dict/shared_dict.h"
 #include "tests/support/server.h"
 
 namespace baton::test {

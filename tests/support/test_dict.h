@@ -10,8 +10,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "common/dict_object.h"
-#include "common/shared_dict.h"
+#include "common/dict/object.h"
+#include "common/dict/shared_dict.h"
 #include "tests/support/test_segment.h"
 
 namespace baton::test {

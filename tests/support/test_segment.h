@@ -7,7 +7,7 @@
 #include <boost/interprocess/shared_memory_object.hpp>
 #include <string>
 
-#include "common/segment.h"
+#include "common/shared/segment.h"
 
 namespace baton::test {
 

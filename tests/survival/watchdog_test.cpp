@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tests/support/crash_points.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"

@@ -14,10 +14,10 @@
 #include <string>
 #include <system_error>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "worker/app/protection.h"
-#include "worker/crash_handler.h"
-#include "worker/signals.h"
+#include "worker/process/crash_handler.h"
+#include "worker/process/signals.h"
 
 namespace baton::app {
 

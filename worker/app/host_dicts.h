@@ -4,7 +4,7 @@
 #include <memory>
 #include <span>
 
-#include "common/open_dict.h"
+#include "common/dict/open_dict.h"
 #include "sdk/baton/abi.h"
 
 namespace baton::app {

@@ -8,7 +8,7 @@
 #include <string>
 #include <system_error>
 
-#include "worker/signals.h"
+#include "worker/process/signals.h"
 
 namespace baton::app {
 

@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <utility>
 
-#include "common/demangle.h"
-#include "common/permits.h"
-#include "worker/crash_handler.h"
+#include "common/base/demangle.h"
+#include "common/shared/permits.h"
+#include "worker/process/crash_handler.h"
 
 namespace baton::app {
 

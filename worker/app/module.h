@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "common/config.h"
+#include "common/config/config.h"
 #include "sdk/baton/abi.h"
-#include "worker/app/module_image.h"
 #include "worker/app/route_table.h"
+#include "worker/route/module_image.h"
 
 namespace baton::app {
 
@@ -47,7 +47,7 @@ struct Endpoint {
   std::uint32_t limit_ms = 0;  // 0: not limited
   std::uint64_t max_body = 0;
   std::uint32_t max_concurrency = 0;  // 0: not limited
-  std::uint32_t permit_set = 0;       // with a limit: number of it, see common/permits.h
+  std::uint32_t permit_set = 0;       // with a limit: number of it, see common/shared/permits.h
   std::uint32_t retries = 0;
   std::optional<bool> idempotent;  // nothing: as the method says
 

@@ -11,12 +11,12 @@
 #include <set>
 #include <utility>
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/printable.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/printable.h"
+#include "common/http/negotiate.h"
 #include "worker/app/log_relay.h"
 #include "worker/app/unique_symbols.h"
-#include "worker/http/negotiate.h"
 
 namespace baton::app {
 

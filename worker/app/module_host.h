@@ -8,14 +8,14 @@
 #include <string_view>
 #include <vector>
 
-#include "common/address.h"
-#include "common/config.h"
+#include "common/base/address.h"
+#include "common/config/config.h"
+#include "common/http/request.h"
 #include "worker/app/app_thread.h"
 #include "worker/app/host_dicts.h"
 #include "worker/app/module.h"
 #include "worker/app/response.h"
-#include "worker/http/request.h"
-#include "worker/serve/router.h"
+#include "worker/route/router.h"
 
 namespace baton::app {
 

@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include "common/without.h"
+#include "common/base/without.h"
 
 namespace baton::app {
 

@@ -10,7 +10,7 @@ namespace baton::app {
 class Protection {
  public:
   // Gives the memory the worker's key; the calling thread keeps all rights to it. False where the CPU or the
-  // kernel has no keys, or none is to be used (common/without.h). May be called for several regions.
+  // kernel has no keys, or none is to be used (common/base/without.h). May be called for several regions.
   static bool guard(void* memory, std::size_t bytes);
 
   // The calling thread may read what is guarded, and not write to it. Threads and processes that it makes

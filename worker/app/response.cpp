@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "common/clock.h"
-#include "common/config_syntax.h"
-#include "worker/http/request.h"
-#include "worker/serve/exchange.h"
+#include "common/base/clock.h"
+#include "common/http/added_field.h"
+#include "common/http/chars.h"
+#include "common/http/error_page.h"
+#include "common/http/request.h"
 
 namespace baton::app {
 
@@ -18,9 +19,9 @@ void Response::set_status(int status) {
 }
 
 bool Response::set_header(std::string_view name, std::string_view value, bool replace) {
-  value = trim_blanks(value);
-  if (const Complaint complaint =
-          body_ == Body::kStreamed ? "the head of the response has been sent" : check_header(name, value)) {
+  value = http::trim_spaces(value);
+  if (const http::Complaint complaint = body_ == Body::kStreamed ? "the head of the response has been sent"
+                                                                 : http::check_field(name, value)) {
     refusal_ = *complaint;
     return false;
   }
@@ -39,7 +40,7 @@ void Response::set_error(int status, std::string_view detail) {
     return fail("the error " + std::to_string(status) + " is not in 400..599");
   set_body({});
   reply_.reset();
-  serve::error_reply(reply_, json_, status, detail);
+  http::error_reply(reply_, json_, status, detail);
 }
 
 void Response::set_body(std::string_view bytes) {

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
+#include "common/http/reply.h"
 #include "sdk/baton/abi.h"
 #include "worker/app/app_thread.h"
-#include "worker/http/reply.h"
 
 namespace baton::app {
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "worker/http/request.h"
+#include "common/http/request.h"
 
 namespace baton::app {
 

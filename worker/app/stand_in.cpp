@@ -15,9 +15,9 @@
 #include <memory>
 #include <utility>
 
-#include "common/without.h"
+#include "common/base/without.h"
 #include "worker/app/protection.h"
-#include "worker/crash_handler.h"
+#include "worker/process/crash_handler.h"
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
 #define BATON_STANDS_IN 1

@@ -10,7 +10,7 @@
 #include <span>
 #include <string_view>
 
-#include "common/demangle.h"
+#include "common/base/demangle.h"
 
 namespace baton::app {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "worker/http/negotiate.h"
-#include "worker/http/target.h"
+#include "common/http/negotiate.h"
+#include "common/http/target.h"
 #include "worker/serve/status_page.h"
 
 namespace baton::serve {

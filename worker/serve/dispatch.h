@@ -1,7 +1,7 @@
 // From a request to the handler that replies.
 #pragma once
 
-#include "common/segment.h"
+#include "common/shared/segment.h"
 #include "worker/app/module_host.h"
 #include "worker/serve/exchange.h"
 #include "worker/serve/static_files.h"

@@ -1,20 +1,12 @@
 #include "worker/serve/exchange.h"
 
-#include "worker/http/negotiate.h"
-#include "worker/serve/error_page.h"
+#include "common/http/error_page.h"
+#include "common/http/negotiate.h"
 
 namespace baton::serve {
 
-void error_reply(http::Reply& reply, bool json, int status, std::string_view detail) {
-  reply.status = status;
-  reply.content_type = json ? "application/json" : "text/html; charset=utf-8";
-  reply.text = json ? error_json(status, detail) : error_html(status, detail);
-  reply.header("Vary", "Accept");
-  reply.use_text();
-}
-
 void error_reply(Exchange& exchange, int status, std::string_view detail) {
-  error_reply(exchange.reply, http::prefers_json(exchange.request), status, detail);
+  http::error_reply(exchange.reply, http::prefers_json(exchange.request), status, detail);
 }
 
 void method_not_allowed(Exchange& exchange, std::string_view allow) {

@@ -4,12 +4,12 @@
 #include <ctime>
 #include <string_view>
 
-#include "common/address.h"
-#include "common/clock.h"
+#include "common/base/address.h"
+#include "common/base/clock.h"
+#include "common/http/reply.h"
+#include "common/http/request.h"
 #include "worker/app/module.h"
-#include "worker/http/reply.h"
-#include "worker/http/request.h"
-#include "worker/serve/router.h"
+#include "worker/route/router.h"
 
 namespace baton::serve {
 
@@ -30,7 +30,6 @@ struct Exchange {
 
 // Makes the reply an error with a small body, HTML or JSON by Accept (RFC 9110 12.5.1).
 void error_reply(Exchange& exchange, int status, std::string_view detail = {});
-void error_reply(http::Reply& reply, bool json, int status, std::string_view detail);
 
 // 405 with Allow, or for OPTIONS 204 with Allow.
 void method_not_allowed(Exchange& exchange, std::string_view allow);

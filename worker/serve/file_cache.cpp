@@ -12,11 +12,11 @@
 #include <string>
 #include <utility>
 
-#include "common/crash_point.h"
-#include "common/descriptor_motion.h"
-#include "common/descriptor_room.h"
-#include "worker/http/date.h"
-#include "worker/spool.h"
+#include "common/base/crash_point.h"
+#include "common/http/date.h"
+#include "common/shared/descriptor_motion.h"
+#include "common/shared/descriptor_room.h"
+#include "worker/connection/spool.h"
 
 namespace baton::serve {
 

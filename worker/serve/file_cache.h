@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
-#include "common/clock.h"
-#include "common/file_table.h"
-#include "common/unique_fd.h"
-#include "worker/serve/router.h"
+#include "common/base/clock.h"
+#include "common/base/unique_fd.h"
+#include "common/shared/file_table.h"
+#include "worker/route/router.h"
 
 namespace baton::serve {
 
@@ -68,7 +68,7 @@ class FileCache {
   void release();
 
   // Whether something could not be opened since release() because the descriptor table is not to be changed
-  // now (common/descriptor_motion.h): what the lookups said is not to be sent then.
+  // now (common/shared/descriptor_motion.h): what the lookups said is not to be sent then.
   [[nodiscard]] bool table_lost() const { return table_lost_; }
 
  private:

@@ -11,8 +11,8 @@
 #include <memory>
 #include <optional>
 
-#include "common/unique_fd.h"
-#include "worker/http/chars.h"
+#include "common/base/unique_fd.h"
+#include "common/http/chars.h"
 
 namespace baton::serve {
 

@@ -33,9 +33,4 @@ std::string listing_html(std::string_view path, const std::vector<ListingEntry>&
 // "type" is "file" or "directory"; directories have no "size".
 std::string listing_json(std::string_view path, const std::vector<ListingEntry>& entries);
 
-// Helpers shared with the other pages.
-std::string escape_html(std::string_view text);  // & < > " '
-// `text` with U+FFFD for each byte that is not part of valid UTF-8 (RFC 3629) and for each control character.
-std::string displayable(std::string_view text);
-
 }  // namespace baton::serve

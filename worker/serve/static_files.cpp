@@ -7,12 +7,12 @@
 #include <charconv>
 #include <cstdio>
 
-#include "common/descriptor_motion.h"
-#include "common/unique_fd.h"
-#include "worker/http/conditional.h"
-#include "worker/http/negotiate.h"
-#include "worker/http/range.h"
-#include "worker/http/target.h"
+#include "common/base/unique_fd.h"
+#include "common/http/conditional.h"
+#include "common/http/negotiate.h"
+#include "common/http/range.h"
+#include "common/http/target.h"
+#include "common/shared/descriptor_motion.h"
 #include "worker/serve/listing.h"
 
 namespace baton::serve {

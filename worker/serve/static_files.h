@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include "common/config.h"
+#include "common/config/config.h"
+#include "worker/route/mime.h"
 #include "worker/serve/exchange.h"
 #include "worker/serve/file_cache.h"
-#include "worker/serve/mime.h"
 
 namespace baton::serve {
 

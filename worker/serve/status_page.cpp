@@ -7,15 +7,17 @@
 #include <string_view>
 #include <utility>
 
-#include "common/printable.h"
-#include "common/stats.h"
-#include "common/stats_json.h"
-#include "common/units.h"
-#include "worker/serve/listing.h"
+#include "common/base/printable.h"
+#include "common/base/units.h"
+#include "common/http/html.h"
+#include "common/stats/stats.h"
+#include "common/stats/stats_json.h"
 
 namespace baton::serve {
 
 namespace {
+
+using http::escape_html;
 
 constexpr std::string_view kStyle = R"(
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--dim:#777}

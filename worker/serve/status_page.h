@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/segment.h"
+#include "common/shared/segment.h"
 
 namespace baton::serve {
 

@@ -20,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 #include "tests/support/machine.h"
 #include "tests/support/server.h"
 

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "common/dict_object.h"
+#include "common/dict/object.h"
 #include "tests/support/test_dict.h"
 
 namespace baton::app {

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 
 namespace baton::serve {
 namespace {
@@ -138,36 +138,6 @@ TEST_F(ReadListing, StopsAtTheLimit) {
   const std::vector<ListingEntry> entries = read(root_);
   EXPECT_EQ(entries.size(), kMaxListingEntries);
   EXPECT_THAT(listing_html("/", entries), HasSubstr("Only 10000 entries are shown."));
-}
-
-TEST(EscapeHtml, EscapesWhatMeansSomething) {
-  EXPECT_EQ(escape_html("a<b>&\"c'd/\xC3\xA9"), "a&lt;b&gt;&amp;&quot;c&#39;d/\xC3\xA9");
-  EXPECT_EQ(escape_html(""), "");
-}
-
-TEST(Printable, ReplacesWhatIsNotUtf8) {
-  const std::string bad = "\xEF\xBF\xBD";
-  const std::pair<std::string_view, std::string> cases[] = {
-      {"plain", "plain"},
-      {"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"},
-      {"\xC2\x80\xDF\xBF\xE0\xA0\x80\xED\x9F\xBF\xEE\x80\x80\xF0\x90\x80\x80\xF4\x8F\xBF\xBF",
-       "\xC2\x80\xDF\xBF\xE0\xA0\x80\xED\x9F\xBF\xEE\x80\x80\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"},
-      {"a\xFFz", "a" + bad + "z"},
-      {"\x80", bad},
-      {"\xC3", bad},
-      {"\xC3z", bad + "z"},
-      {"\xE2\x82", bad + bad},
-      {"\xE2\x82z", bad + bad + "z"},
-      {"\xC0\xAF", bad + bad},                      // overlong
-      {"\xC1\xBF", bad + bad},                      // overlong
-      {"\xE0\x9F\xBF", bad + bad + bad},            // overlong
-      {"\xF0\x8F\xBF\xBF", bad + bad + bad + bad},  // overlong
-      {"\xED\xA0\x80", bad + bad + bad},            // a surrogate
-      {"\xF4\x90\x80\x80", bad + bad + bad + bad},  // above U+10FFFF
-      {"\xF5\x80\x80\x80", bad + bad + bad + bad},
-      {std::string_view("a\0\n\x1B\x7F", 5), "a" + bad + bad + bad + bad},
-  };
-  for (const auto& [text, expected] : cases) EXPECT_EQ(displayable(text), expected) << expected;
 }
 
 TEST(ListingHtml, EncodesLinksAndEscapesNames) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tests/support/test_segment.h"
 
 namespace baton::serve {

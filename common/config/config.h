@@ -1,0 +1,183 @@
+// The configuration: what a file may say, what it means by default, and how a bad file is reported.
+// conf/baton.toml shows every option with its default. Relative paths start in the file's folder.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/address.h"
+#include "common/base/clock.h"
+#include "common/base/limits.h"
+#include "common/base/privileges.h"
+
+namespace baton {
+
+// A Duration is "500ms", "10s", "2m" or "1h" in the file, from 1ms to 24h.
+
+constexpr std::uint32_t kMaxConnections = 1'000'000;
+constexpr std::uint32_t kMaxReserve = 1'000;
+constexpr std::uint32_t kMaxRetries = 10;
+constexpr std::uint32_t kMaxHeaderFields = 1'000;  // whoever asks for one goes over all of them
+constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 40;
+
+struct ServerConfig {
+  std::string name = "baton";  // shown by batonctl and in logs; [A-Za-z0-9._-]{1,63}
+  std::uint32_t workers = 0;   // 1..kMaxWorkersPerGeneration; the loader resolves "auto" (the CPU count)
+  std::uint32_t max_connections = 10'000;  // 1..kMaxConnections
+  Account account;                         // `user` and `group`; the loader resolves the numbers
+  std::string pid_file;                    // empty: none; else absolute
+  Duration shutdown_timeout{10'000};       // SIGTERM: how long requests in hand may take
+  std::string spool_dir = "/var/tmp";      // absolute; where bodies above limits.spool_memory are written
+};
+
+struct LogConfig {
+  enum class AccessFormat : std::uint8_t { kCombined, kJson };
+  std::string error = "stderr";  // "stderr" or an absolute path
+  std::string level = "info";    // trace, debug, info, warn, error
+  std::string access = "off";    // "off", "stdout" or an absolute path
+  AccessFormat access_format = AccessFormat::kCombined;
+};
+
+struct TimeoutConfig {
+  Duration header{10'000};      // from the first byte of a request head to its last, whatever comes between
+  Duration keep_alive{60'000};  // idle between requests
+  Duration body{30'000};        // without enough progress of a request body
+  Duration send{30'000};        // without enough progress of a response
+  Duration handler{30'000};     // a handler module's run
+};
+
+struct LimitConfig {
+  std::uint32_t header_bytes = 16'384;    // request line and all fields; 1,024..65,536
+  std::uint32_t header_fields = 100;      // 431 above it; 1..kMaxHeaderFields
+  std::uint64_t body_bytes = 1'048'576;   // 413 above it; 0..1 TiB
+  std::uint64_t spool_memory = 64 << 10;  // a larger body, of a request for a module or of what one answers,
+                                          // goes to a file in server.spool_dir; 0..1 GiB
+  // Of all such bodies together, and of the heads and responses that wait with them. In memory, past which
+  // they go to files, and in files, past which requests get 503; 0..1 PiB. Nothing: see
+  // master/spool_limits.h.
+  std::optional<std::uint64_t> spool_memory_total;
+  std::optional<std::uint64_t> spool_disk_total;
+  std::uint64_t stream_backlog = 64 << 20;  // kept for a client that takes less than is streamed to it; then
+                                            // its handler waits; 64 KiB..1 TiB
+  std::uint32_t requests_per_connection = 0;  // 0: no limit
+  std::uint64_t requests_per_worker = 0;      // 0: no limit; a worker past it is replaced
+  std::uint64_t worker_memory = 0;            // bytes resident, 1 MiB..1 TiB; 0: no limit
+  std::uint32_t connections_per_address = 0;  // 0: no limit; 1..kMaxConnections; IPv6 by /64
+  std::uint32_t retries = 1;                  // of an idempotent request whose worker died; 0..kMaxRetries
+};
+
+struct ListenConfig {
+  Address address;
+  std::string text;                    // as written
+  int backlog = 511;                   // 1..65,535; the kernel caps it at net.core.somaxconn
+  std::uint32_t reserve = 0;           // so many connections beyond max_connections; 0..kMaxReserve
+  std::uint32_t line = 0, column = 0;  // where the file says it, for messages about bind()
+};
+
+struct HeaderLine {
+  std::string name;
+  std::string value;
+};
+
+// The part of the request's path behind the route's path is looked up below the root: with "/files/" and the
+// root /srv/pub, /files/a.txt is /srv/pub/a.txt.
+struct StaticConfig {
+  std::string root;                              // absolute; an existing directory
+  std::vector<std::string> index{"index.html"};  // tried in order for a path that ends in '/'
+  bool listing = false;
+  std::string cache_control;   // empty: no Cache-Control field
+  bool precompressed = false;  // look for .br and .gz siblings
+  std::string fallback;        // path below the root, without a slash in front, served with 200
+                               // where nothing is found; empty: 404
+};
+
+struct RedirectConfig {
+  std::string to;    // a path or http(s) URI with {host}, {authority} and {uri} in it (docs/serving.md)
+  int status = 302;  // 301, 302, 303, 307 or 308
+
+  // Whether it leads to the host that the request names.
+  [[nodiscard]] bool needs_host() const {
+    return to.find("{host}") != std::string::npos || to.find("{authority}") != std::string::npos;
+  }
+};
+
+struct RespondConfig {
+  int status = 200;  // 200..599
+  std::string body;
+  std::string type = "text/plain; charset=utf-8";
+};
+
+struct StatusConfig {};  // status = true: the statistics as JSON or a page
+
+// A handler module (sdk/baton/abi.h). What a handler of it says itself goes before what is said here.
+struct ModuleConfig {
+  std::string file;                       // absolute; an existing regular file
+  std::string config = "{}";              // handed to the module, as JSON
+  std::optional<Duration> timeout;        // of a handler's run; timeouts.handler
+  std::optional<std::uint64_t> max_body;  // limits.body_bytes
+  std::uint32_t max_concurrency = 0;      // workers in one handler at a time, 0..64; 0: no limit
+  std::optional<std::uint32_t> retries;   // limits.retries
+};
+
+struct RouteConfig {
+  std::string path;  // a prefix of whole segments: "/a" and "/a/" match /a, /a/ and /a/b, never /ab
+  std::variant<StaticConfig, RedirectConfig, RespondConfig, StatusConfig, ModuleConfig> action;
+  std::vector<HeaderLine> headers;  // in file order; added to every response of the route, errors too
+  std::vector<Network> allow;       // empty: everybody
+  std::vector<Network> deny;        // wins over allow
+};
+
+struct SiteConfig {
+  std::vector<std::string> hosts;   // lower case; "*.example.org": any deeper name; empty: the default site
+  std::vector<RouteConfig> routes;  // the longest matching path wins; no two match the same requests
+};
+
+// A dictionary that the handlers of all workers share (common/dict/shared_dict.h).
+struct DictConfig {
+  static constexpr std::size_t kMost = 64;
+  static constexpr std::int64_t kMinBytes = 64 << 10;
+  static constexpr std::int64_t kMaxBytes = std::int64_t{4} << 30;
+
+  std::string name;         // [A-Za-z0-9._-]{1,63}, no two alike
+  std::uint64_t bytes = 0;  // of memory, kMinBytes..kMaxBytes
+};
+
+struct Config {
+  std::string file;  // absolute path of the file
+  ServerConfig server;
+  LogConfig log;
+  TimeoutConfig timeouts;
+  LimitConfig limits;
+  std::vector<ListenConfig> listen;  // at least one
+  std::vector<SiteConfig> sites;     // at least one
+  std::vector<DictConfig> dicts;
+};
+
+// With the largest reserve of a listener.
+std::uint32_t most_connections(const Config& config);
+
+struct ConfigError {
+  std::string file;
+  std::uint32_t line = 0;  // 1-based; 0: the file as a whole (it cannot be read)
+  std::uint32_t column = 0;
+  std::string message;  // what is wrong, what was expected
+
+  [[nodiscard]] std::string to_string() const;  // "file:line:column: message"
+};
+
+// One error a line.
+std::string join_errors(const std::vector<ConfigError>& errors);
+
+struct ConfigResult {
+  std::optional<Config> config;     // set exactly when errors is empty
+  std::vector<ConfigError> errors;  // every error in the file, in file order
+};
+
+// Reads and validates `file` (at most 1 MiB). Opens nothing but the file; checks that roots and parent
+// folders exist and that user and group are known. Throws nothing.
+ConfigResult load_config(const std::string& file);
+
+}  // namespace baton

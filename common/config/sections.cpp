@@ -1,0 +1,300 @@
+#include "common/config/sections.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <system_error>
+
+#include "common/base/address_overlap.h"
+#include "common/base/own_file.h"
+#include "common/config/identity.h"
+
+namespace baton {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kKilo = 1 << 10;
+constexpr std::int64_t kMega = 1 << 20;
+constexpr std::int64_t kGiga = 1 << 30;
+constexpr std::int64_t kTera = std::int64_t{1} << 40;
+
+template <typename Target, typename Source>
+void assign(Target& target, const std::optional<Source>& source) {
+  if (source) target = static_cast<Target>(*source);
+}
+
+template <typename Target>
+void assign_number(Target& target, const std::optional<Located<std::int64_t>>& source) {
+  if (source) target = static_cast<Target>(source->value);
+}
+
+// A name that stands in messages, paths and columns as it is.
+void check_name(TableReader& reader, const Located<std::string>& name) {
+  const auto allowed = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  if (!name.value.empty() && name.value.size() <= 63 && std::ranges::all_of(name.value, allowed)) return;
+  reader.fail(name.at, "'name' is '" + name.value + "'; expected 1 to 63 letters, digits, '.', '_' or '-'");
+}
+
+void read_workers(TableReader& reader, ServerConfig& server) {
+  const TomlValue* value = reader.find("workers");
+  if (value == nullptr || value->string() == nullptr) {
+    assign_number(server.workers, reader.integer("workers", 1, kMaxWorkersPerGeneration));
+  } else if (*value->string() != "auto") {
+    reader.fail(value->at, "'workers' is '" + *value->string() +
+                               "'; expected \"auto\" or an integer from 1 to " +
+                               std::to_string(kMaxWorkersPerGeneration));
+  }
+}
+
+// "auto", which is nothing, or a size.
+std::optional<std::uint64_t> size_or_auto(TableReader& reader, std::string_view key) {
+  constexpr std::int64_t kPeta = std::int64_t{1} << 50;
+  const TomlValue* value = reader.find(key);
+  if (value != nullptr && value->string() != nullptr && *value->string() == "auto") return std::nullopt;
+  const auto size = reader.size(key, 0, kPeta);
+  return size ? std::optional(static_cast<std::uint64_t>(*size)) : std::nullopt;
+}
+
+// "stderr" and its like, or the path of a log file. `words` are those that mean something here.
+std::string read_log_target(TableReader& reader, const ConfigContext& context, std::string_view key,
+                            std::initializer_list<std::string_view> words, std::string fallback) {
+  constexpr std::array<std::string_view, 4> kReserved{"off", "none", "stdout", "stderr"};
+  const auto target = reader.string(key);
+  if (!target) return fallback;
+  if (std::ranges::find(words, target->value) != words.end()) return target->value;
+  if (std::ranges::find(kReserved, target->value) == kReserved.end()) {
+    return context.resolve_new_file(*target, key);
+  }
+  std::string expected;
+  for (const std::string_view word : words) expected += "\"" + std::string{word} + "\", ";
+  reader.fail(target->at, "'" + std::string{key} + "' is '" + target->value + "'; expected " + expected +
+                              "or a path (./" + target->value + " for a file of that name)");
+  return fallback;
+}
+
+std::optional<Address> read_address(const Located<std::string>& written, const ConfigContext& context) {
+  constexpr std::string_view kUnix = "unix:";
+  std::string text = written.value;
+  if (text.starts_with(kUnix) && text.size() > kUnix.size()) {
+    const std::string path = context.resolve_new_file({text.substr(kUnix.size()), written.at}, "address");
+    const std::string obstacle = obstacle_at(path);
+    if (!obstacle.empty() && !fs::is_directory(path)) {
+      context.errors.add(written.at, "'address': " + path + " is " + obstacle +
+                                         ", not a socket: remove it or choose another path");
+    }
+    text = "unix:" + path;
+  }
+  std::string why;
+  auto address = Address::parse(text, &why);
+  if (!address) context.errors.add(written.at, "bad address: " + why);
+  if (address && is_mapped_ipv4(*address)) {
+    context.errors.add(written.at,
+                       "'" + text + "' is an IPv4 address in IPv6 form; write it as an IPv4 address");
+  }
+  return address;
+}
+
+std::string join(const fs::path& folder, const fs::path& path) {
+  fs::path joined = (folder / path).lexically_normal();
+  if (!joined.has_filename() && joined.has_relative_path()) joined = joined.parent_path();
+  return joined.string();
+}
+
+}  // namespace
+
+std::string ConfigContext::resolve(std::string_view path) const {
+  return join(folder, path);
+}
+
+std::string ConfigContext::resolve_by_name(std::string_view path) const {
+  // Behind a link, ".." is not the folder that stands before it in the name.
+  const fs::path relative = fs::path{path}.lexically_normal();
+  const bool leaves = !relative.empty() && *relative.begin() == "..";
+  return join(leaves ? folder : named_folder, path);
+}
+
+std::string ConfigContext::resolve_new_file(const Located<std::string>& path, std::string_view what) const {
+  if (path.value.empty()) {
+    errors.add(path.at, "'" + std::string{what} + "' is empty; expected a path");
+    return {};
+  }
+  std::string resolved = resolve(path.value);
+  const fs::path parent = fs::path{resolved}.parent_path();
+  if (folder_problem(resolved).empty()) {
+    errors.add(path.at,
+               "'" + std::string{what} + "': " + resolved + " is a folder; expected the path of a file");
+  } else if (const std::string problem = folder_problem(parent);
+             !problem.empty() && !(geteuid() == 0 && is_run_folder(parent.string()))) {
+    errors.add(path.at, "'" + std::string{what} + "': the folder " + parent.string() + " " + problem);
+  }
+  return resolved;
+}
+
+std::string folder_problem(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (fs::is_directory(status)) return {};
+  if (status.type() == fs::file_type::not_found) return "does not exist";
+  return error ? "cannot be used: " + error.message() : "is not a folder";
+}
+
+void read_server(TableReader& root, const ConfigContext& context, ServerConfig& server) {
+  static const TomlValue kNone{TomlValue::Table{}, {}};
+  server.workers = automatic_workers();
+  const TomlValue* table = root.table("server");
+  TableReader reader{table != nullptr ? *table : kNone, "[server]", context.errors};
+  if (auto name = reader.string("name")) {
+    check_name(reader, *name);
+    server.name = std::move(name->value);
+  }
+  read_workers(reader, server);
+  assign_number(server.max_connections, reader.integer("max_connections", 1, kMaxConnections));
+  read_identity(reader, server);
+  if (const auto pid_file = reader.string("pid_file"); pid_file && !pid_file->value.empty()) {
+    server.pid_file = context.resolve_new_file(*pid_file, "pid_file");
+  }
+  assign(server.shutdown_timeout, reader.duration("shutdown_timeout"));
+  if (const auto spool_dir = reader.string("spool_dir")) {
+    server.spool_dir = context.resolve(spool_dir->value);
+    if (const std::string problem = folder_problem(server.spool_dir); !problem.empty())
+      reader.fail(spool_dir->at, "'spool_dir': the folder " + server.spool_dir + " " + problem);
+  }
+  reader.finish();
+}
+
+void read_log(TableReader& root, const ConfigContext& context, LogConfig& log) {
+  constexpr std::array<std::string_view, 5> kLevels{"trace", "debug", "info", "warn", "error"};
+  const TomlValue* table = root.table("log");
+  if (table == nullptr) return;
+  TableReader reader{*table, "[log]", context.errors};
+  log.error = read_log_target(reader, context, "error", {"stderr"}, log.error);
+  if (const auto level = reader.one_of("level", {"trace", "debug", "info", "warn", "error"})) {
+    log.level = kLevels[*level];
+  }
+  log.access = read_log_target(reader, context, "access", {"off", "stdout"}, log.access);
+  assign(log.access_format, reader.one_of("access_format", {"combined", "json"}));
+  reader.finish();
+}
+
+void read_timeouts(TableReader& root, const ConfigContext& context, TimeoutConfig& timeouts) {
+  const TomlValue* table = root.table("timeouts");
+  if (table == nullptr) return;
+  TableReader reader{*table, "[timeouts]", context.errors};
+  assign(timeouts.header, reader.duration("header"));
+  assign(timeouts.keep_alive, reader.duration("keep_alive"));
+  assign(timeouts.body, reader.duration("body"));
+  assign(timeouts.send, reader.duration("send"));
+  assign(timeouts.handler, reader.duration("handler"));
+  reader.finish();
+}
+
+void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& limits) {
+  const TomlValue* table = root.table("limits");
+  if (table == nullptr) return;
+  TableReader reader{*table, "[limits]", context.errors};
+  assign(limits.header_bytes, reader.size("header_bytes", kKilo, 64 * kKilo));
+  assign_number(limits.header_fields, reader.integer("header_fields", 1, kMaxHeaderFields));
+  assign(limits.body_bytes, reader.size("body_bytes", 0, kMaxBodyBytes));
+  assign(limits.spool_memory, reader.size("spool_memory", 0, kGiga));
+  limits.spool_memory_total = size_or_auto(reader, "spool_memory_total");
+  limits.spool_disk_total = size_or_auto(reader, "spool_disk_total");
+  if (const TomlValue* one = reader.find("spool_memory"); one != nullptr &&
+                                                          limits.spool_memory_total.value_or(0) != 0 &&
+                                                          limits.spool_memory > *limits.spool_memory_total) {
+    reader.fail(one->at,
+                "'spool_memory', of one body, is more than 'spool_memory_total', of all together; "
+                "make it smaller, or the other larger");
+  }
+  assign(limits.stream_backlog, reader.size("stream_backlog", 64 * kKilo, kTera));
+  assign_number(limits.requests_per_connection,
+                reader.integer("requests_per_connection", 0, std::numeric_limits<std::uint32_t>::max()));
+  assign_number(limits.requests_per_worker,
+                reader.integer("requests_per_worker", 0, std::numeric_limits<std::int64_t>::max()));
+  const auto memory = reader.size("worker_memory", 0, kTera);
+  if (memory && *memory != 0 && *memory < kMega) {
+    // Less than a worker needs to start: it would be replaced for ever.
+    reader.fail(reader.find("worker_memory")->at, "'worker_memory' is " + std::to_string(*memory) +
+                                                      " bytes; expected at least 1M, or 0 for no limit");
+  }
+  assign(limits.worker_memory, memory);
+  assign_number(limits.connections_per_address,
+                reader.integer("connections_per_address", 0, kMaxConnections));
+  assign_number(limits.retries, reader.integer("retries", 0, kMaxRetries));
+  reader.finish();
+}
+
+namespace {
+
+// One address cannot be listened on twice, and the address of one interface not beside that of all.
+void check_overlap(const std::vector<ListenConfig>& others, const ListenConfig& entry, SourcePosition at,
+                   const ConfigContext& context) {
+  for (const ListenConfig& other : others) {
+    const std::string place = context.errors.place({other.line, other.column});
+    if (same_address(other.address, entry.address)) {
+      context.errors.add(at,
+                         "'" + entry.text + "' is already listened on: " + place + " has the same address");
+    } else if (covers(other.address, entry.address)) {
+      context.errors.add(at, "'" + entry.text + "' is already listened on: it is a part of '" + other.text +
+                                 "' at " + place + "; leave it out");
+    } else if (covers(entry.address, other.address)) {
+      context.errors.add(at, "'" + entry.text + "' is in part listened on already: '" + other.text + "' at " +
+                                 place + " is a part of it; leave that out");
+    }
+  }
+}
+
+}  // namespace
+
+void read_listen(TableReader& root, const ConfigContext& context, std::vector<ListenConfig>& listen) {
+  for (const TomlValue* table : root.required_tables("listen")) {
+    TableReader reader{*table, "[[listen]]", context.errors};
+    ListenConfig entry;
+    if (const auto written = reader.required_string("address")) {
+      entry.text = written->value;
+      entry.line = written->at.line;
+      entry.column = written->at.column;
+      if (const auto address = read_address(*written, context)) {
+        entry.address = *address;
+        check_overlap(listen, entry, written->at, context);
+      }
+    }
+    assign_number(entry.backlog, reader.integer("backlog", 1, 65'535));
+    assign_number(entry.reserve, reader.integer("reserve", 0, kMaxReserve));
+    reader.finish();
+    listen.push_back(std::move(entry));
+  }
+}
+
+void read_dicts(TableReader& root, const ConfigContext& context, std::vector<DictConfig>& dicts) {
+  std::map<std::string, std::uint32_t> lines;  // of the names so far
+  for (const TomlValue* table : root.tables("dict")) {
+    TableReader reader{*table, "[[dict]]", context.errors};
+    DictConfig dict;
+    if (const auto name = reader.required_string("name")) {
+      check_name(reader, *name);
+      dict.name = name->value;
+      const auto [first, added] = lines.emplace(dict.name, name->at.line);
+      if (!added) {
+        reader.fail(name->at, "there is already a dictionary '" + dict.name + "': line " +
+                                  std::to_string(first->second) + " has the same name");
+      }
+    }
+    if (reader.find("size") == nullptr) reader.fail(reader.at(), "[[dict]] has no 'size', which it needs");
+    assign(dict.bytes, reader.size("size", DictConfig::kMinBytes, DictConfig::kMaxBytes));
+    reader.finish();
+    dicts.push_back(std::move(dict));
+    if (dicts.size() == DictConfig::kMost + 1) {
+      reader.fail(reader.at(), "this is dictionary " + std::to_string(dicts.size()) + "; expected at most " +
+                                   std::to_string(DictConfig::kMost));
+    }
+  }
+}
+
+}  // namespace baton

@@ -1,0 +1,93 @@
+#include "common/shared/connection_table.h"
+
+#include <algorithm>
+
+namespace baton {
+
+namespace {
+
+// Only what it can take: returns what was stored.
+std::uint16_t store_text(ResponseNote& note, std::size_t& used, std::string_view text, std::size_t most) {
+  const std::size_t length = std::min({text.size(), most, sizeof note.text - used});
+  std::copy_n(text.data(), length, note.text + used);
+  used += length;
+  return static_cast<std::uint16_t>(length);
+}
+
+void reset(Slot& slot) {
+  slot.deadline.store(0, std::memory_order_relaxed);
+  slot.verdict.store(Verdict::kNone, std::memory_order_relaxed);
+  slot.deadline_kind = Deadline::kNone;
+  slot.phase = Phase::kHead;
+  slot.flags = 0;
+  slot.bytes_in = slot.bytes_out = 0;
+  slot.requests = slot.request_bytes = 0;
+  slot.response_bytes = 0;
+  slot.script_fd = slot.body_fd = slot.spool_fd = -1;
+  slot.script_next = 0;
+  slot.body_offset = slot.body_end = 0;
+  slot.peeked = slot.spool_bytes = 0;
+  slot.body_bytes = 0;
+  slot.crashes = slot.kills = slot.chunked = 0;
+  slot.queued = 0;
+  slot.accepted = slot.linger_end = 0;
+  slot.address = 0;
+}
+
+}  // namespace
+
+void ResponseNote::set_text(std::string_view request_line, std::string_view referer, std::string_view agent) {
+  std::size_t used = 0;
+  request_length = store_text(*this, used, request_line, 240);
+  referer_length = store_text(*this, used, referer, 72);
+  agent_length = store_text(*this, used, agent, sizeof text);
+}
+
+Claim ConnectionTable::open(int fd, Holder holder) const {
+  Slot& slot = at(fd);
+  Claim claim = Claim::unpack(slot.claim.load(std::memory_order_acquire));
+  claim = {claim.generation + 1, holder, SlotState::kHeld, 0};
+  // reset() first: nobody looks into a FREE slot, and a death in the middle leaves only a descriptor that the
+  // sweep reclaims. The other way round recovery would find a HELD slot with the last connection's phase,
+  // parked response and descriptor numbers, and send one client what was meant for another.
+  reset(slot);
+  slot.claim.store(claim.pack(), std::memory_order_release);
+  return claim;
+}
+
+std::optional<SlotState> ConnectionTable::try_claim(int fd, std::uint32_t generation, Holder holder) const {
+  Slot& slot = at(fd);
+  std::uint64_t word = slot.claim.load(std::memory_order_relaxed);
+  const Claim seen = Claim::unpack(word);
+  if (seen.generation != generation || !seen.armed()) return std::nullopt;
+  const Claim wanted{generation, holder, SlotState::kHeld, seen.flags};
+  if (!slot.claim.compare_exchange_strong(word, wanted.pack(), std::memory_order_acq_rel,
+                                          std::memory_order_relaxed)) {
+    return std::nullopt;
+  }
+  return seen.state;
+}
+
+void ConnectionTable::release(int fd, SlotState armed) const {
+  Slot& slot = at(fd);
+  Claim claim = Claim::unpack(slot.claim.load(std::memory_order_relaxed));
+  claim.holder = kNoHolder;
+  claim.state = armed;
+  slot.claim.store(claim.pack(), std::memory_order_release);
+}
+
+void ConnectionTable::free(int fd) const {
+  Slot& slot = at(fd);
+  const Claim claim = Claim::unpack(slot.claim.load(std::memory_order_relaxed));
+  slot.claim.store(Claim{claim.generation, kNoHolder, SlotState::kFree, 0}.pack(), std::memory_order_release);
+}
+
+std::uint32_t ConnectionTable::open_listener(int fd) const {
+  Slot& slot = at(fd);
+  const Claim claim = open(fd, kMasterHolder);
+  slot.claim.store(Claim{claim.generation, kNoHolder, SlotState::kListener, 0}.pack(),
+                   std::memory_order_release);
+  return claim.generation;
+}
+
+}  // namespace baton

@@ -1,0 +1,43 @@
+// How many workers may be in one handler at a time, counted so that a worker's death cannot spoil the count.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+#include "common/base/limits.h"
+#include "common/shared/connection_table.h"
+
+namespace baton {
+
+// As many words as there can be permits: whoever puts its own number into a free one has that permit. So the
+// count is nowhere but in who holds what, and the master takes back a dead worker's. A segment reads as
+// zeroes at first: all free.
+struct alignas(64) PermitSet {
+  std::atomic<std::uint16_t> holders[kMaxWorkersPerGeneration];  // Holder + 1; 0: free
+
+  // One of the first `most`, for a worker that has none of this set. False: all are taken.
+  bool acquire(Holder worker, std::uint32_t most) {
+    for (std::uint32_t i = 0; i < std::min(most, kMaxWorkersPerGeneration); ++i) {
+      std::uint16_t free = 0;
+      if (holders[i].load(std::memory_order_relaxed) == 0 &&
+          holders[i].compare_exchange_strong(free, static_cast<std::uint16_t>(worker + 1)))
+        return true;
+    }
+    return false;
+  }
+
+  // By the worker itself, or after its death by the master.
+  void release(Holder worker) {
+    for (auto& holder : holders) {
+      if (holder.load(std::memory_order_relaxed) == worker + 1) holder.store(0, std::memory_order_release);
+    }
+  }
+};
+
+// Handlers with a max_concurrency that one generation may have. They are numbered from 0 in each: during a
+// reload a handler may have to share with another one of the generation before, for as long as a request
+// lasts.
+constexpr std::uint32_t kMaxPermitSets = 128;
+
+}  // namespace baton

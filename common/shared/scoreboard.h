@@ -1,0 +1,147 @@
+// The scoreboard: what each worker is and does, in shared memory, one entry per worker process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "common/shared/histogram.h"
+
+namespace baton {
+
+// Two generations of kMaxWorkersPerGeneration live side by side during a reload. The rest is for workers that
+// were replaced and still have a request in hand, and for the one that starts to replace the next.
+constexpr std::uint32_t kMaxScoreboardEntries = 144;
+
+enum class WorkerState : std::uint32_t {
+  kEmpty,     // nobody's; the master may assign it
+  kStarting,  // cloned; not yet ready to take events
+  kReady,     // waits for events or handles one
+  kRetiring,  // told to go: finishes the request in hand and takes no further event
+  kFailing,   // no process: the last ones died before they were ready, the next is tried at `retry_ns`
+};
+std::string_view to_string(WorkerState state);
+
+// What a worker is doing with the event in hand. Display and recovery read it.
+enum class FlightPhase : std::uint32_t { kWaiting, kAccepting, kReading, kServing, kSending, kClosing };
+std::string_view to_string(FlightPhase phase);
+
+// One writer (the worker; after its death the master), relaxed: each counter is right by itself, together
+// they may be an instant apart.
+struct Counters {
+  using Counter = std::atomic<std::uint64_t>;
+  Counter requests;  // complete heads taken up, errors included
+  Counter accepted;
+  Counter closed;
+  Counter responses[5];  // by class: 1xx .. 5xx
+  Counter bytes_in;
+  Counter bytes_out;
+  Counter wakeups;        // events delivered
+  Counter claims_lost;    // events whose claim failed: another process had the connection
+  Counter parked;         // responses that did not fit the socket at once
+  Counter timeouts;       // connections ended by a deadline
+  Counter accept_paused;  // times accepting stopped for want of descriptors or at max_connections
+  Counter files_opened;   // misses of the open-file table
+  Counter evicted;        // connections closed to make room at max_connections
+  Counter refused;        // connections whose address had as many as it may have
+  Counter spool_refused;  // bodies and responses for which the spool's budget had no room
+
+  void add(const Counters& other);
+  void clear();
+};
+
+inline void bump(Counters::Counter& counter, std::uint64_t by = 1) {
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+// The flight record: which connection, which phase, since when, and the request line. Written by its worker
+// only.
+struct alignas(64) FlightRecord {
+  static constexpr std::uint32_t kNoConnection = 0xffffffff;
+  static constexpr std::uint32_t kNoRoute = 0xffffffff;
+  static constexpr std::size_t kRequestLineBytes = 192;
+
+  std::atomic<std::uint64_t> since_ns{0};  // start of the event in hand; of the wait when kWaiting
+  std::atomic<std::uint32_t> connection{kNoConnection};
+  std::atomic<FlightPhase> phase{FlightPhase::kWaiting};
+  // Hazard pointer: index + 1 of the open-file entry that this worker is using, 0 for none. See
+  // common/shared/file_table.h.
+  std::atomic<std::uint32_t> pinned_file{0};
+  // A file that this worker alone uses, because the open-file table had no room for it; -1: none.
+  std::atomic<std::int32_t> private_file{-1};
+  std::atomic<std::uint32_t> request_length{0};
+  std::atomic<std::uint32_t> route{kNoRoute};  // serving, sending: Route::number of the request in hand
+  std::atomic<std::uint32_t> limit_ms{0};      // how long the request in hand may take; 0: not limited
+  std::atomic<std::uint32_t> retries{0};  // how often the request in hand may be begun again after a death
+  std::atomic<std::uint64_t> turns{0};    // of the loop, with or without an event
+  // Odd while this worker opens, hands on or closes descriptors that no table names at that moment. See
+  // common/shared/descriptor_motion.h.
+  std::atomic<std::uint32_t> sockets_in_motion{0};
+  std::atomic<std::uint32_t> files_in_motion{0};
+  char request_line[kRequestLineBytes] = {};  // for people: a reader may see a torn one
+
+  void set_request(std::string_view line);
+};
+
+// What a worker that is dying of a fatal signal can still say; written by its signal handler, read by the
+// master. Addresses mean the same in both: the worker is a clone.
+struct CrashRecord {
+  static constexpr std::size_t kMaxFrames = 48;
+  static constexpr std::size_t kMaxObjects = 6;
+  static constexpr std::size_t kObjectNameBytes = 60;  // without a NUL if it is longer
+
+  std::atomic<std::uint32_t> frame_count{0};  // last; 0: there is nothing
+  std::int32_t signal = 0;
+  std::int32_t code = 0;      // si_code
+  std::uint64_t address = 0;  // si_addr of a fault; of a signal that was sent (code <= 0) the sender's pid
+  std::uint64_t frames[kMaxFrames] = {};
+
+  // Shared objects with frames in them. Those that the worker has loaded itself the master does not know.
+  struct Object {
+    std::uint64_t begin = 0;  // of its mapping
+    std::uint64_t end = 0;
+    std::uint64_t bias = 0;   // what is added to the addresses in its file
+    std::int32_t image = -1;  // of a module: the descriptor of its image; else -1
+    char name[kObjectNameBytes] = {};
+  };
+  std::atomic<std::uint32_t> object_count{0};
+  Object objects[kMaxObjects] = {};
+};
+
+struct alignas(64) WorkerEntry {
+  static constexpr std::size_t kLastDeathBytes = 512;
+  static constexpr std::size_t kComplaintBytes = 1024;
+
+  std::atomic<WorkerState> state{
+      WorkerState::kEmpty};               // kStarting by the master, kReady and kRetiring by the worker
+  std::atomic<pid_t> pid{0};              // the rest of this line: the master
+  std::atomic<std::uint32_t> ordinal{0};  // "worker 0" .. "worker n-1" of its generation
+  std::atomic<std::uint32_t> generation{0};
+  std::atomic<std::uint32_t> restarts{0};  // of this ordinal in this generation
+  std::atomic<std::uint64_t> started_ns{0};
+  std::atomic<std::uint32_t> retire{0};  // 1: go after the request in hand; a worker looks before each event
+  // By the worker before it is ready, with a worker_memory: what it holds at least
+  // (common/base/private_memory.h).
+  std::atomic<std::uint64_t> base_memory{0};
+  std::atomic<std::uint32_t> failures{0};  // how many in its place died before they were ready, just now
+  std::atomic<std::uint64_t> retry_ns{0};  // kFailing: when the next one is started
+  char last_death[kLastDeathBytes] = {};   // kFailing: how the last one ended, NUL-terminated
+  // By a worker: why it cannot start, or before it is ready the step that it is at; NUL-terminated.
+  char complaint[kComplaintBytes] = {};
+  CrashRecord crash;
+  FlightRecord flight;
+  // Whether a worker runs under this entry.
+  [[nodiscard]] bool has_process() const {
+    const WorkerState now = state.load(std::memory_order_acquire);
+    return now != WorkerState::kEmpty && now != WorkerState::kFailing;
+  }
+  alignas(64) Counters counters{};
+  alignas(64) Histogram latency;  // request head complete to response handed over
+};
+
+using Scoreboard = std::span<WorkerEntry>;
+
+}  // namespace baton

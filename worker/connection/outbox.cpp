@@ -1,0 +1,490 @@
+#include "worker/connection/outbox.h"
+
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "common/base/crash_point.h"
+#include "common/shared/descriptor_motion.h"
+#include "worker/connection/spool.h"
+
+namespace baton {
+
+namespace {
+
+// The script of a response that was parked with more than one piece left. A memfd holds the count, the pieces
+// and behind them the bytes of those that are not ranges of the file.
+struct ScriptPiece {
+  std::int64_t in_file = 0;  // 1: a range of Slot::body_fd; 0: of the script itself
+  std::int64_t offset = 0;
+  std::int64_t length = 0;
+};
+
+constexpr int kMemory = -1;    // OutboxRecord::Piece::fd: bytes of the record
+constexpr int kOverflow = -2;  // bytes of the worker's own memory
+
+// What has not been sent of a response: `skip` bytes of its first piece have.
+struct Rest {
+  const SpoolPlace& place;
+  const OutboxRecord& record;
+  std::span<const OutboxRecord::Piece> pieces;
+  off_t skip;
+  std::uint64_t most_copied;
+};
+
+// A copy of the record's pieces, which may be written meanwhile. False: they cannot be those of a response.
+bool take_pieces(const OutboxRecord& record, std::vector<OutboxRecord::Piece>& pieces) {
+  constexpr off_t kMostOfAFile = off_t{1} << 56;  // all of them together are a number still
+  const std::uint32_t count = std::min(record.piece_count, OutboxRecord::kMaxPieces);
+  pieces.assign(record.pieces, record.pieces + count);
+  return std::all_of(pieces.begin(), pieces.end(), [](const OutboxRecord::Piece& piece) {
+    const off_t end = piece.fd == kMemory ? off_t{OutboxRecord::kMemoryBytes} : kMostOfAFile;
+    return piece.fd >= kMemory && piece.offset >= 0 && piece.length >= 0 && piece.offset <= end &&
+           piece.length <= end - piece.offset;
+  });
+}
+
+void store_parked(Slot& slot, SpoolFile body, SpoolFile script) {
+  slot.script_next = 1;
+  slot.script_fd = script.release();
+  slot.body_fd = body.release();
+  crash_point("park-stored");
+  // Last: with the flag first, a death in between would leave it to the heir to close the open-file table's
+  // descriptor.
+  std::atomic_signal_fence(std::memory_order_release);
+  slot.flags |= SlotFlags::kOwnsBodyFd;
+}
+
+// One range of a file, or nothing at all: then only the end of the response has yet to be seen to.
+bool park_range(const Rest& rest, Slot& slot) {
+  SpoolFile body;
+  slot.body_offset = slot.body_end = 0;
+  if (!rest.pieces.empty()) {
+    const OutboxRecord::Piece& piece = rest.pieces.front();
+    body = SpoolFile(duplicate_spool(piece.fd));
+    if (!body) return false;
+    crash_point("park-dup");
+    slot.body_offset = piece.offset + rest.skip;
+    slot.body_end = piece.offset + piece.length;
+  }
+  store_parked(slot, std::move(body), SpoolFile());
+  return true;
+}
+
+bool copy_bytes(const Rest& rest, const OutboxRecord::Piece& piece, off_t offset, off_t length, int to,
+                off_t at) {
+  if (piece.fd == kMemory)
+    return write_all(to, rest.record.memory + offset, static_cast<std::size_t>(length), at);
+  char buffer[16 * 1024];
+  while (length > 0) {
+    const auto want = std::min<std::size_t>(sizeof buffer, static_cast<std::size_t>(length));
+    const ssize_t n = ::pread(piece.fd, buffer, want, offset);
+    if (n <= 0 || !write_all(to, buffer, static_cast<std::size_t>(n), at)) return false;
+    offset += n;
+    at += n;
+    length -= n;
+  }
+  return true;
+}
+
+// The one file that the script names: what was spilled, which may be large, unless there is another.
+int file_of(const Rest& rest) {
+  const int spill = rest.record.spill_fd.load(std::memory_order_relaxed);
+  int file = -1;
+  for (const OutboxRecord::Piece& piece : rest.pieces) {
+    if (piece.fd >= 0 && (file < 0 || file == spill)) file = piece.fd;
+  }
+  return file;
+}
+
+// Beside the bytes of the pieces that go into it.
+std::uint64_t script_bytes(const Rest& rest, int file) {
+  std::uint64_t bytes = sizeof(std::uint64_t) + rest.pieces.size() * sizeof(ScriptPiece);
+  for (const OutboxRecord::Piece& piece : rest.pieces) {
+    if (file < 0 || piece.fd != file) bytes += static_cast<std::uint64_t>(piece.length);
+  }
+  return bytes;
+}
+
+bool park_script(const Rest& rest, Slot& slot) {
+  const int file = file_of(rest);
+  SpoolFile body(file < 0 ? -1 : duplicate_spool(file));
+  if (file >= 0 && !body) return false;
+  const std::uint64_t bytes = script_bytes(rest, file);
+  if (bytes > rest.most_copied) return false;
+  SpoolFile script = open_spool("baton-response", {bytes, bytes}, rest.place);
+  if (!script) return false;
+  crash_point("park-script");
+
+  const std::uint64_t count = rest.pieces.size();
+  off_t bytes_at = static_cast<off_t>(sizeof count + count * sizeof(ScriptPiece));
+  off_t piece_at = sizeof count;
+  if (!write_all(script.get(), &count, sizeof count, 0)) return false;
+  off_t skip = rest.skip;
+  ScriptPiece first;
+  for (const OutboxRecord::Piece& piece : rest.pieces) {
+    ScriptPiece entry{file >= 0 && piece.fd == file, piece.offset + skip, piece.length - skip};
+    if (entry.in_file == 0) {
+      if (!copy_bytes(rest, piece, entry.offset, entry.length, script.get(), bytes_at)) return false;
+      entry.offset = bytes_at;
+      bytes_at += entry.length;
+    }
+    if (!write_all(script.get(), &entry, sizeof entry, piece_at)) return false;
+    if (piece_at == sizeof count) first = entry;
+    piece_at += static_cast<off_t>(sizeof entry);
+    skip = 0;
+  }
+  slot.body_offset = first.offset;
+  slot.body_end = first.offset + first.length;
+  store_parked(slot, std::move(body), std::move(script));
+  return true;
+}
+
+// Between two pieces the slot's offset is the index of the next one, negative: one store decides that this
+// piece is done, and a death anywhere in enter_piece() leaves the next holder to do it again.
+off_t between(std::uint32_t next_index) {
+  return -1 - static_cast<off_t>(next_index);
+}
+
+bool load_piece(Slot& slot, std::uint32_t index, ScriptPiece& piece) {
+  const off_t at = static_cast<off_t>(sizeof(std::uint64_t) + index * sizeof(ScriptPiece));
+  return ::pread(slot.script_fd, &piece, sizeof piece, at) == static_cast<ssize_t>(sizeof piece);
+}
+
+bool enter_piece(Slot& slot, ScriptPiece& piece) {
+  const auto index = static_cast<std::uint32_t>(-1 - slot.body_offset);
+  if (!load_piece(slot, index, piece)) return false;
+  slot.script_next = index + 1;
+  slot.body_end = piece.offset + piece.length;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  slot.body_offset = piece.offset;
+  return true;
+}
+
+SendResult from_errno() {
+  return errno == EAGAIN || errno == EINTR ? SendResult::kBlocked : SendResult::kBroken;
+}
+
+// Sends the current range of the slot from `source`.
+SendResult send_range(int socket, int source, Slot& slot, std::uint64_t& sent, off_t& budget) {
+  while (slot.body_offset < slot.body_end) {
+    if (budget <= 0) return SendResult::kBlocked;
+    const off_t want = std::min(slot.body_end - slot.body_offset, budget);
+    const ssize_t n = ::sendfile(socket, source, &slot.body_offset, static_cast<std::size_t>(want));
+    if (n < 0) return from_errno();
+    crash_point("file-sent");
+    if (n == 0) return SendResult::kBroken;  // shorter than it was when the head was written
+    sent += static_cast<std::uint64_t>(n);
+    budget -= n;
+  }
+  return SendResult::kDone;
+}
+
+}  // namespace
+
+const SpoolPlace& Outbox::in_memory() {
+  static const std::string folder;
+  static const SpoolPlace place{folder, std::numeric_limits<std::uint64_t>::max()};
+  return place;
+}
+
+Outbox::Outbox(OutboxRecord& record, const SpoolPlace& place) : record_(record), place_(place) {
+  record_.spill_fd.store(-1, std::memory_order_relaxed);  // of whoever had this entry before
+  record_.made_fd.store(-1, std::memory_order_relaxed);
+  clear();
+}
+
+void Outbox::clear() {
+  drop(record_.spill_fd);
+  drop(record_.made_fd);
+  record_.piece_count = record_.memory_bytes = record_.incomplete = 0;
+  record_.last.status = 0;
+  overflow_.clear();
+  next_ = 0;
+  done_ = spilled_ = 0;
+  stored_ = 0;
+  record_.last.streamed = 0;
+  total_ = sent_ = record_.sent = 0;
+}
+
+void Outbox::drop(std::atomic<std::int32_t>& file) {
+  const int fd = file.load(std::memory_order_relaxed);
+  if (fd < 0) return;
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  file.store(-1, std::memory_order_relaxed);
+  close_spool(fd);
+}
+
+// Opens the file, or moves it to where one of `bytes` belongs. False, with errno: no room or no descriptor;
+// nothing has changed then.
+bool Outbox::fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_t bytes,
+                 const SpoolPlace& place) {
+  const int fd = file.load(std::memory_order_relaxed);
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  SpoolFile fresh;
+  if (fd >= 0) {
+    if (!fit_spool(fd, {bytes, bytes}, place, fresh)) return false;
+    if (!fresh) return true;
+  } else {
+    if (!motion) return false;
+    fresh = open_spool(name, {bytes, bytes}, place);
+    if (!fresh) return false;
+  }
+  for (OutboxRecord::Piece& piece : std::span(record_.pieces, record_.piece_count)) {
+    if (fd >= 0 && piece.fd == fd) piece.fd = fresh.get();
+  }
+  crash_point("made-opened");
+  file.store(fresh.release(), std::memory_order_relaxed);
+  crash_point("made-stored");
+  if (fd >= 0) close_spool(fd);
+  return true;
+}
+
+bool Outbox::store(std::string_view bytes) {
+  if (!fit(record_.made_fd, "baton-made", stored_ + bytes.size(), place_)) return false;
+  if (!write_all(stored_fd(), bytes.data(), bytes.size(), static_cast<off_t>(stored_))) return false;
+  stored_ += bytes.size();
+  return true;
+}
+
+void Outbox::append_stored() {
+  const auto length = static_cast<off_t>(stored_);
+  if (length == 0) return;
+  const int fd = stored_fd();
+  if (record_.spill_fd.load(std::memory_order_relaxed) < 0) {
+    // Named twice for a moment, never not at all.
+    record_.spill_fd.store(fd, std::memory_order_relaxed);
+    crash_point("stored-appended");
+    record_.made_fd.store(-1, std::memory_order_relaxed);
+    spilled_ = length;
+    stored_ = 0;
+  }
+  add_piece(fd, 0, length);
+}
+
+void Outbox::discard_stored() {
+  drop(record_.made_fd);
+  stored_ = 0;
+}
+
+std::uint64_t Outbox::forget_sent() {
+  const std::uint64_t sent = sent_;
+  OutboxRecord::Piece* const pieces = record_.pieces;
+  std::copy(pieces + next_, pieces + record_.piece_count, pieces);
+  record_.piece_count -= next_;
+  if (record_.piece_count == 0) {
+    record_.memory_bytes = record_.incomplete = 0;
+    overflow_.clear();
+    // Emptied, not written over: sendfile(2) has handed on its very pages, and they may still be on their
+    // way.
+    const int spilled = record_.spill_fd.load(std::memory_order_relaxed);
+    if (spilled >= 0 && ::ftruncate(spilled, 0) == 0) {
+      spilled_ = 0;
+      recharge_spool(spilled, 0);
+    }
+  } else {
+    pieces[0].offset += done_;
+    pieces[0].length -= done_;
+  }
+  next_ = 0;
+  done_ = 0;
+  total_ -= sent;
+  sent_ = record_.sent = 0;
+  return sent;
+}
+
+// Not by a hole (FALLOC_FL_PUNCH_HOLE, fallocate(2)): where the file has pages larger than the hole's, the
+// kernel writes zeroes into them, and sendfile(2) has handed on these very pages.
+void Outbox::reclaim() {
+  constexpr off_t kWorthIt = 1 << 20;
+  const int fd = record_.spill_fd.load(std::memory_order_relaxed);
+  if (fd < 0 || record_.piece_count != 1 || record_.pieces[0].fd != fd) return;
+  OutboxRecord::Piece& piece = record_.pieces[0];
+  if (piece.offset < piece.length + kWorthIt) return;
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  if (!motion) return;
+  const auto rest = static_cast<std::uint64_t>(piece.length);
+  SpoolFile fresh = open_spool("baton-response", {rest, rest}, place_);
+  if (!fresh || !copy_file(fd, fresh.get(), piece.length, piece.offset)) return;
+  crash_point("made-opened");
+  piece = {fresh.get(), 0, piece.length};
+  spilled_ = piece.length;
+  record_.spill_fd.store(fresh.release(), std::memory_order_relaxed);
+  crash_point("made-stored");
+  close_spool(fd);
+}
+
+void Outbox::add_piece(int fd, off_t offset, off_t length) {
+  total_ += static_cast<std::uint64_t>(length);
+  if (record_.piece_count == OutboxRecord::kMaxPieces) {
+    record_.incomplete = 1;  // no response has so many: see send()
+    return;
+  }
+  record_.pieces[record_.piece_count++] = {fd, offset, length};
+}
+
+void Outbox::append(std::string_view bytes) {
+  if (bytes.empty()) return;
+  const auto length = static_cast<off_t>(bytes.size());
+  // Once some of it has been spilled what follows is as well: many small parts shall not become many pieces.
+  const int spilled = record_.spill_fd.load(std::memory_order_relaxed);
+  const bool behind_spilled =
+      spilled >= 0 && record_.piece_count > 0 && record_.pieces[record_.piece_count - 1].fd == spilled;
+  if (record_.memory_bytes + bytes.size() > OutboxRecord::kMemoryBytes || behind_spilled ||
+      !overflow_.empty()) {
+    if (spill(bytes)) return;
+    record_.incomplete = 1;
+    add_piece(kOverflow, static_cast<off_t>(overflow_.size()), length);
+    overflow_.append(bytes);
+    return;
+  }
+  const auto at = static_cast<off_t>(record_.memory_bytes);
+  std::memcpy(record_.memory + at, bytes.data(), bytes.size());
+  record_.memory_bytes += static_cast<std::uint32_t>(bytes.size());
+  if (record_.piece_count > next_ && record_.pieces[record_.piece_count - 1].fd == kMemory) {
+    record_.pieces[record_.piece_count - 1].length += length;
+    total_ += bytes.size();
+  } else {
+    add_piece(kMemory, at, length);
+  }
+}
+
+bool Outbox::spill(std::string_view bytes) {
+  if (!overflow_.empty()) return false;  // what follows it must not overtake it, and has no place either
+  const std::uint64_t size = static_cast<std::uint64_t>(spilled_) + bytes.size();
+  // Without a place on disk it stays in memory, rather than not be sent at all.
+  if (!fit(record_.spill_fd, "baton-response", size, place_) &&
+      !fit(record_.spill_fd, "baton-response", size, in_memory()))
+    return false;
+  const int fd = record_.spill_fd.load(std::memory_order_relaxed);
+  if (!write_all(fd, bytes.data(), bytes.size(), spilled_)) return false;
+  OutboxRecord::Piece* const last =
+      record_.piece_count > next_ ? &record_.pieces[record_.piece_count - 1] : nullptr;
+  if (last != nullptr && last->fd == fd && last->offset + last->length == spilled_) {
+    last->length += static_cast<off_t>(bytes.size());
+    total_ += bytes.size();
+  } else {
+    add_piece(fd, spilled_, static_cast<off_t>(bytes.size()));
+  }
+  spilled_ += static_cast<off_t>(bytes.size());
+  return true;
+}
+
+void Outbox::append_file(int fd, off_t offset, off_t length) {
+  if (length > 0) add_piece(fd, offset, length);
+}
+
+SendResult Outbox::send(int socket, Slot& slot) {
+  const SendResult result = send_pieces(socket, slot);
+  record_.sent = sent_;
+  return result;
+}
+
+SendResult Outbox::send_pieces(int socket, Slot& slot) {
+  if (record_.piece_count == OutboxRecord::kMaxPieces) return SendResult::kBroken;
+  off_t budget = kSendBudget;
+  for (; next_ < record_.piece_count; ++next_, done_ = 0) {
+    const OutboxRecord::Piece& piece = record_.pieces[next_];
+    const bool last = next_ + 1 == record_.piece_count;
+    const SendResult result =
+        piece.fd < 0 ? send_memory(socket, piece, !last) : send_file(socket, piece, slot, budget);
+    if (result != SendResult::kDone) return result;
+  }
+  slot.body_fd = -1;
+  return SendResult::kDone;
+}
+
+SendResult Outbox::send_memory(int socket, const OutboxRecord::Piece& piece, bool more) {
+  const char* bytes = (piece.fd == kMemory ? record_.memory : overflow_.data()) + piece.offset;
+  while (done_ < piece.length) {
+    const ssize_t n = ::send(socket, bytes + done_, static_cast<std::size_t>(piece.length - done_),
+                             MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+    if (n < 0) return from_errno();
+    crash_point("mid-send");
+    done_ += n;
+    sent_ += static_cast<std::uint64_t>(n);
+  }
+  return SendResult::kDone;
+}
+
+SendResult Outbox::send_file(int socket, const OutboxRecord::Piece& piece, Slot& slot, off_t& budget) {
+  slot.body_fd = piece.fd;
+  slot.body_offset = piece.offset + done_;
+  slot.body_end = piece.offset + piece.length;
+  const SendResult result = send_range(socket, piece.fd, slot, sent_, budget);
+  done_ = slot.body_offset - piece.offset;
+  return result;
+}
+
+bool Outbox::park(Slot& slot) const {
+  return park_rest(record_, sent_, slot, place_);
+}
+
+bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot, const SpoolPlace& place,
+               std::uint64_t most_copied) {
+  std::vector<OutboxRecord::Piece> pieces;
+  if (record.incomplete != 0 || !take_pieces(record, pieces)) return false;
+  if (sent > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) return false;
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  if (!motion) return false;
+  // A script is small, and where the budget allows it in memory, whatever the configured limit.
+  const SpoolPlace memory_first{place.folder, std::numeric_limits<std::uint64_t>::max()};
+  Rest rest{memory_first, record, pieces, static_cast<off_t>(sent), most_copied};
+  while (!rest.pieces.empty() && rest.skip >= rest.pieces.front().length) {
+    rest.skip -= rest.pieces.front().length;
+    rest.pieces = rest.pieces.subspan(1);
+  }
+  return rest.pieces.size() <= 1 && (rest.pieces.empty() || rest.pieces.front().fd >= 0)
+             ? park_range(rest, slot)
+             : park_script(rest, slot);
+}
+
+SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent) {
+  off_t budget = kSendBudget;
+  if (slot.script_fd < 0) return send_range(socket, slot.body_fd, slot, sent, budget);
+
+  std::uint64_t count = 0;
+  ScriptPiece current;
+  if (::pread(slot.script_fd, &count, sizeof count, 0) != static_cast<ssize_t>(sizeof count)) {
+    return SendResult::kBroken;
+  }
+  if (slot.body_offset >= 0 && !load_piece(slot, slot.script_next - 1, current)) return SendResult::kBroken;
+  while (true) {
+    if (slot.body_offset < 0 && !enter_piece(slot, current)) return SendResult::kBroken;
+    const int source = current.in_file != 0 ? slot.body_fd : slot.script_fd;
+    const SendResult result = send_range(socket, source, slot, sent, budget);
+    if (result != SendResult::kDone || slot.script_next == count) return result;
+    slot.body_offset = between(slot.script_next);
+    crash_point("between-pieces");
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+}
+
+void drop_parked(Slot& slot) {
+  const bool owned = (slot.flags & SlotFlags::kOwnsBodyFd) != 0;
+  if (!owned && slot.script_fd < 0) {
+    slot.body_fd = -1;
+    return;
+  }
+  const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
+  // Forgotten first, closed second: a worker killed in between leaves a descriptor nobody knows of, which is
+  // found. The other way round its heir would close the number again, which may be another client's socket by
+  // then.
+  const SpoolFile body(owned ? slot.body_fd : -1);
+  const SpoolFile script(slot.script_fd);
+  slot.body_fd = slot.script_fd = -1;
+  slot.flags &= static_cast<std::uint8_t>(~SlotFlags::kOwnsBodyFd);
+  crash_point("drop-parked");
+}
+
+}  // namespace baton

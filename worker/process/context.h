@@ -1,0 +1,37 @@
+// What a worker is given when it is cloned. All of it exists before and outlives the worker.
+#pragma once
+
+#include "common/config/config.h"
+#include "common/dict/open_dict.h"
+#include "common/shared/epoll_set.h"
+#include "common/shared/segment.h"
+#include "worker/route/router.h"
+
+namespace baton {
+
+struct WorkerContext {
+  Segment& segment;
+  const Config& config;
+  const serve::Router& router;
+  EpollSet epoll;
+  Holder index;  // scoreboard entry
+  std::uint32_t generation;
+  int ready_fd;       // eventfd: written once the worker can take events, and when it has served its share
+  int access_log_fd;  // -1: off
+  std::span<const std::shared_ptr<OpenDict>> dicts = {};
+  bool tells_of_machine = false;  // the log, what this machine cannot do for modules: one worker is enough
+
+  // Whether this worker is to go, as the server ends or another one takes its place. Any thread.
+  [[nodiscard]] bool to_go() const {
+    const SegmentHeader& header = segment.header();
+    return header.state.load(std::memory_order_relaxed) >= MasterState::kStopping ||
+           header.generation.load(std::memory_order_relaxed) > generation ||
+           entry().retire.load(std::memory_order_relaxed) != 0;
+  }
+
+  [[nodiscard]] WorkerEntry& entry() const { return segment.scoreboard()[index]; }
+  [[nodiscard]] Counters& counters() const { return entry().counters; }
+  [[nodiscard]] FlightRecord& flight() const { return entry().flight; }
+};
+
+}  // namespace baton
