@@ -121,6 +121,9 @@ std::string totals_lines(const Totals& totals, const Interval& interval, std::ui
   text += line(fmt::format("events{}", per),
                fmt::format("wake-ups {}  claims lost {}  parked {}  files opened {}", n(done.wakeups),
                            n(done.claims_lost), n(done.parked), n(done.files_opened)));
+  text +=
+      line("modules", fmt::format("workers held {} of {}  waiting {}  refused{} {}", totals.places.held,
+                                  totals.places.most, totals.places.waiting, per, n(done.places_refused)));
   text += line("spool",
                fmt::format("memory {} of {}  disk {} of {}  refused{} {}", format_bytes(totals.spool.memory),
                            format_bytes(totals.spool.memory_limit), format_bytes(totals.spool.disk),

@@ -49,6 +49,7 @@ Segment make_segment(const std::string& file, const Config& config) {
   header.start_unix = ::time(nullptr);
   header.start_ns = monotonic_ns();
   header.max_connections.store(config.server.max_connections);
+  header.module_workers.store(module_workers(config));
   header.max_capacity = most_connections(config);
   return segment;
 }
@@ -61,6 +62,7 @@ Segment take_segment_over(const std::string& file, const Config& config, const U
   std::strncpy(header.config_file, file.c_str(), sizeof header.config_file - 1);
   std::strncpy(header.name, config.server.name.c_str(), sizeof header.name - 1);
   header.max_connections.store(config.server.max_connections);
+  header.module_workers.store(module_workers(config));
   header.max_capacity = inherited.capacity;
   header.state.store(MasterState::kServing);
   header.frozen.store(1);
@@ -486,6 +488,7 @@ void Master::bury(const WorkerProcess& worker) {
   entry.flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
   entry.flight.request_length.store(0, std::memory_order_relaxed);
   entry.flight.route.store(FlightRecord::kNoRoute, std::memory_order_relaxed);
+  entry.flight.handler.store(FlightRecord::kNoHandler, std::memory_order_relaxed);
   entry.flight.limit_ms.store(0, std::memory_order_relaxed);
   entry.retire.store(0, std::memory_order_relaxed);
   entry.base_memory.store(0, std::memory_order_relaxed);

@@ -93,6 +93,7 @@ class Master {
   // Watching over them; in supervise.cpp.
   void watch_workers(std::uint64_t now_ns);
   void watch_worker(Generation& generation, WorkerProcess& worker, std::uint64_t now_ns);
+  void note_slow_handler(const Generation& generation, const FlightRecord& flight, std::uint64_t now_ns);
   void after_death(Generation& generation, WorkerProcess& worker, const LastMoments& moments,
                    const Death& death);
   void after_failed_start(WorkerProcess& worker, const std::string& how, std::uint64_t now_ns);
@@ -115,6 +116,8 @@ class Master {
   void abort_reload(const std::string& why);
   void report_reload(bool ok, const std::string& message);
   void switch_generation(std::uint32_t number);
+  void take_places_back(const Generation& generation);
+  void take_place_back(const WorkerProcess& worker);
   void forget_retired();
 
   // Upgrade; in upgrade.cpp.

@@ -251,6 +251,8 @@ std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder d
   for (int fd = 0; fd <= highest; ++fd) {
     const Claim claim = table.claim(fd);
     if (claim.state != SlotState::kHeld || claim.holder != dead) continue;
+    // Whoever takes it up looks anew whether it has to wait.
+    segment.places().line.remove(fd);
     Heir heir(segment, dead, death, config, fd);
     held.push_back({fd, heir.resolve()});
     table.release(fd, heir.next());
@@ -264,6 +266,7 @@ std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder d
   segment.outboxes()[dead].spill_fd.store(-1, std::memory_order_seq_cst);
   segment.outboxes()[dead].made_fd.store(-1, std::memory_order_seq_cst);
   for (PermitSet& permits : segment.permits()) permits.release(dead);
+  segment.places().held.release(dead);
   if (access_log_fd >= 0) segment.log_buffers()[dead].flush(access_log_fd, segment.header().access_log);
   kick(segment, epoll);
   return held;

@@ -114,6 +114,7 @@ void Master::seat_ready_successor() {
   log::info("worker {} (pid {}) retires: {}; pid {} serves in its place", old.ordinal, old.pid, why,
             place.pid);
   entry.retire.store(1, std::memory_order_relaxed);
+  take_place_back(old);
   old.wake();  // wakes one that waits; one with events looks at the entry
   old.replaced_ns = monotonic_ns();
   serving.leaving.push_back(old);

@@ -1,4 +1,5 @@
 // Reload: a pending generation beside the serving one, and the one store that makes it the serving one.
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -8,6 +9,7 @@
 #include "common/base/log.h"
 #include "master/command_report.h"
 #include "master/master.h"
+#include "master/recovery.h"
 #include "master/rights.h"
 #include "master/spool_limits.h"
 
@@ -38,6 +40,7 @@ void Master::start_reload() {
     auto access_log = same_log ? current_->access_log : std::make_shared<LogFile>(loaded.config->log.access);
     pending_ =
         std::make_unique<Generation>(current_->number + 1, std::move(*loaded.config), std::move(access_log));
+    segment_.places().forget_speeds(pending_->number);
     pending_->dicts = dictionaries_.prepare(pending_->config.dicts);
     error_log_.prepare(pending_->config.log.error);
     listeners_.prepare(pending_->config.file, pending_->config.listen);
@@ -62,17 +65,31 @@ void Master::switch_generation(std::uint32_t number) {
   futex_wake_all(generation);
 }
 
+// Of workers that have been told to go: they are none of those that one is to be left of.
+void Master::take_places_back(const Generation& generation) {
+  generation.for_each_process([this](const WorkerProcess& worker) { take_place_back(worker); });
+}
+
+void Master::take_place_back(const WorkerProcess& worker) {
+  // The worker takes one and then looks whether it is to go: one of the two sees the other.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  segment_.places().held.release(worker.index);
+  if (segment_.places().line.count() > 0) kick(segment_, epoll_);
+}
+
 void Master::commit_reload() {
   forget_failing(*current_);
   retiring_.push_back(std::move(current_));
   current_ = std::move(pending_);
   SegmentHeader& header = segment_.header();
   header.max_connections.store(current_->config.server.max_connections);
+  header.module_workers.store(module_workers(current_->config));
   set_spool_limits(header.spool, segment_.spool_budget(), current_->config);
   std::strncpy(header.name, current_->config.server.name.c_str(), sizeof header.name - 1);
   if (current_->access_log != retiring_.back()->access_log) current_->access_log->begin(header.access_log);
   // From this store on the old workers take no event; the signal only wakes those that wait.
   switch_generation(current_->number);
+  take_places_back(*retiring_.back());
   retiring_.back()->wake_all();
   std::string trouble;
   try {

@@ -47,6 +47,7 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
     case Watchdog::Action::kAbort: worker.signal(SIGABRT); break;
     case Watchdog::Action::kKill: worker.signal(SIGKILL); break;
   }
+  note_slow_handler(generation, entry.flight, now_ns);
   const bool current = &generation == current_.get();
   if (current && !worker.killed && !is_ready(worker) &&
       now_ns - entry.started_ns.load(std::memory_order_relaxed) > kStartTimeoutNs) {
@@ -56,6 +57,16 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
     worker.kill();
   }
   if (current && ticks_ % kTicksToLookAtMemory == 0 && is_ready(worker)) look_at_memory(worker);
+}
+
+// One that was quick may hang now, and it may take its limit until it ends: the others are not to learn it
+// only then.
+void Master::note_slow_handler(const Generation& generation, const FlightRecord& flight,
+                               std::uint64_t now_ns) {
+  const std::uint64_t since = flight.since_ns.load(std::memory_order_relaxed);
+  const std::uint32_t handler = flight.handler.load(std::memory_order_relaxed);
+  if (handler == FlightRecord::kNoHandler || now_ns < since + kTickNs) return;
+  segment_.places().speed(generation.number, handler).note(now_ns - since);
 }
 
 void Master::after_death(Generation& generation, WorkerProcess& worker, const LastMoments& moments,

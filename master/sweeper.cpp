@@ -91,7 +91,8 @@ SlotState Sweeper::end(int fd, Slot& slot, SlotState state, Tick now, const Time
     slot.verdict.store(Verdict::kExpired, std::memory_order_relaxed);
     // An answer is due, to a client that may still be writing: shut down, its side would break under its
     // hands before it has read that. EPOLLOUT brings a worker as well, unless the client reads nothing.
-    if (slot.deadline_kind == Deadline::kHeader || slot.deadline_kind == Deadline::kBody) {
+    if (slot.deadline_kind == Deadline::kHeader || slot.deadline_kind == Deadline::kBody ||
+        slot.deadline_kind == Deadline::kPlace) {
       slot.deadline.store(patience, std::memory_order_relaxed);
       return SlotState::kArmedWrite;
     }

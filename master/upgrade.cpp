@@ -226,6 +226,7 @@ void Master::adopt(const UpgradeState& state) {
     }
   }
   current_ = std::make_unique<Generation>(before.number + 1, first_config_, std::move(access_log));
+  segment_.places().forget_speeds(current_->number);
   current_->dicts = dictionaries_.prepare_possible(first_config_.dicts);
   reload_again_ = state.reload_asked;
   listeners_.adopt(state.listeners);
@@ -242,6 +243,7 @@ void Master::finish_upgrade() {
   stage_ = Stage::kServing;
   // First: an old worker that sees the freeze lifted must see that it is replaced, too.
   switch_generation(current_->number);
+  for (const auto& generation : retiring_) take_places_back(*generation);
   std::string trouble;
   try {
     listeners_.commit();

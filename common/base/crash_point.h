@@ -39,6 +39,11 @@ constexpr std::string_view kCrashPoints[] = {
     "between-store-and-mod",
     "after-mod",
     // A request is handled and answered.
+    "place-taken",
+    "place-awaited",
+    "place-waits",
+    "place-given-back",
+    "place-offered",
     "handler-begun",
     "permit-acquired",
     "handler-done",

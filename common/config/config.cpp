@@ -78,6 +78,11 @@ std::uint32_t most_connections(const Config& config) {
   return config.server.max_connections + reserve;
 }
 
+std::uint32_t module_workers(const Config& config) {
+  const std::uint32_t workers = config.server.workers;
+  return std::min(config.limits.module_workers.value_or(std::max(workers, 2U) - 1), workers);
+}
+
 std::string ConfigError::to_string() const {
   if (line == 0) return file + ": " + message;
   return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + message;

@@ -66,7 +66,10 @@ struct LimitConfig {
   std::uint64_t requests_per_worker = 0;      // 0: no limit; a worker past it is replaced
   std::uint64_t worker_memory = 0;            // bytes resident, 1 MiB..1 TiB; 0: no limit
   std::uint32_t connections_per_address = 0;  // 0: no limit; 1..kMaxConnections; IPv6 by /64
-  std::uint32_t retries = 1;                  // of an idempotent request whose worker died; 0..kMaxRetries
+  // That handlers may hold which are not known to be quick; 1..kMaxWorkersPerGeneration. Nothing: see
+  // module_workers().
+  std::optional<std::uint32_t> module_workers;
+  std::uint32_t retries = 1;  // of an idempotent request whose worker died; 0..kMaxRetries
 };
 
 struct ListenConfig {
@@ -158,6 +161,9 @@ struct Config {
 
 // With the largest reserve of a listener.
 std::uint32_t most_connections(const Config& config);
+
+// limits.module_workers, or all workers but one; of one, that one.
+std::uint32_t module_workers(const Config& config);
 
 struct ConfigError {
   std::string file;

@@ -42,15 +42,19 @@ void check_name(TableReader& reader, const Located<std::string>& name) {
   reader.fail(name.at, "'name' is '" + name.value + "'; expected 1 to 63 letters, digits, '.', '_' or '-'");
 }
 
-void read_workers(TableReader& reader, ServerConfig& server) {
-  const TomlValue* value = reader.find("workers");
+// "auto", which is nothing, or so many.
+std::optional<std::uint32_t> workers_or_auto(TableReader& reader, std::string_view key) {
+  const TomlValue* value = reader.find(key);
   if (value == nullptr || value->string() == nullptr) {
-    assign_number(server.workers, reader.integer("workers", 1, kMaxWorkersPerGeneration));
-  } else if (*value->string() != "auto") {
-    reader.fail(value->at, "'workers' is '" + *value->string() +
+    const auto number = reader.integer(key, 1, kMaxWorkersPerGeneration);
+    return number ? std::optional(static_cast<std::uint32_t>(number->value)) : std::nullopt;
+  }
+  if (*value->string() != "auto") {
+    reader.fail(value->at, "'" + std::string{key} + "' is '" + *value->string() +
                                "'; expected \"auto\" or an integer from 1 to " +
                                std::to_string(kMaxWorkersPerGeneration));
   }
+  return std::nullopt;
 }
 
 // "auto", which is nothing, or a size.
@@ -154,7 +158,7 @@ void read_server(TableReader& root, const ConfigContext& context, ServerConfig& 
     check_name(reader, *name);
     server.name = std::move(name->value);
   }
-  read_workers(reader, server);
+  assign(server.workers, workers_or_auto(reader, "workers"));
   assign_number(server.max_connections, reader.integer("max_connections", 1, kMaxConnections));
   read_identity(reader, server);
   if (const auto pid_file = reader.string("pid_file"); pid_file && !pid_file->value.empty()) {
@@ -226,6 +230,7 @@ void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& l
   assign(limits.worker_memory, memory);
   assign_number(limits.connections_per_address,
                 reader.integer("connections_per_address", 0, kMaxConnections));
+  limits.module_workers = workers_or_auto(reader, "module_workers");
   assign_number(limits.retries, reader.integer("retries", 0, kMaxRetries));
   reader.finish();
 }

@@ -89,7 +89,9 @@ enum class Phase : std::uint8_t {
 };
 
 // What happens at the deadline.
-enum class Deadline : std::uint8_t { kNone, kHeader, kKeepAlive, kBody, kSend, kLinger };
+// kPlace: the request waits for a worker (worker/h1/admission.h), and its slot is armed, but not in the epoll
+// set.
+enum class Deadline : std::uint8_t { kNone, kHeader, kKeepAlive, kBody, kSend, kLinger, kPlace };
 
 // Set by the master (holding the claim) when a deadline has passed; obeyed by the next worker that claims the
 // slot.

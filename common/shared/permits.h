@@ -27,11 +27,24 @@ struct alignas(64) PermitSet {
     return false;
   }
 
-  // By the worker itself, or after its death by the master.
+  // By the worker itself, or by the master, also at the same time: what another worker has taken meanwhile
+  // stays its own.
   void release(Holder worker) {
     for (auto& holder : holders) {
-      if (holder.load(std::memory_order_relaxed) == worker + 1) holder.store(0, std::memory_order_release);
+      auto own = static_cast<std::uint16_t>(worker + 1);
+      if (holder.load(std::memory_order_relaxed) == own) holder.compare_exchange_strong(own, 0);
     }
+  }
+
+  [[nodiscard]] bool has_free(std::uint32_t most) const {
+    return count_held(most) < std::min(most, kMaxWorkersPerGeneration);
+  }
+  // Of the first `most`.
+  [[nodiscard]] std::uint32_t count_held(std::uint32_t most = kMaxWorkersPerGeneration) const {
+    std::uint32_t held = 0;
+    for (std::uint32_t i = 0; i < std::min(most, kMaxWorkersPerGeneration); ++i)
+      held += holders[i].load(std::memory_order_relaxed) != 0 ? 1 : 0;
+    return held;
   }
 };
 

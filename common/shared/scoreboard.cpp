@@ -44,6 +44,7 @@ void Counters::add(const Counters& other) {
   sum(files_opened, other.files_opened);
   sum(evicted, other.evicted);
   sum(refused, other.refused);
+  sum(places_refused, other.places_refused);
   sum(spool_refused, other.spool_refused);
 }
 
@@ -63,6 +64,7 @@ void Counters::clear() {
   zero(files_opened);
   zero(evicted);
   zero(refused);
+  zero(places_refused);
   zero(spool_refused);
 }
 

@@ -39,15 +39,16 @@ struct Counters {
   Counter responses[5];  // by class: 1xx .. 5xx
   Counter bytes_in;
   Counter bytes_out;
-  Counter wakeups;        // events delivered
-  Counter claims_lost;    // events whose claim failed: another process had the connection
-  Counter parked;         // responses that did not fit the socket at once
-  Counter timeouts;       // connections ended by a deadline
-  Counter accept_paused;  // times accepting stopped for want of descriptors or at max_connections
-  Counter files_opened;   // misses of the open-file table
-  Counter evicted;        // connections closed to make room at max_connections
-  Counter refused;        // connections whose address had as many as it may have
-  Counter spool_refused;  // bodies and responses for which the spool's budget had no room
+  Counter wakeups;         // events delivered
+  Counter claims_lost;     // events whose claim failed: another process had the connection
+  Counter parked;          // responses that did not fit the socket at once
+  Counter timeouts;        // connections ended by a deadline
+  Counter accept_paused;   // times accepting stopped for want of descriptors or at max_connections
+  Counter files_opened;    // misses of the open-file table
+  Counter evicted;         // connections closed to make room at max_connections
+  Counter refused;         // connections whose address had as many as it may have
+  Counter places_refused;  // requests for a module that waited in vain for one of its workers
+  Counter spool_refused;   // bodies and responses for which the spool's budget had no room
 
   void add(const Counters& other);
   void clear();
@@ -62,6 +63,7 @@ inline void bump(Counters::Counter& counter, std::uint64_t by = 1) {
 struct alignas(64) FlightRecord {
   static constexpr std::uint32_t kNoConnection = 0xffffffff;
   static constexpr std::uint32_t kNoRoute = 0xffffffff;
+  static constexpr std::uint32_t kNoHandler = 0xffffffff;
   static constexpr std::size_t kRequestLineBytes = 192;
 
   std::atomic<std::uint64_t> since_ns{0};  // start of the event in hand; of the wait when kWaiting
@@ -74,9 +76,11 @@ struct alignas(64) FlightRecord {
   std::atomic<std::int32_t> private_file{-1};
   std::atomic<std::uint32_t> request_length{0};
   std::atomic<std::uint32_t> route{kNoRoute};  // serving, sending: Route::number of the request in hand
-  std::atomic<std::uint32_t> limit_ms{0};      // how long the request in hand may take; 0: not limited
-  std::atomic<std::uint32_t> retries{0};  // how often the request in hand may be begun again after a death
-  std::atomic<std::uint64_t> turns{0};    // of the loop, with or without an event
+  // Serving: Endpoint::number of the handler that has begun.
+  std::atomic<std::uint32_t> handler{kNoHandler};
+  std::atomic<std::uint32_t> limit_ms{0};  // how long the request in hand may take; 0: not limited
+  std::atomic<std::uint32_t> retries{0};   // how often the request in hand may be begun again after a death
+  std::atomic<std::uint64_t> turns{0};     // of the loop, with or without an event
   // Odd while this worker opens, hands on or closes descriptors that no table names at that moment. See
   // common/shared/descriptor_motion.h.
   std::atomic<std::uint32_t> sockets_in_motion{0};

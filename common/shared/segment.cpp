@@ -29,7 +29,7 @@ constexpr char kMagic[8] = {'b', 'a', 't', 'o', 'n', 's', 'e', 'g'};
 
 struct Layout {
   std::size_t workers, slots, notes, file_header, files, blocks, logs, outboxes, ledgers, charges, permits,
-      addresses, dicts, total;
+      places, addresses, dicts, total;
 };
 
 constexpr std::size_t aligned(std::size_t n) {
@@ -49,7 +49,8 @@ Layout layout_of(std::uint32_t slots, std::uint32_t workers) {
   at.ledgers = aligned(at.outboxes + sizeof(OutboxRecord) * workers);
   at.charges = aligned(at.ledgers + sizeof(SpoolLedger) * (workers + 1));
   at.permits = aligned(at.charges + sizeof(std::uint32_t) * slots);
-  at.addresses = aligned(at.permits + sizeof(PermitSet) * kMaxPermitSets);
+  at.places = aligned(at.permits + sizeof(PermitSet) * kMaxPermitSets);
+  at.addresses = aligned(at.places + sizeof(ModulePlaces));
   at.dicts = aligned(at.addresses + sizeof(AddressCounts));
   at.total = aligned(at.dicts + sizeof(DictEntry) * kDictEntries);
   return at;
@@ -125,6 +126,7 @@ void Segment::locate(const SegmentSizes& sizes) {
   spool_ledgers_ = part<SpoolLedger>(base, at.ledgers, sizes.workers + 1);
   spool_charges_ = part<std::uint32_t>(base, at.charges, sizes.slots);
   permits_ = part<PermitSet>(base, at.permits, kMaxPermitSets);
+  places_ = part<ModulePlaces>(base, at.places, 1).data();
   addresses_ = part<AddressCounts>(base, at.addresses, 1).data();
   dicts_ = part<DictEntry>(base, at.dicts, kDictEntries);
 }

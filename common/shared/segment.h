@@ -11,6 +11,7 @@
 //              SpoolLedger[]        taken of the spool's budget, one per scoreboard entry and the master's
 //              charges[]            of it by each file, one per descriptor number
 //              PermitSet[]          which workers are in a handler that only some may be in at a time
+//              ModulePlaces         which are in one that takes long, and who waits for one of them
 //              AddressCounts        connections of each client address
 //              DictEntry[]          what is known of the shared dictionaries, which have memory of their own
 //
@@ -42,6 +43,7 @@
 #include "common/shared/dict_board.h"
 #include "common/shared/file_table.h"
 #include "common/shared/log_buffer.h"
+#include "common/shared/module_places.h"
 #include "common/shared/outbox_record.h"
 #include "common/shared/permits.h"
 #include "common/shared/scoreboard.h"
@@ -91,6 +93,7 @@ struct SegmentHeader {
   // The switch of a reload: a worker of an older generation takes no event any more.
   std::atomic<std::uint32_t> generation{0};
   std::atomic<std::uint32_t> max_connections{0};
+  std::atomic<std::uint32_t> module_workers{0};
   SpoolLimits spool;
   std::atomic<std::uint32_t> listener_count{0};
   std::atomic<std::int32_t> listener_fds[kMaxListeners] = {};
@@ -174,6 +177,7 @@ class Segment {
   }
   [[nodiscard]] SpoolBudget spool_budget() const { return spool_budget(scoreboard_.size()); }
   [[nodiscard]] std::span<PermitSet> permits() const { return permits_; }
+  [[nodiscard]] ModulePlaces& places() const { return *places_; }
   [[nodiscard]] AddressCounts& addresses() const { return *addresses_; }
   [[nodiscard]] DictBoard dicts() const { return dicts_; }
   // The highest descriptor that a connection has ever had, or -1: never beyond the table.
@@ -229,6 +233,7 @@ class Segment {
   std::span<SpoolLedger> spool_ledgers_;
   std::span<std::uint32_t> spool_charges_;
   std::span<PermitSet> permits_;
+  ModulePlaces* places_ = nullptr;
   AddressCounts* addresses_ = nullptr;
   DictBoard dicts_;
 };

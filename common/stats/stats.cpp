@@ -50,6 +50,7 @@ constexpr std::array kFields{
     Field{&Activity::files_opened, &Counters::files_opened},
     Field{&Activity::evicted, &Counters::evicted},
     Field{&Activity::refused, &Counters::refused},
+    Field{&Activity::places_refused, &Counters::places_refused},
     Field{&Activity::spool_refused, &Counters::spool_refused},
 };
 
@@ -123,6 +124,8 @@ WorkerStats worker_of(const WorkerEntry& entry, WorkerState state, std::uint64_t
 
 void look_at_workers(const Segment& segment, Snapshot& snapshot) {
   const SegmentHeader& header = segment.header();
+  snapshot.totals.places = {header.module_workers.load(std::memory_order_relaxed),
+                            segment.places().held.count_held(), segment.places().line.count()};
   snapshot.totals.spool = segment.spool_budget().use();
   snapshot.totals.access_lines_dropped = header.access_log.lines.load(std::memory_order_relaxed);
   snapshot.totals.error_lines_dropped = header.error_log.lines.load(std::memory_order_relaxed);

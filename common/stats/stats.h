@@ -31,6 +31,7 @@ struct Activity {
   std::uint64_t files_opened = 0;
   std::uint64_t evicted = 0;
   std::uint64_t refused = 0;
+  std::uint64_t places_refused = 0;
   std::uint64_t spool_refused = 0;
   Histogram::Counts latency{};
 
@@ -102,12 +103,20 @@ struct ConnectionStats {
   std::optional<std::string> request;  // in hand or parked, any bytes
 };
 
+// Of the workers that handlers may hold which are not known to be quick.
+struct PlaceStats {
+  std::uint32_t most = 0;
+  std::uint32_t held = 0;
+  std::size_t waiting = 0;  // requests
+};
+
 struct Totals {
   Activity activity;  // of the dead and the living
   ConnectionCounts connections;
   std::uint64_t restarts = 0;
   std::uint32_t workers = 0;  // processes; not those that are failing
   std::uint32_t failing = 0;
+  PlaceStats places;
   SpoolBudget::Use spool;                  // what is spooled now
   std::uint64_t access_lines_dropped = 0;  // of the logs: they could not be written
   std::uint64_t error_lines_dropped = 0;

@@ -125,8 +125,10 @@ const std::vector<Row>& table() {
 
 // Steps of a worker's life, which no client's doing reaches; tested below by name.
 const std::set<std::string_view> kOfWorkers{"worker-start", "worker-ready"};
-// Tested by files of their own: room_test.cpp, listing_test.cpp.
-const std::set<std::string_view> kElsewhere{"evict-claimed", "listing-made"};
+// Tested by files of their own: room_test.cpp, listing_test.cpp, places_test.cpp.
+const std::set<std::string_view> kElsewhere{"evict-claimed", "listing-made", "place-taken",
+                                            "place-awaited", "place-waits",  "place-given-back",
+                                            "place-offered"};
 
 struct Case {
   const char* label;

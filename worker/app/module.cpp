@@ -71,11 +71,11 @@ bool choose(T& chosen, std::int64_t own, std::int64_t least, std::int64_t most, 
 }  // namespace
 
 Module::Module(const ModuleConfig& config, const Config& defaults, std::shared_ptr<const ModuleImage> image,
-               std::uint32_t& permit_sets)
+               Numbers& next)
     : config_(config),
       defaults_(defaults),
       image_(std::move(image)),
-      permit_sets_(permit_sets),
+      next_(next),
       config_folder_(std::filesystem::path(defaults.file).parent_path().string()) {}
 
 ModuleError Module::error(const std::string& why) const {
@@ -179,13 +179,14 @@ void Module::add_route(const baton_route& route) {
     return bad("retries", "0..10");
   if (route.idempotent != BATON_UNSET) endpoint.idempotent = route.idempotent != 0;
   if (endpoint.max_concurrency != 0) {
-    endpoint.permit_set = permit_sets_++;
-    if (permit_sets_ > kMaxPermitSets)
+    endpoint.permit_set = next_.permit_sets++;
+    if (next_.permit_sets > kMaxPermitSets)
       return fail("more than " + std::to_string(kMaxPermitSets) + " handlers with a max_concurrency");
   }
   const auto number = static_cast<RouteTable::Handler>(endpoints_.size());
   if (const std::string problem = routes_.add(methods, pattern, number); !problem.empty())
     return fail(problem);
+  endpoint.number = next_.handlers++;
   endpoints_.push_back(endpoint);
 }
 

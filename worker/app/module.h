@@ -47,6 +47,7 @@ struct Endpoint {
   std::uint32_t limit_ms = 0;  // 0: not limited
   std::uint64_t max_body = 0;
   std::uint32_t max_concurrency = 0;  // 0: not limited
+  std::uint32_t number = 0;           // of all handlers of the worker
   std::uint32_t permit_set = 0;       // with a limit: number of it, see common/shared/permits.h
   std::uint32_t retries = 0;
   std::optional<bool> idempotent;  // nothing: as the method says
@@ -62,9 +63,13 @@ struct Endpoint {
 // Everything here is for the app thread, but the const members, which are frozen once load() has returned.
 class Module {
  public:
-  // `permit_sets` counts those that the worker's modules use.
+  // Of all modules of a worker, so that those of another one come to the same numbers.
+  struct Numbers {
+    std::uint32_t handlers = 0;
+    std::uint32_t permit_sets = 0;
+  };
   Module(const ModuleConfig& config, const Config& defaults, std::shared_ptr<const ModuleImage> image,
-         std::uint32_t& permit_sets);
+         Numbers& next);
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
@@ -105,7 +110,7 @@ class Module {
   const ModuleConfig& config_;
   const Config& defaults_;
   std::shared_ptr<const ModuleImage> image_;
-  std::uint32_t& permit_sets_;
+  Numbers& next_;
   void* handle_ = nullptr;  // never closed
   std::string config_folder_;
   RouteTable routes_;

@@ -123,7 +123,7 @@ ModuleHost::ModuleHost(const Config& config, const serve::Router& router, OpenDi
     if (by_route_.size() <= route.number) by_route_.resize(route.number + 1);
     const auto* module = std::get_if<ModuleConfig>(&route.config->action);
     if (module == nullptr) return;
-    by_route_[route.number] = std::make_unique<Module>(*module, config, route.module, permit_sets_);
+    by_route_[route.number] = std::make_unique<Module>(*module, config, route.module, next_);
     any = true;
   });
   if (!any) return;
@@ -257,7 +257,8 @@ Response ModuleHost::run(const Endpoint& endpoint, const Call& call, http::Reply
   } else {
     thread_->run(handle, near, endpoint.limit_ms);
   }
-  const bool was_short = monotonic_ns() - start < Endpoint::kShortNs;
+  last_run_ns_ = monotonic_ns() - start;
+  const bool was_short = last_run_ns_ < Endpoint::kShortNs;
   endpoint.short_runs = was_short ? std::min(endpoint.short_runs + 1, Endpoint::kKnownAsShort) : 0;
   return response;
 }

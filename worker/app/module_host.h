@@ -57,6 +57,9 @@ class ModuleHost {
   // Runs a handler. `reply` is reset; what the handler makes of it is told by the Response.
   Response run(const Endpoint& endpoint, const Call& call, http::Reply& reply, ResponseSink& sink);
 
+  // How long the last of them took.
+  [[nodiscard]] std::uint64_t last_run_ns() const { return last_run_ns_; }
+
   // Why no handler begins on the event thread; empty where they may, and where there are no modules.
   [[nodiscard]] const std::string& obstacle() const;
 
@@ -69,7 +72,8 @@ class ModuleHost {
   void for_each_module(const char* what, Action action);
 
   std::vector<std::unique_ptr<Module>> by_route_;  // by Route::number; most are null
-  std::uint32_t permit_sets_ = 0;
+  Module::Numbers next_;
+  std::uint64_t last_run_ns_ = 0;
   baton_host functions_;
   AppThread* thread_ = nullptr;  // as long as the process, also when the constructor throws
   std::vector<baton_pair> headers_;

@@ -27,6 +27,10 @@ constexpr std::uint64_t kLingerBytes = std::uint64_t{1} << 30;
 // While the server stops, for so long at all: they are not what a stop waits for.
 constexpr Tick kLingerStoppingTicks = 2'000'000'000 / kTickNs;
 
+// How long a request for a module waits for one of the workers that modules may hold. Whoever is served
+// within it need not ask again.
+constexpr Tick kPlaceTicks = std::uint64_t{5'000'000'000} / kTickNs;
+
 // All are for the holder of the claim.
 inline void set_deadline(Slot& slot, Deadline kind, Tick at) {
   slot.deadline_kind = kind;

@@ -292,6 +292,7 @@ ConnectionHandler::Next ConnectionHandler::finish_body() {
     if (!body.map(slot_->spool_fd, slot_->spool_bytes, length)) return refuse_body(BodyResult::kNoRoom, 0);
     exchange.body = body.bytes();
   }
+  if (waits_for_place(exchange)) return Next::kWait;
   const bool once = this->once(exchange);
   if (once) begin_once(request_.head_bytes);
   make_reply(exchange);

@@ -28,6 +28,7 @@ constexpr std::size_t kDrainBytes = std::size_t{1} << 20;
 
 ConnectionHandler::ConnectionHandler(const WorkerContext& context, app::ModuleHost& modules, AccessLog& log)
     : context_(context),
+      admission_(context),
       counters_(context.counters()),
       flight_(context.flight()),
       table_(context.segment.connections()),
@@ -49,17 +50,23 @@ void ConnectionHandler::handle(int fd, std::uint32_t generation, std::uint64_t n
     return;
   }
   crash_point("after-claim");
-  if (!turn(fd, now_ns)) return;
+  const Next next = turn(fd, now_ns);
+  if (next == Next::kClose) return;
+  if (next == Next::kWait) {
+    crash_point("place-waits");
+    if (!admission_.has_its_turn(fd)) return;
+  }
   crash_point("between-store-and-mod");
   context_.epoll.rearm(fd);
   crash_point("after-mod");
 }
 
 void ConnectionHandler::handle_accepted(int fd, std::uint64_t now_ns) {
-  if (turn(fd, now_ns)) watch_connection(context_, fd);
+  // One that is to wait for a place comes back at once, and waits then.
+  if (turn(fd, now_ns) != Next::kClose) watch_connection(context_, fd);
 }
 
-bool ConnectionHandler::turn(int fd, std::uint64_t now_ns) {
+ConnectionHandler::Next ConnectionHandler::turn(int fd, std::uint64_t now_ns) {
   fd_ = fd;
   slot_ = &table_.at(fd);
   started_ns_ = now_ns;
@@ -69,8 +76,12 @@ bool ConnectionHandler::turn(int fd, std::uint64_t now_ns) {
   inbox_.clear();
   flight_.connection.store(static_cast<std::uint32_t>(fd), std::memory_order_relaxed);
 
+  const bool waited = slot_->deadline_kind == Deadline::kPlace;
+  if (waited) admission_.leave_line(fd);
+
   const Next next = run();
 
+  if (waited && next != Next::kWait) admission_.call_next();
   if (next == Next::kClose) begin_close();
   // What they opened for this response must not outlast it: a worker may retire after any event.
   outbox_.clear();
@@ -79,16 +90,23 @@ bool ConnectionHandler::turn(int fd, std::uint64_t now_ns) {
   flight_.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
   if (next == Next::kClose) {
     close_connection(context_, fd_);
-    return false;
+    return next;
   }
   crash_point("before-release");
   table_.release(fd, next == Next::kRead ? SlotState::kArmedRead : SlotState::kArmedWrite);
-  return true;
+  return next;
 }
 
 ConnectionHandler::Next ConnectionHandler::run() {
   const Verdict verdict = slot_->verdict.load(std::memory_order_relaxed);
   if (verdict != Verdict::kNone) return obey_verdict(verdict);
+  waits_until_.reset();
+  if (slot_->deadline_kind == Deadline::kPlace) {
+    waits_until_ = slot_->deadline.load(std::memory_order_relaxed);
+    const bool body = slot_->phase == Phase::kBody;
+    set_deadline(*slot_, body ? Deadline::kBody : Deadline::kHeader,
+                 after(body ? context_.config.timeouts.body : context_.config.timeouts.header));
+  }
   switch (slot_->phase) {
     case Phase::kHead: return read_requests();
     case Phase::kBody: return read_body();
@@ -104,12 +122,15 @@ ConnectionHandler::Next ConnectionHandler::run() {
 ConnectionHandler::Next ConnectionHandler::obey_verdict(Verdict verdict) {
   // It stands until the answer is made: whoever comes after this worker's death obeys it too.
   const Deadline kind = slot_->deadline_kind;
-  const bool asked = kind == Deadline::kHeader || kind == Deadline::kBody;
-  if (verdict == Verdict::kExpired && kind != Deadline::kLinger) bump(counters_.timeouts);
+  const bool asked = kind == Deadline::kHeader || kind == Deadline::kBody || kind == Deadline::kPlace;
+  if (verdict == Verdict::kExpired && kind != Deadline::kLinger)
+    bump(kind == Deadline::kPlace ? counters_.places_refused : counters_.timeouts);
   if (verdict == Verdict::kExpired && !asked) return Next::kClose;
   if (inbox_.peek(fd_, *slot_) == PeekResult::kBroken) return Next::kClose;
   switch (verdict) {
-    case Verdict::kExpired: return refuse(408, "The request did not arrive in time.", 0);
+    case Verdict::kExpired:
+      if (kind == Deadline::kPlace) return fail_request(503);
+      return refuse(408, "The request did not arrive in time.", 0);
     case Verdict::kHandlerTimeout: return fail_request(504);
     case Verdict::kFailed:
     case Verdict::kNone: break;
@@ -117,8 +138,8 @@ ConnectionHandler::Next ConnectionHandler::obey_verdict(Verdict verdict) {
   return fail_request(500);
 }
 
-// The request at the front has ended its workers: it is answered in their place, and the connection goes on
-// behind it.
+// The request at the front has ended its workers, or waited for one in vain: it is answered in their place,
+// and the connection goes on behind it.
 ConnectionHandler::Next ConnectionHandler::fail_request(int status) {
   const std::string_view data = inbox_.data();
   if (http::parse_head(data, parser_limits_, request_).status != http::ParseStatus::kComplete)
@@ -139,7 +160,8 @@ ConnectionHandler::Next ConnectionHandler::fail_request(int status) {
   }
   flight_.set_request(request_.request_line);
   reply_.reset();
-  http::error_reply(reply_, http::prefers_json(request_), status, "");
+  http::error_reply(reply_, http::prefers_json(request_), status, status == 503 ? kNoPlace : "");
+  if (status == 503) reply_.header("Retry-After", kRetryAfter);
   const bool keep_alive = respond(request_.keep_alive);
   return flush(length, keep_alive, data.size() > length);
 }
@@ -184,6 +206,7 @@ ConnectionHandler::Next ConnectionHandler::read_requests() {
       exchange.body = request_.framing == http::BodyFraming::kChunked
                           ? std::string_view(body_)
                           : rest.substr(request_.head_bytes, body_bytes);
+    if (waits_for_place(exchange)) return Next::kWait;
     slot_->request_bytes = static_cast<std::uint32_t>(consumed);
     const bool once = this->once(exchange);
     if (once) {

@@ -11,6 +11,7 @@
 #include "worker/app/module_host.h"
 #include "worker/connection/inbox.h"
 #include "worker/connection/outbox.h"
+#include "worker/h1/admission.h"
 #include "worker/process/access_log.h"
 #include "worker/process/context.h"
 #include "worker/serve/dispatch.h"
@@ -19,6 +20,7 @@
 namespace baton {
 
 constexpr std::string_view kRetryAfter = "1";  // seconds; nobody knows when one of the others is done
+constexpr std::string_view kNoPlace = "All workers that may serve requests of this kind are busy.";
 
 // One per worker. handle() runs the whole of it; no state of a connection is kept here between calls, because
 // the next event of that connection may go to another process.
@@ -34,9 +36,14 @@ class ConnectionHandler final : private app::ResponseSink {
 
  private:
   // How the connection is to be handed back.
-  enum class Next : std::uint8_t { kRead, kWrite, kClose };
+  enum class Next : std::uint8_t {
+    kRead,
+    kWrite,
+    kWait,  // for a place: released, but not re-armed
+    kClose,
+  };
 
-  bool turn(int fd, std::uint64_t now_ns);  // false: the connection has been closed, else released
+  Next turn(int fd, std::uint64_t now_ns);  // kClose: the connection has been closed; else released
   Next run();
   Next obey_verdict(Verdict verdict);
   Next fail_request(int status);
@@ -101,6 +108,7 @@ class ConnectionHandler final : private app::ResponseSink {
   static Next without_descriptor() { return DescriptorMotion::table_lost() ? Next::kRead : Next::kClose; }
 
   // Handlers of modules; in connection_module.cpp.
+  [[nodiscard]] bool waits_for_place(serve::Exchange& exchange);
   void run_handler(serve::Exchange& exchange);
   void use_response(serve::Exchange& exchange, const app::Response& response);
   int open_file(const std::string& path) override;
@@ -126,6 +134,7 @@ class ConnectionHandler final : private app::ResponseSink {
   [[nodiscard]] Tick after(Duration duration) const { return tick_ + ticks_of(duration); }
 
   const WorkerContext& context_;
+  Admission admission_;
   Counters& counters_;
   FlightRecord& flight_;
   ConnectionTable table_;
@@ -149,6 +158,7 @@ class ConnectionHandler final : private app::ResponseSink {
   std::uint64_t started_ns_ = 0;   // of the request in hand
   std::uint64_t turn_end_ns_ = 0;  // when the event has had its time: others are waiting
   Tick tick_ = 0;
+  std::optional<Tick> waits_until_;  // it has been waiting for a place: until then
   std::time_t now_ = 0;
 
   // Of the handler that runs.

@@ -27,6 +27,21 @@ constexpr std::size_t kMostOfReason = 1'000;
 
 }  // namespace
 
+// False: it may go on, if only to be refused.
+bool ConnectionHandler::waits_for_place(serve::Exchange& exchange) {
+  if (exchange.endpoint == nullptr) return false;
+  switch (admission_.ask(*exchange.endpoint, fd_, *slot_, tick_, waits_until_)) {
+    case Admission::Answer::kGo: break;
+    case Admission::Answer::kWait: return true;
+    case Admission::Answer::kRefuse:
+      exchange.endpoint = nullptr;
+      exchange.replied = true;
+      serve::error_reply(exchange, 503, kNoPlace);
+      reply_.header("Retry-After", kRetryAfter);
+  }
+  return false;
+}
+
 void ConnectionHandler::run_handler(serve::Exchange& exchange) {
   const app::Endpoint& endpoint = *exchange.endpoint;
   PermitSet* const permits =
@@ -34,13 +49,14 @@ void ConnectionHandler::run_handler(serve::Exchange& exchange) {
   if (permits != nullptr && !permits->acquire(context_.index, endpoint.max_concurrency)) {
     serve::error_reply(exchange, 503, "Too many requests of this kind at a time.");
     reply_.header("Retry-After", kRetryAfter);
-    return;
+    return admission_.done(endpoint);
   }
   crash_point("permit-acquired");
   const std::uint32_t usual_limit = flight_.limit_ms.load(std::memory_order_relaxed);
   const std::uint32_t usual_retries = flight_.retries.load(std::memory_order_relaxed);
   flight_.limit_ms.store(endpoint.limit_ms, std::memory_order_relaxed);
   flight_.retries.store(endpoint.retries, std::memory_order_relaxed);
+  flight_.handler.store(endpoint.number, std::memory_order_relaxed);
   opened_.reset();
   full_ = false;
   exchange_ = &exchange;
@@ -50,9 +66,11 @@ void ConnectionHandler::run_handler(serve::Exchange& exchange) {
       reply_, *this);
   exchange_ = nullptr;
   crash_point("handler-done");
+  flight_.handler.store(FlightRecord::kNoHandler, std::memory_order_relaxed);
   flight_.retries.store(usual_retries, std::memory_order_relaxed);
   flight_.limit_ms.store(usual_limit, std::memory_order_relaxed);
   if (permits != nullptr) permits->release(context_.index);
+  admission_.done(endpoint, modules_.last_run_ns());
   use_response(exchange, response);
 }
 

@@ -21,12 +21,14 @@ struct WorkerContext {
   std::span<const std::shared_ptr<OpenDict>> dicts = {};
   bool tells_of_machine = false;  // the log, what this machine cannot do for modules: one worker is enough
 
+  // Whether another worker serves in this one's place, which ends after the request in hand.
+  [[nodiscard]] bool replaced() const {
+    return segment.header().generation.load(std::memory_order_relaxed) > generation ||
+           entry().retire.load(std::memory_order_relaxed) != 0;
+  }
   // Whether this worker is to go, as the server ends or another one takes its place. Any thread.
   [[nodiscard]] bool to_go() const {
-    const SegmentHeader& header = segment.header();
-    return header.state.load(std::memory_order_relaxed) >= MasterState::kStopping ||
-           header.generation.load(std::memory_order_relaxed) > generation ||
-           entry().retire.load(std::memory_order_relaxed) != 0;
+    return segment.header().state.load(std::memory_order_relaxed) >= MasterState::kStopping || replaced();
   }
 
   [[nodiscard]] WorkerEntry& entry() const { return segment.scoreboard()[index]; }

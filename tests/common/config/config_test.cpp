@@ -75,6 +75,19 @@ TEST_F(ConfigTest, AutomaticWorkersFollowTheCpusThisProcessMayUse) {
   EXPECT_EQ(sched_setaffinity(0, sizeof all, &all), 0);
 }
 
+TEST_F(ConfigTest, HandlersMayHoldAllWorkersButOne) {
+  const auto most = [&](const std::string& workers, const std::string& said) {
+    return module_workers(good("server.workers = " + workers + "\n" + said + "\n" + std::string{kSmallest}));
+  };
+  EXPECT_EQ(most("8", ""), 7U);
+  EXPECT_EQ(most("8", "limits.module_workers = \"auto\""), 7U);
+  EXPECT_EQ(most("2", ""), 1U);
+  EXPECT_EQ(most("1", ""), 1U) << "there is no other";
+  EXPECT_EQ(most("8", "limits.module_workers = 8"), 8U);
+  EXPECT_EQ(most("8", "limits.module_workers = 3"), 3U);
+  EXPECT_EQ(most("8", "limits.module_workers = 9"), 8U) << "as many as there are";
+}
+
 TEST_F(ConfigTest, ReadsEveryTableOfValues) {
   const Config config = good(R"(
 [server]
@@ -102,6 +115,7 @@ requests_per_connection = 4294967295
 requests_per_worker = 9223372036854775807
 worker_memory = "256M"
 retries = 0
+module_workers = 60
 connections_per_address = 20
 [[listen]]
 address = "[::1]:0"
@@ -137,6 +151,8 @@ size = 65536
   EXPECT_EQ(config.limits.requests_per_connection, 4'294'967'295U);
   EXPECT_EQ(config.limits.requests_per_worker, 9'223'372'036'854'775'807ULL);
   EXPECT_EQ(config.limits.worker_memory, 256ULL << 20);
+  EXPECT_EQ(config.limits.module_workers, 60U);
+  EXPECT_EQ(module_workers(config), 60U);
   EXPECT_EQ(config.limits.retries, 0U);
   EXPECT_EQ(config.limits.connections_per_address, 20U);
   ASSERT_EQ(config.dicts.size(), 2U);

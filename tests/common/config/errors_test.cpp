@@ -147,6 +147,8 @@ TEST_F(ConfigErrorsTest, DurationsAndSizes) {
        {top("[limits]\nbody_bytes = -1"), "2:14", "expected from 0 to"},
        {top("[limits]\nbody_bytes = true"), "2:14", "is a boolean; " + bad_size},
        {top("[limits]\nworker_memory = 64"), "2:17", "is 64 bytes; expected at least 1M, or 0 for no limit"},
+       {top("[limits]\nmodule_workers = 0"), "2:18", "expected from 1 to 64"},
+       {top("[limits]\nmodule_workers = \"all\""), "2:18", "expected \"auto\" or an integer from 1 to 64"},
        {top("[limits]\nretries = 11"), "2:11", "expected from 0 to 10"},
        {top("[limits]\nrequests_per_connection = 4294967296"), "2:27", "expected from 0 to 4294967295"},
        {top("[limits]\nrequests_per_worker = \"1\""), "2:23", "is a string; expected an integer"}});

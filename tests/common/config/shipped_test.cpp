@@ -133,6 +133,7 @@ TEST_F(ConfigTest, TheShippedFileTellsTheTrueDefaults) {
   EXPECT_EQ(config.limits.requests_per_worker, defaults.limits.requests_per_worker);
   EXPECT_EQ(config.limits.worker_memory, defaults.limits.worker_memory);
   EXPECT_EQ(config.limits.connections_per_address, defaults.limits.connections_per_address);
+  EXPECT_EQ(config.limits.module_workers, defaults.limits.module_workers);
   EXPECT_EQ(config.limits.retries, defaults.limits.retries);
   ASSERT_EQ(config.listen.size(), 1U);
   EXPECT_EQ(config.listen[0].backlog, ListenConfig{}.backlog);

@@ -25,6 +25,40 @@ TEST(Permits, GivenBackByWhoHasNone) {
   EXPECT_FALSE(permits->acquire(5, 1));
 }
 
+TEST(Permits, HeldAreCounted) {
+  const auto permits = std::make_unique<PermitSet>();
+  EXPECT_TRUE(permits->has_free(1));
+  EXPECT_FALSE(permits->has_free(0));
+  EXPECT_TRUE(permits->acquire(4, 2));
+  EXPECT_FALSE(permits->has_free(1));
+  EXPECT_TRUE(permits->has_free(2));
+  EXPECT_TRUE(permits->acquire(5, 2));
+  EXPECT_FALSE(permits->has_free(2));
+  EXPECT_EQ(permits->count_held(1), 1U);
+  EXPECT_EQ(permits->count_held(), 2U);
+  permits->release(4);
+  EXPECT_TRUE(permits->has_free(2));
+}
+
+// The master takes a place back that its worker gives back at the same time: what a third one has got of it
+// stays.
+TEST(Permits, GivenBackTwiceAtATime) {
+  const auto permits = std::make_unique<PermitSet>();
+  std::atomic<bool> over{false};
+  std::thread master([&] {
+    while (!over) permits->release(0);
+  });
+  for (int i = 0; i < 100'000; ++i) {
+    if (permits->acquire(0, 1)) permits->release(0);
+    if (!permits->acquire(1, 1)) continue;
+    std::this_thread::yield();
+    ASSERT_EQ(permits->holders[0].load(), 2);
+    permits->release(1);
+  }
+  over = true;
+  master.join();
+}
+
 TEST(Permits, AllThatThereAre) {
   const auto permits = std::make_unique<PermitSet>();
   for (Holder worker = 0; worker < kMaxWorkersPerGeneration; ++worker)

@@ -156,13 +156,14 @@ TEST_F(StatsTest, EveryCounterIsCarriedOver) {
   start_worker(0, 0);
   Counters& from = worker(0).counters;
   std::uint64_t next = 1;
-  for (auto* counter : {&from.requests, &from.accepted, &from.closed, &from.bytes_in, &from.bytes_out,
-                        &from.wakeups, &from.claims_lost, &from.parked, &from.timeouts, &from.accept_paused,
-                        &from.files_opened, &from.evicted, &from.refused, &from.spool_refused}) {
+  for (auto* counter :
+       {&from.requests, &from.accepted, &from.closed, &from.bytes_in, &from.bytes_out, &from.wakeups,
+        &from.claims_lost, &from.parked, &from.timeouts, &from.accept_paused, &from.files_opened,
+        &from.evicted, &from.refused, &from.places_refused, &from.spool_refused}) {
     *counter = next++;
   }
   for (auto& response : from.responses) response = next++;
-  static_assert(sizeof(Counters) == 19 * sizeof(std::uint64_t), "a counter was added: show it");
+  static_assert(sizeof(Counters) == 20 * sizeof(std::uint64_t), "a counter was added: show it");
   const Activity done = take_snapshot(segment_).totals.activity;
   EXPECT_EQ(done.requests, 1U);
   EXPECT_EQ(done.accepted, 2U);
@@ -177,8 +178,20 @@ TEST_F(StatsTest, EveryCounterIsCarriedOver) {
   EXPECT_EQ(done.files_opened, 11U);
   EXPECT_EQ(done.evicted, 12U);
   EXPECT_EQ(done.refused, 13U);
-  EXPECT_EQ(done.spool_refused, 14U);
-  EXPECT_THAT(done.responses, ElementsAre(15, 16, 17, 18, 19));
+  EXPECT_EQ(done.places_refused, 14U);
+  EXPECT_EQ(done.spool_refused, 15U);
+  EXPECT_THAT(done.responses, ElementsAre(16, 17, 18, 19, 20));
+}
+
+TEST_F(StatsTest, PlacesThatAreHeldAndWhoWaitsForOne) {
+  segment_.header().module_workers = 3;
+  EXPECT_TRUE(segment_.places().held.acquire(1, 3));
+  EXPECT_TRUE(segment_.places().held.acquire(0, 3));
+  EXPECT_TRUE(segment_.places().line.put(17, 99));
+  const PlaceStats places = take_snapshot(segment_).totals.places;
+  EXPECT_EQ(places.most, 3U);
+  EXPECT_EQ(places.held, 2U);
+  EXPECT_EQ(places.waiting, 1U);
 }
 
 TEST_F(StatsTest, WorkersComeByGenerationAndOrdinal) {
@@ -441,10 +454,11 @@ TEST_F(StatsTest, StatsDocumentHasTheAgreedKeys) {
       keys_of(stats["totals"]),
       ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state", "responses",
                   "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked", "timeouts", "accept_paused",
-                  "files_opened", "evicted", "refused", "spool", "restarts", "workers", "failing",
-                  "access_lines_dropped", "error_lines_dropped", "latency_us"));
+                  "files_opened", "evicted", "refused", "module_workers", "spool", "restarts", "workers",
+                  "failing", "access_lines_dropped", "error_lines_dropped", "latency_us"));
   EXPECT_THAT(keys_of(stats["totals"]["connections_by_state"]),
               ElementsAre("held", "armed_read", "armed_write"));
+  EXPECT_THAT(keys_of(stats["totals"]["module_workers"]), ElementsAre("most", "held", "waiting", "refused"));
   EXPECT_THAT(keys_of(stats["totals"]["responses"]), ElementsAre("1xx", "2xx", "3xx", "4xx", "5xx"));
   EXPECT_THAT(keys_of(stats["workers"].at(0)),
               ElementsAre("worker", "pid", "state", "generation", "uptime_s", "requests", "accepted",
