@@ -1,7 +1,10 @@
 #include "master/death.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
+#include "worker/process/crash_handler.h"
 #include "worker/worker.h"
 
 namespace baton {
@@ -9,19 +12,11 @@ namespace baton {
 namespace {
 
 Cause cause_of_signal(int signal, const DeathContext& context) {
-  switch (signal) {
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGFPE:
-    case SIGILL:
-    case SIGSYS:
-    case SIGTRAP: return Cause::kCrashed;
-    case SIGABRT: return context.watchdog_fired ? Cause::kWatchdog : Cause::kCrashed;
-    case SIGKILL:
-      if (context.watchdog_fired) return Cause::kWatchdog;
-      return context.oom_kill_seen && !context.asked_for ? Cause::kOutOfMemory : Cause::kKilled;
-    default: return Cause::kKilled;
-  }
+  const bool by_watchdog = context.watchdog_fired && (signal == SIGABRT || signal == SIGKILL);
+  if (by_watchdog) return Cause::kWatchdog;
+  if (std::ranges::find(kFatalSignals, signal) != std::end(kFatalSignals)) return Cause::kCrashed;
+  const bool no_memory = signal == SIGKILL && context.oom_kill_seen && !context.asked_for;
+  return no_memory ? Cause::kOutOfMemory : Cause::kKilled;
 }
 
 }  // namespace

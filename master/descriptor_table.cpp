@@ -52,4 +52,11 @@ bool grow_descriptor_table(std::uint32_t count) {
   return high >= 0;
 }
 
+std::optional<std::string> exceeds(const Config& config, std::uint32_t capacity) {
+  const std::uint32_t most = most_connections(config);
+  if (most <= capacity) return std::nullopt;
+  return config.file + ": max_connections = " + std::to_string(most) + " is above the " +
+         std::to_string(capacity) + " that the server was started with: restart it to raise the limit";
+}
+
 }  // namespace baton

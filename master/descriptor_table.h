@@ -2,6 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/config/config.h"
 
 namespace baton {
 
@@ -20,6 +24,10 @@ constexpr std::uint32_t kServerDescriptors = 512;
 // descriptors left. Throws std::runtime_error that names the limit and the remedy when it does not reach even
 // for that.
 std::uint32_t size_descriptor_table(std::uint32_t max_connections);
+
+// What is wrong with a configuration for a running server whose table holds `capacity` connections; nothing
+// when it is good.
+std::optional<std::string> exceeds(const Config& config, std::uint32_t capacity);
 
 // Grows this process's table to `count` at once, within the limit in force. execve(2) leaves a process with
 // one that is only as large as what is open. False, with errno, when there is no descriptor or memory for it.

@@ -70,9 +70,7 @@ Segment take_segment_over(const std::string& file, const Config& config, const U
   for (const auto& generation : inherited.generations)
     orphans += static_cast<std::uint32_t>(generation.workers.size());
   header.orphans.store(orphans);
-  for (WorkerEntry& entry : segment.scoreboard()) {  // no process, and of a generation that is over
-    if (entry.state.load() == WorkerState::kFailing) entry.state.store(WorkerState::kEmpty);
-  }
+  clear_failing(segment.scoreboard());  // of a generation that is over
   // From here on those that were started before are orphans. They are frozen, so none is at the table.
   header.executions.fetch_add(1);
   return segment;
@@ -366,7 +364,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   entry.state.store(WorkerState::kStarting, std::memory_order_release);
 
   segment_.outboxes()[worker.index].spill_fd.store(-1, std::memory_order_relaxed);
-  segment_.outboxes()[worker.index].made_fd.store(-1, std::memory_order_relaxed);
+  segment_.outboxes()[worker.index].stored_fd.store(-1, std::memory_order_relaxed);
   // Until it is ready: what it and its libraries read at the start is theirs, not a dead worker's.
   entry.flight.files_in_motion.store(1, std::memory_order_relaxed);
   const bool modules_are_new = &generation == current_.get() || !current_->router.has_modules();

@@ -31,7 +31,6 @@
 #include "master/exit_status.h"
 #include "master/generation.h"
 #include "master/header_guard.h"
-#include "master/in_hand.h"
 #include "master/listeners.h"
 #include "master/log_files.h"
 #include "master/log_watch.h"
@@ -41,6 +40,7 @@
 #include "master/reclaimer.h"
 #include "master/stop_times.h"
 #include "master/sweeper.h"
+#include "master/unfinished.h"
 #include "master/upgrade_probe.h"
 #include "master/upgrade_state.h"
 

@@ -97,8 +97,10 @@ std::vector<bool> Reclaimer::named() const {
   };
   const int highest = segment_.highest_fd();
   for (int fd = 0; fd <= highest; ++fd) {
-    if (table.claim(fd).state == SlotState::kFree) continue;
+    const Claim claim = table.claim(fd);
+    if (claim.state == SlotState::kFree) continue;
     name(fd);
+    if (!claim.is_client()) continue;
     const Slot& slot = table.at(fd);
     name(slot.body_fd);
     name(slot.script_fd);
@@ -109,7 +111,7 @@ std::vector<bool> Reclaimer::named() const {
     if (!segment_.scoreboard()[i].has_process()) continue;
     name(segment_.scoreboard()[i].flight.private_file.load(std::memory_order_relaxed));
     name(segment_.outboxes()[i].spill_fd.load(std::memory_order_relaxed));
-    name(segment_.outboxes()[i].made_fd.load(std::memory_order_relaxed));
+    name(segment_.outboxes()[i].stored_fd.load(std::memory_order_relaxed));
   }
   return known;
 }

@@ -1,17 +1,15 @@
 #include "master/recovery.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <optional>
 
-#include "common/base/tcp_counts.h"
 #include "worker/connection/acceptor.h"
 #include "worker/connection/deadlines.h"
 #include "worker/connection/inbox.h"
 #include "worker/connection/outbox.h"
+#include "worker/connection/transport.h"
 
 namespace baton {
 
@@ -37,13 +35,13 @@ class Heir {
         record_(segment.outboxes()[dead]),
         death_(death),
         config_(config),
+        socket_(fd, slot_),
         fd_(fd) {}
 
   Outcome resolve();
   [[nodiscard]] SlotState next() const { return next_; }
 
  private:
-  [[nodiscard]] bool uncertain() const { return (slot_.flags & SlotFlags::kUncertain) != 0; }
   [[nodiscard]] bool serving() const {
     return flight_.connection.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(fd_) &&
            flight_.phase.load(std::memory_order_relaxed) == FlightPhase::kServing;
@@ -67,6 +65,7 @@ class Heir {
   const OutboxRecord& record_;
   const Death& death_;
   const Config& config_;
+  Transport socket_;
   int fd_;
   std::optional<StreamCounts> counts_;
   SlotState next_ = SlotState::kArmedRead;
@@ -75,11 +74,11 @@ class Heir {
 Outcome Heir::resolve() {
   // Borrowed from the dead one, which nobody closes in its place: the reclaimer, who spares what a slot
   // names, does.
-  if ((slot_.flags & SlotFlags::kOwnsBodyFd) == 0) slot_.body_fd = -1;
+  if (!slot_.has(SlotFlags::kOwnsBodyFd)) slot_.body_fd = -1;
   // The deadline is the last that accepting sets: without one, the slot does not say yet who the peer is.
   if (slot_.deadline.load(std::memory_order_relaxed) == 0 && !fill_in_peer()) return give_up();
-  if ((slot_.flags & SlotFlags::kUnixSocket) == 0) {
-    counts_ = stream_counts(fd_);
+  if (socket_.counted()) {
+    counts_ = socket_.counts();
     if (!counts_) return give_up();
   }
   switch (slot_.phase) {
@@ -105,7 +104,7 @@ bool Heir::fill_in_peer() {
 
 // What is taken from the socket of a head is in the spool: it was written there first.
 bool Heir::take_head_counts() {
-  if (!counts_) return !uncertain();
+  if (!counts_) return !socket_.uncertain();
   if (slot_.spool_fd < 0) {
     slot_.bytes_in = counts_->consumed;
     slot_.spool_bytes = 0;
@@ -119,7 +118,7 @@ bool Heir::take_head_counts() {
 }
 
 bool Heir::take_body_counts() {
-  if (!counts_) return !uncertain();
+  if (!counts_) return !socket_.uncertain();
   const std::uint64_t bytes_in = counts_->consumed - slot_.spool_bytes;
   if (counts_->consumed < slot_.spool_bytes || bytes_in < slot_.bytes_in) return false;
   const ChunkProgress* const chunks = notes_.chunks;
@@ -130,14 +129,13 @@ bool Heir::take_body_counts() {
 }
 
 Outcome Heir::begin_again() {
-  const std::uint32_t offset = slot_.phase == Phase::kHead ? slot_.request_bytes : 0;
-  slot_.request_bytes = 0;
+  const std::uint32_t offset = slot_.phase == Phase::kHead ? slot_.batch_offset : 0;
+  slot_.request_bytes = slot_.batch_offset = 0;
   // A body may be complete, or a head all in the spool, and then nothing more arrives that would bring a
   // worker: EPOLLOUT does, at once.
   if (slot_.phase == Phase::kBody || slot_.spool_fd >= 0) next_ = SlotState::kArmedWrite;
-  int unread = 0;
   const bool reading = flight_.phase.load(std::memory_order_relaxed) == FlightPhase::kReading &&
-                       (slot_.phase == Phase::kBody || (::ioctl(fd_, SIOCINQ, &unread) == 0 && unread > 0));
+                       (slot_.phase == Phase::kBody || socket_.unread() > 0);
   if (!serving() && !reading) return Outcome::kHandedOn;
   const bool from_outside = death_.cause == Cause::kKilled || death_.cause == Cause::kRetired ||
                             (death_.cause == Cause::kWatchdog && !serving());
@@ -146,7 +144,7 @@ Outcome Heir::begin_again() {
     return slot_.kills <= kMaxKills ? Outcome::kBegunAgain : answer(Verdict::kFailed);
   }
   if (offset > 0) {
-    slot_.flags |= SlotFlags::kOneAtATime;
+    slot_.set(SlotFlags::kOneAtATime);
     return Outcome::kBegunAgain;
   }
   return blame();
@@ -169,7 +167,7 @@ Outcome Heir::answer(Verdict verdict) {
 }
 
 Outcome Heir::resume() {
-  if (!counts_ && uncertain()) return give_up();
+  if (!counts_ && socket_.uncertain()) return give_up();
   const std::uint64_t sent = counts_ ? counts_->written - slot_.bytes_out : record_.sent;
   const std::uint64_t end = slot_.bytes_in + slot_.request_bytes;
   const std::uint64_t unconsumed =
@@ -185,9 +183,9 @@ Outcome Heir::resume() {
   slot_.bytes_in = end;
   slot_.request_bytes = slot_.spool_bytes = 0;
   slot_.queued = 0;
-  noted(slot_);
+  socket_.settled();
   set_deadline(slot_, Deadline::kSend, tick_of(monotonic_ns()) + ticks_of(config_.timeouts.send));
-  slot_.phase = Phase::kParked;
+  slot_.enter(Phase::kParked);
   next_ = SlotState::kArmedWrite;
   return Outcome::kResumed;
 }
@@ -196,11 +194,12 @@ Outcome Heir::resume() {
 // those that are a worker's are found by the reclaimer.
 void Heir::forget_descriptors() {
   slot_.body_fd = slot_.script_fd = slot_.spool_fd = -1;
-  slot_.flags &= static_cast<std::uint8_t>(~SlotFlags::kOwnsBodyFd);
+  slot_.clear(SlotFlags::kOwnsBodyFd);
 }
 
 Outcome Heir::go_on_parked() {
   if (counts_) slot_.bytes_in = counts_->consumed;
+  socket_.settled();  // sendfile(2) has advanced the offset itself
   slot_.request_bytes = 0;
   std::uint8_t& deaths = death_.cause == Cause::kKilled ? slot_.kills : slot_.crashes;
   deaths += 1;
@@ -210,7 +209,7 @@ Outcome Heir::go_on_parked() {
 }
 
 Outcome Heir::show_out() {
-  ::shutdown(fd_, SHUT_WR);
+  socket_.end_stream();
   set_linger_deadline(slot_, tick_of(monotonic_ns()));
   return Outcome::kHandedOn;
 }
@@ -224,9 +223,9 @@ Outcome Heir::give_up() {
         counts_ ? std::min(counts_->written - slot_.bytes_out, record_.last.bytes) : record_.sent;
   }
   slot_.verdict.store(Verdict::kNone, std::memory_order_relaxed);
-  slot_.phase = Phase::kLingering;
+  slot_.enter(Phase::kLingering);
   set_linger_deadline(slot_, tick_of(monotonic_ns()));
-  ::shutdown(fd_, SHUT_RDWR);
+  socket_.cut();
   return Outcome::kClosed;
 }
 
@@ -237,6 +236,9 @@ void kick(Segment& segment, const EpollSet& epoll) {
   segment.for_each_listener([&epoll](int fd) { epoll.rearm(fd); });
   const int highest = segment.highest_fd();
   for (int fd = 0; fd <= highest; ++fd) {
+    const Claim claim = table.claim(fd);
+    // Its holder may have armed it already, and the event have been the dead one's.
+    if (claim.is_client() && !claim.armed()) table.tell(fd);
     if (table.claim(fd).armed()) epoll.rearm(fd);
   }
   epoll.nudge();
@@ -264,7 +266,7 @@ std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder d
   // Else they would seem to be those of the worker that comes in its place, until that one has loaded its
   // modules and begun: whatever looks for what the dead one has left, looks before.
   segment.outboxes()[dead].spill_fd.store(-1, std::memory_order_seq_cst);
-  segment.outboxes()[dead].made_fd.store(-1, std::memory_order_seq_cst);
+  segment.outboxes()[dead].stored_fd.store(-1, std::memory_order_seq_cst);
   for (PermitSet& permits : segment.permits()) permits.release(dead);
   segment.places().held.release(dead);
   if (access_log_fd >= 0) segment.log_buffers()[dead].flush(access_log_fd, segment.header().access_log);

@@ -11,8 +11,9 @@
 
 namespace baton {
 
-// Kicks: re-arms every listener and every armed connection. A woken worker that died before it collected its
-// event left it queued with nobody awake; one that had collected it left the connection disarmed.
+// Kicks: re-arms every listener and every armed connection, and tells the holders of all others. A woken
+// worker that died before it collected its event left it queued with nobody awake. One that had collected it
+// left the connection disarmed, or armed too early by a holder that was not told (EpollSet::arm()).
 void kick(Segment& segment, const EpollSet& epoll);
 
 // What became of a connection that a dead worker held.

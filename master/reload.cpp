@@ -8,6 +8,7 @@
 #include "common/base/futex.h"
 #include "common/base/log.h"
 #include "master/command_report.h"
+#include "master/descriptor_table.h"
 #include "master/master.h"
 #include "master/recovery.h"
 #include "master/rights.h"
@@ -29,12 +30,7 @@ void Master::start_reload() {
   if (!loaded.config) return report_reload(false, join_errors(loaded.errors));
   if (const std::string problems = problems_with_rights(*loaded.config, config_file_); !problems.empty())
     return report_reload(false, problems);
-  if (most_connections(*loaded.config) > capacity_) {
-    return report_reload(false, loaded.config->file + ": max_connections = " +
-                                    std::to_string(most_connections(*loaded.config)) + " is above the " +
-                                    std::to_string(capacity_) +
-                                    " that the server was started with: restart it to raise the limit");
-  }
+  if (const auto problem = exceeds(*loaded.config, capacity_)) return report_reload(false, *problem);
   try {
     const bool same_log = loaded.config->log.access == current_->access_log->target();
     auto access_log = same_log ? current_->access_log : std::make_shared<LogFile>(loaded.config->log.access);

@@ -1,13 +1,10 @@
 #include "master/sweeper.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 
 #include "worker/connection/acceptor.h"
 #include "worker/connection/deadlines.h"
+#include "worker/connection/transport.h"
 
 namespace baton {
 
@@ -16,10 +13,9 @@ namespace {
 constexpr std::uint32_t kSweepsPerAudit = 10;
 
 // What has arrived and not been taken up yet is a request in hand: it is answered, as the connection's last.
-bool idle(int fd, const Slot& slot) {
-  int unread = 0;
+bool idle(int fd, Slot& slot) {
   return slot.phase == Phase::kHead && slot.deadline_kind == Deadline::kKeepAlive &&
-         (::ioctl(fd, FIONREAD, &unread) != 0 || unread == 0);
+         Transport(fd, slot).unread() == 0;
 }
 
 // Whoever has its last answer is not what a stop waits for.
@@ -30,8 +26,8 @@ bool lingers_no_more(const Slot& slot, Tick now) {
 // A reader slower than the socket's buffer gets no EPOLLOUT for long: as long as the peer acknowledges
 // enough, it is alive.
 bool still_sending(int fd, Slot& slot, const TimeoutConfig& timeouts) {
-  int queued = 0;
-  if (slot.deadline_kind != Deadline::kSend || ::ioctl(fd, SIOCOUTQ, &queued) != 0) return false;
+  if (slot.deadline_kind != Deadline::kSend) return false;
+  const std::int64_t queued = Transport(fd, slot).queued();
   const auto before = static_cast<std::int64_t>(slot.queued);
   slot.queued = static_cast<std::uint32_t>(queued);
   return before - queued >= least_progress(timeouts.send);
@@ -48,7 +44,7 @@ void Sweeper::sweep(Tick now, const TimeoutConfig& timeouts, bool expire_idle) {
   for (int fd = 0; fd <= highest; ++fd) {
     Slot& slot = table.at(fd);
     const Claim claim = Claim::unpack(slot.claim.load(std::memory_order_relaxed));
-    if (claim.state == SlotState::kFree || claim.state == SlotState::kListener) continue;
+    if (!claim.is_client()) continue;
     ++counted;
     if (audit) addresses_.count(slot.address);
     if (!claim.armed()) continue;
@@ -97,7 +93,7 @@ SlotState Sweeper::end(int fd, Slot& slot, SlotState state, Tick now, const Time
       return SlotState::kArmedWrite;
     }
   }
-  if (verdict == Verdict::kNone || (verdict == Verdict::kExpired && passed)) ::shutdown(fd, SHUT_RDWR);
+  if (verdict == Verdict::kNone || (verdict == Verdict::kExpired && passed)) Transport(fd, slot).cut();
   return state;
 }
 

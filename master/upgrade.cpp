@@ -211,10 +211,7 @@ void Master::adopt(const UpgradeState& state) {
     retiring_.push_back(std::make_unique<Generation>(generation, log_of(generation)));
     retiring_.back()->dicts = dictionaries_.all();  // any of them may be what its workers use
   }
-  for (WorkerEntry& entry : segment_.scoreboard()) {  // tried again by nobody
-    if (entry.state.load(std::memory_order_relaxed) == WorkerState::kFailing)
-      entry.state.store(WorkerState::kEmpty, std::memory_order_relaxed);
-  }
+  clear_failing(segment_.scoreboard());  // no process tries them again
   const Generation& before = *retiring_.front();
   auto access_log = before.access_log;
   if (access_log->target() != first_config_.log.access) {

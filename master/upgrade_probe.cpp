@@ -17,6 +17,7 @@
 #include "common/base/log.h"
 #include "common/base/version.h"
 #include "common/shared/segment.h"
+#include "master/descriptor_table.h"
 #include "master/dictionaries.h"
 #include "master/generation.h"
 #include "master/module_check.h"
@@ -85,12 +86,7 @@ Json rehearse(const Config& config, const std::string& config_file) {
   }();
   if (segment.header().master_pid.load() != ::getppid())
     throw std::runtime_error("--upgrade-probe is for a running server to call; see 'batonctl upgrade'");
-  const std::uint32_t capacity = segment.header().max_capacity;
-  if (most_connections(config) > capacity) {
-    throw std::runtime_error(config.file + ": max_connections = " + std::to_string(most_connections(config)) +
-                             " is above the " + std::to_string(capacity) +
-                             " that the server was started with: restart it to raise the limit");
-  }
+  if (const auto problem = exceeds(config, segment.header().max_capacity)) throw std::runtime_error(*problem);
   Dictionaries::rehearse(segment, config.dicts);
   check_all_modules(config);
   const UniqueFd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // the lowest number not in use

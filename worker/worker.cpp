@@ -24,7 +24,7 @@
 #include "worker/app/protection.h"
 #include "worker/connection/acceptor.h"
 #include "worker/connection/spool.h"
-#include "worker/h1/connection_handler.h"
+#include "worker/h1/turn.h"
 #include "worker/process/access_log.h"
 #include "worker/process/crash_handler.h"
 #include "worker/process/master_watch.h"
@@ -139,7 +139,7 @@ class Worker {
         modules_(modules),
         log_(context.segment.log_buffers()[context.index], context.config.log.access_format,
              context.access_log_fd, context.segment.header().access_log),
-        connections_(context, modules, log_),
+        turn_(context, modules, log_),
         evictor_(context),
         master_(context.segment, context.epoll),
         limit_ms_(static_cast<std::uint32_t>(context.config.timeouts.handler.count())),
@@ -178,10 +178,10 @@ class Worker {
       if (claim.state == SlotState::kListener) {
         if (claim.generation != event->key.generation) continue;
         if (const int accepted = accept_burst(context_, evictor_, fd, now); accepted >= 0) {
-          connections_.handle_accepted(accepted, now);
+          turn_.handle_accepted(accepted, now);
         }
       } else {
-        connections_.handle(fd, event->key.generation, now);
+        turn_.handle(fd, event->key.generation, now);
       }
     }
     flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
@@ -232,7 +232,7 @@ class Worker {
   const WorkerContext& context_;
   app::ModuleHost& modules_;
   AccessLog log_;
-  ConnectionHandler connections_;
+  h1::Turn turn_;
   Evictor evictor_;
   MasterWatch master_;
   std::uint32_t limit_ms_;
@@ -248,7 +248,7 @@ void run_worker(const WorkerContext& context) {
   set_log_identity(name);
   ::prctl(PR_SET_NAME, ("baton: " + name).c_str());
   const sigset_t while_waiting = take_signals();
-  install_crash_handler(context.entry().crash, {app::Protection::allow, app::StandIn::interrupt});
+  install_crash_handler(context.entry().crash, {app::Protection::allow, app::BorrowedThread::interrupt});
   DescriptorMotion::report_to(context.flight(), context.segment.header());
   DescriptorRoom::take_from(context.segment, context.index);
   count_spools_in(context.segment.spool_budget(context.index));

@@ -36,8 +36,8 @@ constexpr std::string_view kCrashPoints[] = {
     "head-peeked",
     "partial-marked",
     "before-release",
-    "between-store-and-mod",
-    "after-mod",
+    "between-mod-and-store",
+    "after-release",
     // A request is handled and answered.
     "place-taken",
     "place-awaited",

@@ -101,7 +101,7 @@ std::size_t compose(Reply& reply, const ComposeContext& context, std::time_t now
   } else if (context.minor == 0) {
     sink.append("Connection: keep-alive\r\n");
   }
-  sink.append(reply.fields);
+  sink.append(reply.fields.lines());
   sink.append("\r\n");
   const std::size_t head_bytes = sink.total();
   if (!context.head_only && !context.streamed) append_body(reply, to);

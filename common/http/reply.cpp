@@ -1,26 +1,6 @@
 #include "common/http/reply.h"
 
-#include "common/http/chars.h"
-#include "common/http/request.h"
-
 namespace baton::http {
-
-namespace {
-
-std::size_t line_end(std::string_view fields, std::size_t line) {
-  return fields.find("\r\n", line) + 2;
-}
-
-// Where the next line of this name begins, at `line` or behind it; npos when there is none.
-std::size_t find_line(std::string_view fields, std::string_view lower_case_name, std::size_t line = 0) {
-  while (line < fields.size()) {
-    if (iequals(fields.substr(line, fields.find(':', line) - line), lower_case_name)) return line;
-    line = line_end(fields, line);
-  }
-  return std::string_view::npos;
-}
-
-}  // namespace
 
 void Reply::reset() {
   status = 200;
@@ -36,27 +16,13 @@ void Reply::reset() {
   close = false;
 }
 
-void Reply::header(std::string_view name, std::string_view value) {
-  fields.append(name).append(": ").append(value).append("\r\n");
-}
-
-void Reply::remove_header(std::string_view name) {
-  const std::string lower = lower_case(name);
-  for (auto line = find_line(fields, lower); line != std::string::npos; line = find_line(fields, lower, line))
-    fields.erase(line, line_end(fields, line) - line);
-}
-
-bool Reply::has_header(std::string_view lower_case_name) const {
-  return find_line(fields, lower_case_name) != std::string::npos;
-}
-
 void Reply::leave_out_content() {
   body = Body::kNone;
   content_type.clear();
-  for (const char* name : {"content-encoding", "content-language", "content-range"}) remove_header(name);
+  for (const char* name : {"content-encoding", "content-language", "content-range"}) fields.remove(name);
   if (status != 304) return;
-  remove_header("accept-ranges");
-  if (has_header("etag")) remove_header("last-modified");
+  fields.remove("accept-ranges");
+  if (fields.has("etag")) fields.remove("last-modified");
 }
 
 std::uint64_t Reply::body_bytes() const {

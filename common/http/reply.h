@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/http/fields.h"
+
 namespace baton::http {
 
 // One part of a multipart/byteranges body: its head (boundary and fields) and the range of the reply's file.
@@ -24,7 +26,7 @@ struct Reply {
 
   int status = 200;
   std::string content_type;  // empty: no such field
-  std::string fields;        // further header lines, each ending in CRLF; see header()
+  Fields fields;             // further ones
   Body body = Body::kNone;
   std::string text;        // storage for bodies made here
   std::string_view bytes;  // kBytes: of `text`, of a configuration string or of a pinned file block
@@ -36,11 +38,7 @@ struct Reply {
   bool close = false;   // the connection must not be used again (what follows cannot be trusted)
 
   void reset();
-  // Appends a header line. Neither part may hold CR or LF.
-  void header(std::string_view name, std::string_view value);
-  // Removes the lines of this name, in any case.
-  void remove_header(std::string_view name);
-  [[nodiscard]] bool has_header(std::string_view lower_case_name) const;
+  void header(std::string_view name, std::string_view value) { fields.add(name, value); }
   // For a status that has no content: drops the body, and the fields that would describe it. A client that is
   // told of a coding decodes the nothing that it gets. Of a 304 what is left is what a cache is to renew (RFC
   // 9110 15.4.5).

@@ -21,14 +21,14 @@ void reset(Slot& slot) {
   slot.phase = Phase::kHead;
   slot.flags = 0;
   slot.bytes_in = slot.bytes_out = 0;
-  slot.requests = slot.request_bytes = 0;
+  slot.requests = slot.request_bytes = slot.batch_offset = 0;
+  slot.socket = SocketKind::kTcp;
   slot.response_bytes = 0;
   slot.script_fd = slot.body_fd = slot.spool_fd = -1;
-  slot.script_next = 0;
-  slot.body_offset = slot.body_end = 0;
+  slot.body = {};
   slot.peeked = slot.spool_bytes = 0;
-  slot.body_bytes = 0;
   slot.crashes = slot.kills = slot.chunked = 0;
+  slot.missed.store(0, std::memory_order_relaxed);
   slot.queued = 0;
   slot.accepted = slot.linger_end = 0;
   slot.address = 0;
@@ -46,7 +46,7 @@ void ResponseNote::set_text(std::string_view request_line, std::string_view refe
 Claim ConnectionTable::open(int fd, Holder holder) const {
   Slot& slot = at(fd);
   Claim claim = Claim::unpack(slot.claim.load(std::memory_order_acquire));
-  claim = {claim.generation + 1, holder, SlotState::kHeld, 0};
+  claim = {claim.generation + 1, holder, SlotState::kHeld, SlotRole::kClient};
   // reset() first: nobody looks into a FREE slot, and a death in the middle leaves only a descriptor that the
   // sweep reclaims. The other way round recovery would find a HELD slot with the last connection's phase,
   // parked response and descriptor numbers, and send one client what was meant for another.
@@ -60,7 +60,7 @@ std::optional<SlotState> ConnectionTable::try_claim(int fd, std::uint32_t genera
   std::uint64_t word = slot.claim.load(std::memory_order_relaxed);
   const Claim seen = Claim::unpack(word);
   if (seen.generation != generation || !seen.armed()) return std::nullopt;
-  const Claim wanted{generation, holder, SlotState::kHeld, seen.flags};
+  const Claim wanted{generation, holder, SlotState::kHeld, seen.role};
   if (!slot.claim.compare_exchange_strong(word, wanted.pack(), std::memory_order_acq_rel,
                                           std::memory_order_relaxed)) {
     return std::nullopt;
@@ -68,24 +68,45 @@ std::optional<SlotState> ConnectionTable::try_claim(int fd, std::uint32_t genera
   return seen.state;
 }
 
-void ConnectionTable::release(int fd, SlotState armed) const {
+std::optional<SlotState> ConnectionTable::claim_or_tell(int fd, std::uint32_t generation,
+                                                        Holder holder) const {
+  std::optional<SlotState> state = try_claim(fd, generation, holder);
+  if (!state && claim(fd).state == SlotState::kHeld) {
+    tell(fd);
+    state = try_claim(fd, generation, holder);
+  }
+  // By the new holder, before it arms: what is told from then on is told to it. Never after a release: that
+  // would take away what the next holder is told.
+  if (state) at(fd).missed.store(0, std::memory_order_relaxed);
+  return state;
+}
+
+// Either the holder sees this after its release, or the caller sees the release.
+void ConnectionTable::tell(int fd) const {
+  at(fd).missed.store(1, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+bool ConnectionTable::release(int fd, SlotState armed) const {
   Slot& slot = at(fd);
   Claim claim = Claim::unpack(slot.claim.load(std::memory_order_relaxed));
   claim.holder = kNoHolder;
   claim.state = armed;
-  slot.claim.store(claim.pack(), std::memory_order_release);
+  slot.claim.store(claim.pack(), std::memory_order_seq_cst);
+  return slot.missed.load(std::memory_order_seq_cst) != 0;
 }
 
 void ConnectionTable::free(int fd) const {
   Slot& slot = at(fd);
   const Claim claim = Claim::unpack(slot.claim.load(std::memory_order_relaxed));
-  slot.claim.store(Claim{claim.generation, kNoHolder, SlotState::kFree, 0}.pack(), std::memory_order_release);
+  slot.claim.store(Claim{claim.generation, kNoHolder, SlotState::kFree, SlotRole::kClient}.pack(),
+                   std::memory_order_release);
 }
 
 std::uint32_t ConnectionTable::open_listener(int fd) const {
   Slot& slot = at(fd);
   const Claim claim = open(fd, kMasterHolder);
-  slot.claim.store(Claim{claim.generation, kNoHolder, SlotState::kListener, 0}.pack(),
+  slot.claim.store(Claim{claim.generation, kNoHolder, SlotState::kListener, SlotRole::kListener}.pack(),
                    std::memory_order_release);
   return claim.generation;
 }

@@ -61,6 +61,13 @@ void EpollSet::rearm(int fd) const {
   }
 }
 
+void EpollSet::arm(int fd, std::uint32_t generation, SlotState state) const {
+  epoll_event event{};
+  event.events = interest(state);
+  event.data.u64 = EpollKey{generation, static_cast<std::uint32_t>(fd)}.pack();
+  ::epoll_ctl(fd_, EPOLL_CTL_MOD, fd, &event);
+}
+
 void EpollSet::remove(int fd) const {
   ::epoll_ctl(fd_, EPOLL_CTL_DEL, fd, nullptr);
 }

@@ -48,6 +48,10 @@ class EpollSet {
   // armed. A client that is armed and not in the set, because who accepted it died in between, is added.
   void rearm(int fd) const;
 
+  // By the holder, before it releases the slot as `state`: the number cannot be another connection's yet, so
+  // there is nothing to look at again. ConnectionTable::release() says whether an event came too early.
+  void arm(int fd, std::uint32_t generation, SlotState state) const;
+
   void remove(int fd) const;
 
   // Wakes one waiting process if an event is queued: one that was woken for it may have died or been stopped

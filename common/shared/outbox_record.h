@@ -23,9 +23,9 @@ struct OutboxRecord {
     off_t length = 0;
   };
 
-  ResponseNote last;                       // the last response of the batch
-  std::atomic<std::int32_t> spill_fd{-1};  // memfd of this worker's for what does not fit `memory`
-  std::atomic<std::int32_t> made_fd{-1};   // file of this worker's with a body that a module has made
+  ResponseNote last;                        // the last response of the batch
+  std::atomic<std::int32_t> spill_fd{-1};   // memfd of this worker's for what does not fit `memory`
+  std::atomic<std::int32_t> stored_fd{-1};  // file of this worker's with a body that a module has made
   std::uint32_t piece_count = 0;
   std::uint32_t memory_bytes = 0;
   std::uint64_t sent = 0;

@@ -74,4 +74,11 @@ void FlightRecord::set_request(std::string_view line) {
   request_length.store(static_cast<std::uint32_t>(length), std::memory_order_release);
 }
 
+void clear_failing(Scoreboard scoreboard) {
+  for (WorkerEntry& entry : scoreboard) {
+    WorkerState failing = WorkerState::kFailing;
+    entry.state.compare_exchange_strong(failing, WorkerState::kEmpty);
+  }
+}
+
 }  // namespace baton

@@ -148,4 +148,8 @@ struct alignas(64) WorkerEntry {
 
 using Scoreboard = std::span<WorkerEntry>;
 
+// Empties the entries of workers that fail to start, which have no process. By the master, when no generation
+// tries them again.
+void clear_failing(Scoreboard scoreboard);
+
 }  // namespace baton

@@ -234,9 +234,10 @@ void read_connections(const Segment& segment, SnapshotDetail detail, Snapshot& s
   ConnectionCounts& counts = snapshot.totals.connections;
   for (int fd = 0; fd <= highest; ++fd) {
     const Claim claim = table.claim(fd);
+    if (!claim.is_client()) continue;
     switch (claim.state) {
       case SlotState::kFree:
-      case SlotState::kListener: continue;
+      case SlotState::kListener: break;
       case SlotState::kHeld: ++counts.held; break;
       case SlotState::kArmedRead: ++counts.armed_read; break;
       case SlotState::kArmedWrite: ++counts.armed_write; break;

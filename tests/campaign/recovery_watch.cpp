@@ -18,7 +18,7 @@ constexpr std::uint64_t kGivenUpNs = 2'000'000'000;
 std::uint64_t RecoveryWatch::progress_of(const Slot& slot) {
   std::uint64_t sum = slot.requests;
   for (const std::uint64_t word :
-       {slot.bytes_in, slot.bytes_out, static_cast<std::uint64_t>(slot.body_offset)})
+       {slot.bytes_in, slot.bytes_out, static_cast<std::uint64_t>(slot.parked.offset)})
     sum = sum * 0x100000001b3U + word;
   return sum;
 }

@@ -71,10 +71,10 @@ class Lingering : public ::testing::TestWithParam<std::size_t> {
     return client;
   }
   // Writes to the only connection's slot, which this process can only read, through the object itself.
-  template <typename Value>
-  void set_in_slot(Value Slot::*member, Value value) const {
+  template <typename Member, typename Value>
+  void set_in_slot(Member member, Value value) const {
     const Segment& segment = server_.segment();
-    const Value& place = segment.connections().at(server_.only_connection()).*member;
+    const Value& place = member(segment.connections().at(server_.only_connection()));
     const auto offset = reinterpret_cast<const std::byte*>(&place) - segment.memory().data();
     const UniqueFd object(::shm_open(("/" + segment.name()).c_str(), O_RDWR | O_CLOEXEC, 0));
     EXPECT_EQ(::pwrite(object.get(), &value, sizeof value, offset), static_cast<ssize_t>(sizeof value));
@@ -143,13 +143,14 @@ TEST_P(Lingering, WhoSaysNothingMoreIsLetGo) {
 // The table is made to say that it has taken so long: a half minute is too long for a test.
 TEST_P(Lingering, WhoNeverStopsIsCutAfterAll) {
   const Client client = refused();
-  set_in_slot(&Slot::linger_end, tick_of(monotonic_ns()));
+  set_in_slot([](const Slot& slot) -> const Tick& { return slot.linger_end; }, tick_of(monotonic_ns()));
   EXPECT_TRUE(wait_until([&] { return !write_all(client, "x"); }));
 }
 
 TEST_P(Lingering, WhoWritesTooMuchIsCut) {
   const Client client = refused();
-  set_in_slot<std::uint64_t>(&Slot::body_bytes, 100'000);
+  set_in_slot([](const Slot& slot) -> const std::uint64_t& { return slot.linger.left; },
+              std::uint64_t{100'000});
   EXPECT_TRUE(wait_until([&] { return !write_all(client, std::string(10'000, 'x')); }));
 }
 

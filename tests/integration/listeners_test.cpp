@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "common/base/address_overlap.h"
+#include "tests/support/listening.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"
@@ -37,20 +38,6 @@ bool has_ipv6() {
   const UniqueFd socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const auto address = Address::parse("[::1]:0");
   return socket && ::bind(socket.get(), address->data(), address->size()) == 0;
-}
-
-// A listening socket of this process; errno where there is none. With `shared`, one that asks to share the
-// port.
-UniqueFd listen_on(const std::string& text, bool shared = false) {
-  const auto address = Address::parse(text);
-  UniqueFd socket(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int on = 1;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (shared) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  if (address->family() == AF_INET6) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (::bind(socket.get(), address->data(), address->size()) != 0 || ::listen(socket.get(), 1) != 0)
-    return UniqueFd();
-  return socket;
 }
 
 // Nobody else gets an address that the server listens on, not even who asks to share it.
@@ -155,8 +142,7 @@ TEST(Listeners, ReloadThatFailsLeavesTheWiderOne) {
   const UniqueFd other = listen_on("127.0.0.1:0");
   const Visitors visitors(port, "127.0.0.1");
   for (int round = 0; round < 3; ++round) {
-    const Finished done =
-        server.reload(answering({with_port("127.0.0.1", port), Address::of_socket(other.get()).to_string()}));
+    const Finished done = server.reload(answering({with_port("127.0.0.1", port), address_of(other)}));
     EXPECT_EQ(done.status, 1);
     EXPECT_EQ(Client::connect_tcp(port, "127.0.0.2").get("/").body, "x");
   }

@@ -57,7 +57,7 @@ TEST_F(Deaths, AreBegunAgainOnceAndThenAnsweredOnALiveConnection) {
   }
 }
 
-// There they begin, and there they end: on the event thread (worker/app/stand_in.h).
+// There they begin, and there they end: on the event thread (worker/app/borrowed_thread.h).
 TEST_F(Deaths, BeforeTheFirstSystemCallCostNoMoreThanAfterIt) {
   Client neighbour = server_.connect();
   Client client = server_.connect();

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "tests/support/bulk.h"
+#include "tests/support/listening.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"
@@ -186,15 +187,8 @@ TEST(Reload, WorkersGrowAndShrinkInNumber) {
 TEST(Reload, AConfigurationThatIsNoGoodChangesNothing) {
   const TempDir folder;
   const Server server(folder, answering("good", "max_connections = 100"));
-  UniqueFd taken(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ASSERT_EQ(::bind(taken.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::listen(taken.get(), 1), 0);
-  ASSERT_EQ(::getsockname(taken.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-  const std::string taken_text = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  const UniqueFd taken = listen_on("127.0.0.1:0");
+  const std::string taken_text = address_of(taken);
 
   struct Case {
     std::string config;

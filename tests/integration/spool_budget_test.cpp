@@ -56,7 +56,7 @@ class Uploads {
         const Slot& slot = server.segment().connections().at(static_cast<int>(fd));
         if (slot.phase == Phase::kBody &&
             server.segment().connections().claim(static_cast<int>(fd)).armed() &&
-            slot.bytes_in - static_cast<std::uint64_t>(slot.body_offset) == body_.size() - 1)
+            slot.bytes_in - slot.body.begun_at == body_.size() - 1)
           ++taken;
       }
       return taken == count;

@@ -18,6 +18,7 @@
 
 #include "common/base/version.h"
 #include "tests/support/bulk.h"
+#include "tests/support/listening.h"
 #include "tests/support/observe.h"
 #include "tests/support/server.h"
 #include "tests/support/wait.h"
@@ -235,15 +236,8 @@ TEST(Upgrade, AProgramThatCannotTakeOverChangesNothing) {
 TEST(Upgrade, AConfigurationThatHasBecomeBadChangesNothing) {
   const Installed installed(answering("max_connections = 100"));
   const Server& server = installed.server();
-  UniqueFd taken(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ASSERT_EQ(::bind(taken.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::listen(taken.get(), 1), 0);
-  ASSERT_EQ(::getsockname(taken.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-  const std::string taken_text = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  const UniqueFd taken = listen_on("127.0.0.1:0");
+  const std::string taken_text = address_of(taken);
   struct Case {
     std::string config;
     std::string why;

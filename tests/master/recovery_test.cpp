@@ -16,7 +16,7 @@
 #include "tests/support/test_segment.h"
 #include "tests/support/wait.h"
 #include "worker/connection/outbox.h"
-#include "worker/h1/connection_handler.h"
+#include "worker/h1/turn.h"
 
 namespace baton {
 namespace {
@@ -114,7 +114,7 @@ class RecoveryTest : public testing::Test {
   AccessLog log_{segment_.log_buffers()[kWorker], LogConfig::AccessFormat::kCombined, -1,
                  segment_.header().access_log};
   app::ModuleHost modules_{config_, router_};
-  ConnectionHandler worker_{context_, modules_, log_};
+  h1::Turn worker_{context_, modules_, log_};
   Death death_{Cause::kCrashed, SIGSEGV, false};
   std::unique_ptr<Client> client_;
   int fd_ = -1;
@@ -328,7 +328,7 @@ TEST_F(RecoveryTest, InABatchOnlyTheRequestInHandIsBlamed) {
   arrived(2 * kRequest.size());
   for (std::uint32_t deaths = 0; deaths <= config_.limits.retries; ++deaths) {
     held_by_the_dead();
-    slot().request_bytes = kRequest.size();
+    slot().batch_offset = kRequest.size();
     working(FlightPhase::kServing);
     recover(segment_, epoll_, kDead, death_, config_, -1);
   }
@@ -416,10 +416,10 @@ TEST_F(RecoveryTest, WhatTheDeadHadMadeIsNobodysAnyMore) {
   held_by_the_dead();
   OutboxRecord& record = segment_.outboxes()[kDead];
   record.spill_fd = 17;
-  record.made_fd = 18;
+  record.stored_fd = 18;
   die();
   EXPECT_EQ(record.spill_fd, -1);
-  EXPECT_EQ(record.made_fd, -1);
+  EXPECT_EQ(record.stored_fd, -1);
 }
 
 // Dropped when its request was answered: the phase changes after it.

@@ -11,7 +11,7 @@ namespace baton::test {
 // And BATON_WITHOUT leaves it alone.
 bool has(Ability ability);
 
-// Whether handlers begin on the event thread (worker/app/stand_in.h).
+// Whether handlers begin on the event thread (worker/app/borrowed_thread.h).
 bool stands_in();
 
 // The programs that are started while this lives are told to do without these, too: "dispatch,pkeys".

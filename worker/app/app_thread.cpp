@@ -39,7 +39,7 @@ const volatile std::uint32_t* make_home_mark() {
 }
 
 // As futex(2) says, but without errno: that is in the thread's storage, which the event thread may be using
-// (worker/app/stand_in.h). Returns 0 or a negative error.
+// (worker/app/borrowed_thread.h). Returns 0 or a negative error.
 long wait_apart(const std::atomic<std::uint32_t>& word, std::uint32_t seen, const timespec& patience) {
 #if defined(__x86_64__)
   register const timespec* fourth asm("r10") = &patience;
@@ -71,7 +71,7 @@ AppThread::AppThread() : home_(make_home_mark()), master_(::getppid()) {
   // Its descriptor table is a private one when this has returned.
   run([] {});
   if (leave_error_ == 0) {
-    stand_in_.prepare();
+    borrowed_.prepare();
     return;
   }
   thread_.join();
@@ -91,7 +91,7 @@ void AppThread::main() {
   }
   use_crash_stack();
   Protection::deny();
-  stand_in_.lend();
+  borrowed_.lend();
   // Signals come to the modules' code, and no handler of theirs to a thread whose storage is lent.
   const sigset_t nothing = everything_but_faults();
   sigset_t own;
@@ -101,7 +101,7 @@ void AppThread::main() {
     ::pthread_sigmask(SIG_SETMASK, &own, nullptr);
     work_();
     stop_children();
-    stand_in_.look_at_thread();
+    borrowed_.look_at_thread();
     ::pthread_sigmask(SIG_SETMASK, &nothing, &own);
     give_turn(kEvents);
   }
@@ -116,12 +116,12 @@ void AppThread::stop_children() const {
 }
 
 bool AppThread::stand_in(Work work, bool near) {
-  if (!stand_in_.possible()) {
+  if (!borrowed_.possible()) {
     hand_over(work, near);
     return false;
   }
-  if (stand_in_.run(work)) return true;
-  auto rest = [this] { stand_in_.go_on(); };
+  if (borrowed_.run(work)) return true;
+  auto rest = [this] { borrowed_.go_on(); };
   hand_over(Work(rest), near);
   return false;
 }
@@ -177,7 +177,7 @@ void AppThread::look_for_master(std::uint64_t since_ns) const {
 
 // App thread, with nothing else to do.
 void AppThread::watch_stand_in() {
-  const std::uint32_t turn = stand_in_.turns();
+  const std::uint32_t turn = borrowed_.turns();
   if (turn % 2 == 0) return;
   if (turn != seen_turn_) {
     seen_turn_ = turn;

@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "worker/app/stand_in.h"
+#include "worker/app/borrowed_thread.h"
 #include "worker/app/work.h"
 
 namespace baton::app {
@@ -40,16 +40,16 @@ class AppThread {
   template <typename Fn>
   void run(Fn&& fn, bool near = false, std::uint32_t limit_ms = 0) {
     limit_ms_.store(limit_ms, std::memory_order_relaxed);
-    auto work = [&] { stand_in_.with_registers(fn); };
+    auto work = [&] { borrowed_.with_registers(fn); };
     hand_over(Work(work), near);
   }
 
-  // The same, on the event thread itself for as long as `fn()` makes no system call (worker/app/stand_in.h).
+  // The same, on the event thread itself for as long as `fn()` makes no system call (worker/app/borrowed_thread.h).
   // Returns whether it made none.
   template <typename Fn>
   bool run_here(Fn&& fn, bool near, std::uint32_t limit_ms) {
     limit_ms_.store(limit_ms, std::memory_order_relaxed);
-    auto work = [&] { stand_in_.with_registers(fn); };
+    auto work = [&] { borrowed_.with_registers(fn); };
     return stand_in(Work(work), near);
   }
 
@@ -57,7 +57,7 @@ class AppThread {
   // if it is a forked child.
   template <typename Fn>
   void call_back(Fn&& fn) {
-    stand_in_.active() ? stand_in_.as_event_thread(Work(fn)) : ask(Work(fn));
+    borrowed_.active() ? borrowed_.as_event_thread(Work(fn)) : ask(Work(fn));
   }
 
   // Any thread: whether the caller is the app thread of this very process: not another thread that a module
@@ -72,7 +72,7 @@ class AppThread {
   void stop_children() const;
 
   // Why run_here() is never other than run(); empty where it is.
-  [[nodiscard]] const std::string& obstacle() const { return stand_in_.obstacle(); }
+  [[nodiscard]] const std::string& obstacle() const { return borrowed_.obstacle(); }
 
   // For signals meant for it; 0 before it runs.
   [[nodiscard]] pid_t id() const { return id_.load(std::memory_order_relaxed); }
@@ -108,7 +108,7 @@ class AppThread {
   int leave_error_ = 0;
   pid_t master_;
   std::atomic<std::uint32_t> limit_ms_{0};
-  StandIn stand_in_;
+  BorrowedThread borrowed_;
   // App thread: which turn of the event thread's it has seen, and when first.
   std::uint32_t seen_turn_ = 0;
   std::uint64_t seen_since_ns_ = 0;

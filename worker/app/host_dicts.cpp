@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "worker/app/protection.h"
+#include "worker/app/text.h"
 
 namespace baton::app {
 
@@ -18,10 +19,6 @@ OpenDicts own_dicts;
 
 // The value that the last call of this thread has found.
 thread_local std::string found;
-
-std::string_view view(baton_text text) {
-  return text.size == 0 ? std::string_view{} : std::string_view{text.data, text.size};
-}
 
 int code(SharedDict::Status status) {
   switch (status) {

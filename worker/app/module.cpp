@@ -10,15 +10,12 @@
 
 #include "common/base/demangle.h"
 #include "common/shared/permits.h"
+#include "worker/app/text.h"
 #include "worker/process/crash_handler.h"
 
 namespace baton::app {
 
 namespace {
-
-std::string_view view(baton_text text) {
-  return text.size == 0 ? std::string_view{} : std::string_view{text.data, text.size};
-}
 
 std::string version(unsigned major, unsigned minor) {
   return std::to_string(major) + "." + std::to_string(minor);

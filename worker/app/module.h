@@ -22,9 +22,9 @@ struct ModuleError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Whether it is worth while to begin a handler on the event thread (worker/app/stand_in.h). It costs a signal
+// Whether it is worth while to begin a handler on the event thread (worker/app/borrowed_thread.h). It costs a signal
 // if the handler makes a system call after all, so it is not tried for a while then, and longer every time.
-class Quietness {
+class SyscallBackoff {
  public:
   // Counts.
   bool expected() { return pause_left_ == 0 || --pause_left_ == 0; }
@@ -57,7 +57,7 @@ struct Endpoint {
   static constexpr std::uint64_t kShortNs = 200'000;
   static constexpr std::uint32_t kKnownAsShort = 8;
   mutable std::uint32_t short_runs = 0;  // one after the other; counts up to kKnownAsShort
-  mutable Quietness quietness;
+  mutable SyscallBackoff backoff;
 };
 
 // Everything here is for the app thread, but the const members, which are frozen once load() has returned.

@@ -16,6 +16,7 @@
 #include "common/base/printable.h"
 #include "common/http/negotiate.h"
 #include "worker/app/log_relay.h"
+#include "worker/app/text.h"
 #include "worker/app/unique_symbols.h"
 
 namespace baton::app {
@@ -32,10 +33,6 @@ LogRelay* own_relay = nullptr;
 
 baton_text text(std::string_view view) {
   return {view.data(), view.size()};
-}
-
-std::string_view view(baton_text text) {
-  return text.size == 0 ? std::string_view{} : std::string_view{text.data, text.size};
 }
 
 Module& module_of(baton_setup* setup) {
@@ -252,8 +249,8 @@ Response ModuleHost::run(const Endpoint& endpoint, const Call& call, http::Reply
     response.finish();
   };
   const bool near = endpoint.short_runs >= Endpoint::kKnownAsShort;
-  if (endpoint.quietness.expected()) {
-    endpoint.quietness.was(thread_->run_here(handle, near, endpoint.limit_ms));
+  if (endpoint.backoff.expected()) {
+    endpoint.backoff.was(thread_->run_here(handle, near, endpoint.limit_ms));
   } else {
     thread_->run(handle, near, endpoint.limit_ms);
   }

@@ -29,7 +29,7 @@ bool Response::set_header(std::string_view name, std::string_view value, bool re
     reply_.content_type = value;
     return true;
   }
-  if (replace) reply_.remove_header(name);
+  if (replace) reply_.fields.remove(name);
   reply_.header(name, value);
   return true;
 }

@@ -16,6 +16,7 @@
 #include "worker/connection/deadlines.h"
 #include "worker/connection/inbox.h"
 #include "worker/connection/outbox.h"
+#include "worker/connection/transport.h"
 
 namespace baton {
 
@@ -95,7 +96,7 @@ void hand_over(const WorkerContext& context, int fd) {
 
 // The table is not this worker's to close in: the next event brings one whose it is.
 void leave_closing(const WorkerContext& context, int fd) {
-  ::shutdown(fd, SHUT_RDWR);
+  Transport(fd, context.segment.connections().at(fd)).cut();
   context.segment.connections().release(fd, SlotState::kArmedRead);
   context.epoll.rearm(fd);
 }
@@ -172,7 +173,7 @@ void fill_in(Slot& slot, SlotNotes& notes, const sockaddr_storage& peer, const A
              Tick now, const TimeoutConfig& timeouts) {
   notes.peer = Peer::from_sockaddr(peer);
   slot.address = addresses.key_of(notes.peer);
-  if (peer.ss_family == AF_UNIX) slot.flags |= SlotFlags::kUnixSocket;
+  if (peer.ss_family == AF_UNIX) slot.socket = SocketKind::kUnix;
   slot.accepted = now;
   // A client that connects and says nothing is let go without a word; the head's own deadline begins with its
   // first byte.
@@ -193,13 +194,12 @@ void close_connection(const WorkerContext& context, int fd) {
   SegmentHeader& header = context.segment.header();
   Slot& slot = table.at(fd);
   context.flight().phase.store(FlightPhase::kClosing, std::memory_order_relaxed);
-  slot.phase = Phase::kLingering;  // for whoever comes after a death in here
-  std::atomic_signal_fence(std::memory_order_release);
+  slot.enter(Phase::kLingering);  // for whoever comes after a death in here
   const DescriptorMotion motion(DescriptorMotion::Kind::kSocket);
   if (!motion) return leave_closing(context, fd);
   // Orphans hold the socket as well: closing alone would neither tell the client nor end its registration.
   if (header.orphans.load(std::memory_order_relaxed) != 0) {
-    ::shutdown(fd, SHUT_RDWR);
+    Transport(fd, slot).cut();
     context.epoll.remove(fd);
   }
   drop_parked(slot);

@@ -1,7 +1,5 @@
 #include "worker/connection/evictor.h"
 
-#include <sys/ioctl.h>
-
 #include <algorithm>
 #include <limits>
 
@@ -9,6 +7,7 @@
 #include "common/shared/descriptor_motion.h"
 #include "worker/connection/acceptor.h"
 #include "worker/connection/deadlines.h"
+#include "worker/connection/transport.h"
 
 namespace baton {
 
@@ -109,10 +108,8 @@ bool Evictor::close(const Victim& victim, Tick now) {
   const auto state = table.try_claim(victim.fd, victim.generation, context_.index);
   if (!state) return false;
   crash_point("evict-claimed");
-  const Slot& slot = table.at(victim.fd);
-  int unread = 0;
-  const bool heard =
-      ::ioctl(victim.fd, FIONREAD, &unread) == 0 && static_cast<std::uint32_t>(unread) > slot.peeked;
+  Slot& slot = table.at(victim.fd);
+  const bool heard = Transport(victim.fd, slot).unread() > slot.peeked;
   const bool goes = *state == SlotState::kArmedRead && rank_of(slot, now) <= victim.rank &&
                     (slot.phase == Phase::kLingering || !heard) &&
                     table.notes(victim.fd).parked.status == 0;  // else there is a line to be written yet

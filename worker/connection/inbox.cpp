@@ -1,14 +1,13 @@
 #include "worker/connection/inbox.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "common/base/crash_point.h"
 #include "common/shared/descriptor_motion.h"
 #include "worker/connection/spool.h"
+#include "worker/connection/transport.h"
 
 namespace baton {
 
@@ -16,8 +15,7 @@ namespace {
 
 void clear_low_water(int fd, Slot& slot) {
   if (slot.peeked == 0) return;
-  const int one = 1;
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+  (void)Transport(fd, slot).wake_at(1);
   slot.peeked = 0;
 }
 
@@ -32,16 +30,16 @@ PeekResult Inbox::peek(int fd, Slot& slot) {
     if (n != static_cast<ssize_t>(slot.spool_bytes)) return PeekResult::kBroken;
     end_ = slot.spool_bytes;
   }
-  return peek_socket(fd);
+  return peek_socket(fd, slot);
 }
 
-PeekResult Inbox::peek_body(int fd) {
+PeekResult Inbox::peek_body(int fd, Slot& slot) {
   clear();
-  return peek_socket(fd);
+  return peek_socket(fd, slot);
 }
 
-PeekResult Inbox::peek_socket(int fd) {
-  const ssize_t n = ::recv(fd, buffer_.get() + end_, kBytes - end_, MSG_PEEK | MSG_DONTWAIT);
+PeekResult Inbox::peek_socket(int fd, Slot& slot) {
+  const ssize_t n = Transport(fd, slot).peek(buffer_.get() + end_, kBytes - end_);
   if (n > 0) {
     end_ += static_cast<std::size_t>(n);
     return PeekResult::kData;
@@ -53,14 +51,13 @@ PeekResult Inbox::peek_socket(int fd) {
 bool Inbox::keep_partial(int fd, Slot& slot) {
   const std::size_t in_socket = data().size() - slot.spool_bytes;
   if (in_socket == 0) return true;
-  const bool unix_socket = (slot.flags & SlotFlags::kUnixSocket) != 0;
-  if (unix_socket || in_socket <= slot.peeked) return spool(fd, slot, data().size());
-  const int low_water = static_cast<int>(in_socket) + 1;
+  Transport socket(fd, slot);
+  if (!socket.has_low_water() || in_socket <= slot.peeked) return spool(fd, slot, data().size());
   // Noted first: a mark that the slot does not know of would never be taken back, and short requests not
   // seen.
   slot.peeked = static_cast<std::uint32_t>(in_socket);
   crash_point("partial-marked");
-  return ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof low_water) == 0;
+  return socket.wake_at(in_socket + 1);
 }
 
 bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
@@ -72,10 +69,10 @@ bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
   crash_point("spool-written");
   // Written first, consumed second: whatever has left the socket is in the spool, and how much that is the
   // kernel knows.
-  if (fresh > 0 && !discard(fd, slot, fresh)) return false;
+  if (fresh > 0 && !Transport(fd, slot).consume(fresh)) return false;
   crash_point("spool-taken");
   slot.spool_bytes = static_cast<std::uint32_t>(n);
-  noted(slot);
+  Transport(fd, slot).settled();
   crash_point("spool-noted");
   return true;
 }
@@ -83,7 +80,7 @@ bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
 bool consume_request(int fd, Slot& slot, std::uint64_t in_socket) {
   // First: with the mark still up, shorter requests would not be seen.
   clear_low_water(fd, slot);
-  if (in_socket > 0 && !discard(fd, slot, in_socket)) return false;
+  if (in_socket > 0 && !Transport(fd, slot).consume(in_socket)) return false;
   crash_point("after-consume");
   if (slot.spool_fd >= 0) drop_spool(slot);
   return true;
@@ -95,23 +92,6 @@ void drop_spool(Slot& slot) {
   slot.spool_fd = -1;  // before it is closed: see drop_parked()
   slot.spool_bytes = 0;
   crash_point("spool-dropped");
-}
-
-ssize_t discard_some(int fd, Slot& slot, std::size_t most) {
-  if ((slot.flags & SlotFlags::kUnixSocket) == 0) return ::recv(fd, nullptr, most, MSG_TRUNC | MSG_DONTWAIT);
-  char scratch[16 * 1024];
-  slot.flags |= SlotFlags::kUncertain;
-  return ::recv(fd, scratch, std::min(most, sizeof scratch), MSG_DONTWAIT);
-}
-
-bool discard(int fd, Slot& slot, std::uint64_t n) {
-  while (n > 0) {
-    const ssize_t got = discard_some(fd, slot, n);
-    if (got <= 0) return false;
-    crash_point("mid-consume");
-    n -= static_cast<std::uint64_t>(got);
-  }
-  return true;
 }
 
 }  // namespace baton

@@ -31,7 +31,7 @@ class Inbox {
 
   // Makes data() what is in the socket, the spool left aside: the body of a request whose head is in the
   // spool.
-  PeekResult peek_body(int fd);
+  PeekResult peek_body(int fd, Slot& slot);
 
   [[nodiscard]] std::string_view data() const { return {buffer_.get() + start_, end_ - start_}; }
 
@@ -52,7 +52,7 @@ class Inbox {
   [[nodiscard]] bool spool(int fd, Slot& slot, std::size_t n);
 
  private:
-  PeekResult peek_socket(int fd);
+  PeekResult peek_socket(int fd, Slot& slot);
 
   const SpoolPlace& place_;
   std::unique_ptr<char[]> buffer_;
@@ -66,16 +66,5 @@ class Inbox {
 
 // Closes the spool.
 void drop_spool(Slot& slot);
-
-// Removes up to `most` bytes from the socket's receive queue without looking at them. Returns what recv(2)
-// does. On a Unix socket nobody but the caller knows what has been taken until the slot says so: it is to
-// call noted() then.
-ssize_t discard_some(int fd, Slot& slot, std::size_t most);
-inline void noted(Slot& slot) {
-  slot.flags &= static_cast<std::uint8_t>(~SlotFlags::kUncertain);
-}
-
-// Removes exactly `n` bytes that are known to be there. False: the connection is broken.
-[[nodiscard]] bool discard(int fd, Slot& slot, std::uint64_t n);
 
 }  // namespace baton

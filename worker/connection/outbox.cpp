@@ -1,8 +1,6 @@
 #include "worker/connection/outbox.h"
 
 #include <fcntl.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,27 +53,27 @@ bool take_pieces(const OutboxRecord& record, std::vector<OutboxRecord::Piece>& p
 }
 
 void store_parked(Slot& slot, SpoolFile body, SpoolFile script) {
-  slot.script_next = 1;
+  slot.parked.script_next = 1;
   slot.script_fd = script.release();
   slot.body_fd = body.release();
   crash_point("park-stored");
   // Last: with the flag first, a death in between would leave it to the heir to close the open-file table's
   // descriptor.
   std::atomic_signal_fence(std::memory_order_release);
-  slot.flags |= SlotFlags::kOwnsBodyFd;
+  slot.set(SlotFlags::kOwnsBodyFd);
 }
 
 // One range of a file, or nothing at all: then only the end of the response has yet to be seen to.
 bool park_range(const Rest& rest, Slot& slot) {
   SpoolFile body;
-  slot.body_offset = slot.body_end = 0;
+  slot.parked.offset = slot.parked.end = 0;
   if (!rest.pieces.empty()) {
     const OutboxRecord::Piece& piece = rest.pieces.front();
     body = SpoolFile(duplicate_spool(piece.fd));
     if (!body) return false;
     crash_point("park-dup");
-    slot.body_offset = piece.offset + rest.skip;
-    slot.body_end = piece.offset + piece.length;
+    slot.parked.offset = piece.offset + rest.skip;
+    slot.parked.end = piece.offset + piece.length;
   }
   store_parked(slot, std::move(body), SpoolFile());
   return true;
@@ -144,8 +142,8 @@ bool park_script(const Rest& rest, Slot& slot) {
     piece_at += static_cast<off_t>(sizeof entry);
     skip = 0;
   }
-  slot.body_offset = first.offset;
-  slot.body_end = first.offset + first.length;
+  slot.parked.offset = first.offset;
+  slot.parked.end = first.offset + first.length;
   store_parked(slot, std::move(body), std::move(script));
   return true;
 }
@@ -162,12 +160,12 @@ bool load_piece(Slot& slot, std::uint32_t index, ScriptPiece& piece) {
 }
 
 bool enter_piece(Slot& slot, ScriptPiece& piece) {
-  const auto index = static_cast<std::uint32_t>(-1 - slot.body_offset);
+  const auto index = static_cast<std::uint32_t>(-1 - slot.parked.offset);
   if (!load_piece(slot, index, piece)) return false;
-  slot.script_next = index + 1;
-  slot.body_end = piece.offset + piece.length;
+  slot.parked.script_next = index + 1;
+  slot.parked.end = piece.offset + piece.length;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  slot.body_offset = piece.offset;
+  slot.parked.offset = piece.offset;
   return true;
 }
 
@@ -176,11 +174,11 @@ SendResult from_errno() {
 }
 
 // Sends the current range of the slot from `source`.
-SendResult send_range(int socket, int source, Slot& slot, std::uint64_t& sent, off_t& budget) {
-  while (slot.body_offset < slot.body_end) {
+SendResult send_range(const Transport& socket, int source, Slot& slot, std::uint64_t& sent, off_t& budget) {
+  while (slot.parked.offset < slot.parked.end) {
     if (budget <= 0) return SendResult::kBlocked;
-    const off_t want = std::min(slot.body_end - slot.body_offset, budget);
-    const ssize_t n = ::sendfile(socket, source, &slot.body_offset, static_cast<std::size_t>(want));
+    const off_t want = std::min(slot.parked.end - slot.parked.offset, budget);
+    const ssize_t n = socket.send_file(source, slot.parked.offset, static_cast<std::size_t>(want));
     if (n < 0) return from_errno();
     crash_point("file-sent");
     if (n == 0) return SendResult::kBroken;  // shorter than it was when the head was written
@@ -200,13 +198,13 @@ const SpoolPlace& Outbox::in_memory() {
 
 Outbox::Outbox(OutboxRecord& record, const SpoolPlace& place) : record_(record), place_(place) {
   record_.spill_fd.store(-1, std::memory_order_relaxed);  // of whoever had this entry before
-  record_.made_fd.store(-1, std::memory_order_relaxed);
+  record_.stored_fd.store(-1, std::memory_order_relaxed);
   clear();
 }
 
 void Outbox::clear() {
   drop(record_.spill_fd);
-  drop(record_.made_fd);
+  drop(record_.stored_fd);
   record_.piece_count = record_.memory_bytes = record_.incomplete = 0;
   record_.last.status = 0;
   overflow_.clear();
@@ -251,7 +249,7 @@ bool Outbox::fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_
 }
 
 bool Outbox::store(std::string_view bytes) {
-  if (!fit(record_.made_fd, "baton-made", stored_ + bytes.size(), place_)) return false;
+  if (!fit(record_.stored_fd, "baton-made", stored_ + bytes.size(), place_)) return false;
   if (!write_all(stored_fd(), bytes.data(), bytes.size(), static_cast<off_t>(stored_))) return false;
   stored_ += bytes.size();
   return true;
@@ -265,7 +263,7 @@ void Outbox::append_stored() {
     // Named twice for a moment, never not at all.
     record_.spill_fd.store(fd, std::memory_order_relaxed);
     crash_point("stored-appended");
-    record_.made_fd.store(-1, std::memory_order_relaxed);
+    record_.stored_fd.store(-1, std::memory_order_relaxed);
     spilled_ = length;
     stored_ = 0;
   }
@@ -273,7 +271,7 @@ void Outbox::append_stored() {
 }
 
 void Outbox::discard_stored() {
-  drop(record_.made_fd);
+  drop(record_.stored_fd);
   stored_ = 0;
 }
 
@@ -384,13 +382,15 @@ void Outbox::append_file(int fd, off_t offset, off_t length) {
   if (length > 0) add_piece(fd, offset, length);
 }
 
-SendResult Outbox::send(int socket, Slot& slot) {
+SendResult Outbox::send(int fd, Slot& slot) {
+  const Transport socket(fd, slot);
   const SendResult result = send_pieces(socket, slot);
   record_.sent = sent_;
+  socket.settled();
   return result;
 }
 
-SendResult Outbox::send_pieces(int socket, Slot& slot) {
+SendResult Outbox::send_pieces(const Transport& socket, Slot& slot) {
   if (record_.piece_count == OutboxRecord::kMaxPieces) return SendResult::kBroken;
   off_t budget = kSendBudget;
   for (; next_ < record_.piece_count; ++next_, done_ = 0) {
@@ -404,11 +404,10 @@ SendResult Outbox::send_pieces(int socket, Slot& slot) {
   return SendResult::kDone;
 }
 
-SendResult Outbox::send_memory(int socket, const OutboxRecord::Piece& piece, bool more) {
+SendResult Outbox::send_memory(const Transport& socket, const OutboxRecord::Piece& piece, bool more) {
   const char* bytes = (piece.fd == kMemory ? record_.memory : overflow_.data()) + piece.offset;
   while (done_ < piece.length) {
-    const ssize_t n = ::send(socket, bytes + done_, static_cast<std::size_t>(piece.length - done_),
-                             MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+    const ssize_t n = socket.send({bytes + done_, static_cast<std::size_t>(piece.length - done_)}, more);
     if (n < 0) return from_errno();
     crash_point("mid-send");
     done_ += n;
@@ -417,12 +416,13 @@ SendResult Outbox::send_memory(int socket, const OutboxRecord::Piece& piece, boo
   return SendResult::kDone;
 }
 
-SendResult Outbox::send_file(int socket, const OutboxRecord::Piece& piece, Slot& slot, off_t& budget) {
+SendResult Outbox::send_file(const Transport& socket, const OutboxRecord::Piece& piece, Slot& slot,
+                             off_t& budget) {
   slot.body_fd = piece.fd;
-  slot.body_offset = piece.offset + done_;
-  slot.body_end = piece.offset + piece.length;
+  slot.parked.offset = piece.offset + done_;
+  slot.parked.end = piece.offset + piece.length;
   const SendResult result = send_range(socket, piece.fd, slot, sent_, budget);
-  done_ = slot.body_offset - piece.offset;
+  done_ = slot.parked.offset - piece.offset;
   return result;
 }
 
@@ -449,7 +449,9 @@ bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot, const
              : park_script(rest, slot);
 }
 
-SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent) {
+namespace {
+
+SendResult resume_range(const Transport& socket, Slot& slot, std::uint64_t& sent) {
   off_t budget = kSendBudget;
   if (slot.script_fd < 0) return send_range(socket, slot.body_fd, slot, sent, budget);
 
@@ -458,20 +460,30 @@ SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent) {
   if (::pread(slot.script_fd, &count, sizeof count, 0) != static_cast<ssize_t>(sizeof count)) {
     return SendResult::kBroken;
   }
-  if (slot.body_offset >= 0 && !load_piece(slot, slot.script_next - 1, current)) return SendResult::kBroken;
+  if (slot.parked.offset >= 0 && !load_piece(slot, slot.parked.script_next - 1, current))
+    return SendResult::kBroken;
   while (true) {
-    if (slot.body_offset < 0 && !enter_piece(slot, current)) return SendResult::kBroken;
+    if (slot.parked.offset < 0 && !enter_piece(slot, current)) return SendResult::kBroken;
     const int source = current.in_file != 0 ? slot.body_fd : slot.script_fd;
     const SendResult result = send_range(socket, source, slot, sent, budget);
-    if (result != SendResult::kDone || slot.script_next == count) return result;
-    slot.body_offset = between(slot.script_next);
+    if (result != SendResult::kDone || slot.parked.script_next == count) return result;
+    slot.parked.offset = between(slot.parked.script_next);
     crash_point("between-pieces");
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
 }
 
+}  // namespace
+
+SendResult resume_parked(int fd, Slot& slot, std::uint64_t& sent) {
+  const Transport socket(fd, slot);
+  const SendResult result = resume_range(socket, slot, sent);
+  socket.settled();
+  return result;
+}
+
 void drop_parked(Slot& slot) {
-  const bool owned = (slot.flags & SlotFlags::kOwnsBodyFd) != 0;
+  const bool owned = slot.has(SlotFlags::kOwnsBodyFd);
   if (!owned && slot.script_fd < 0) {
     slot.body_fd = -1;
     return;
@@ -483,7 +495,7 @@ void drop_parked(Slot& slot) {
   const SpoolFile body(owned ? slot.body_fd : -1);
   const SpoolFile script(slot.script_fd);
   slot.body_fd = slot.script_fd = -1;
-  slot.flags &= static_cast<std::uint8_t>(~SlotFlags::kOwnsBodyFd);
+  slot.clear(SlotFlags::kOwnsBodyFd);
   crash_point("drop-parked");
 }
 

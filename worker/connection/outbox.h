@@ -13,6 +13,7 @@
 #include "common/shared/connection_table.h"
 #include "common/shared/outbox_record.h"
 #include "worker/connection/spool.h"
+#include "worker/connection/transport.h"
 
 namespace baton {
 
@@ -49,7 +50,7 @@ class Outbox final : public http::Sink {
   // Adds all of it to the response. What is appended from here on and does not fit in memory goes behind it,
   // so that there is one file to be parked.
   void append_stored();
-  [[nodiscard]] int stored_fd() const { return record_.made_fd.load(std::memory_order_relaxed); }
+  [[nodiscard]] int stored_fd() const { return record_.stored_fd.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t stored_bytes() const { return stored_; }
 
   // While a response is sent before it is complete: forgets what has been sent, so that total() and sent()
@@ -68,7 +69,7 @@ class Outbox final : public http::Sink {
 
   // Sends from where the last call stopped. The offset of a file range is kept in the slot, where sendfile(2)
   // itself advances it.
-  SendResult send(int socket, Slot& slot);
+  SendResult send(int fd, Slot& slot);
 
   // Whether all of it is where it can outlive the worker: it could be parked.
   [[nodiscard]] bool parkable() const { return record_.incomplete == 0; }
@@ -77,9 +78,9 @@ class Outbox final : public http::Sink {
   [[nodiscard]] bool park(Slot& slot) const;
 
  private:
-  SendResult send_memory(int socket, const OutboxRecord::Piece& piece, bool more);
-  SendResult send_file(int socket, const OutboxRecord::Piece& piece, Slot& slot, off_t& budget);
-  SendResult send_pieces(int socket, Slot& slot);
+  SendResult send_memory(const Transport& socket, const OutboxRecord::Piece& piece, bool more);
+  SendResult send_file(const Transport& socket, const OutboxRecord::Piece& piece, Slot& slot, off_t& budget);
+  SendResult send_pieces(const Transport& socket, Slot& slot);
   static const SpoolPlace& in_memory();
   bool fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_t bytes, const SpoolPlace& place);
   bool spill(std::string_view bytes);
@@ -108,7 +109,7 @@ class Outbox final : public http::Sink {
                              std::uint64_t most_copied = std::numeric_limits<std::uint64_t>::max());
 
 // Goes on with the parked response of `slot`. `sent` grows by what was sent.
-SendResult resume_parked(int socket, Slot& slot, std::uint64_t& sent);
+SendResult resume_parked(int fd, Slot& slot, std::uint64_t& sent);
 
 // Closes what was parked. For the claim's holder, when the response is done or the connection ends.
 void drop_parked(Slot& slot);

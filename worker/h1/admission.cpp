@@ -4,7 +4,7 @@
 #include "common/shared/descriptor_motion.h"
 #include "worker/connection/deadlines.h"
 
-namespace baton {
+namespace baton::h1 {
 
 Admission::Admission(const WorkerContext& context)
     : context_(context), places_(context.segment.places()), most_(module_workers(context.config)) {}
@@ -71,4 +71,4 @@ bool Admission::waits(int fd) const {
   return claim.state == SlotState::kHeld || (claim.armed() && table.at(fd).deadline_kind == Deadline::kPlace);
 }
 
-}  // namespace baton
+}  // namespace baton::h1

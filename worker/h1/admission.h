@@ -1,11 +1,11 @@
 // Which requests for modules may hold a worker now. A handler that is not known to be quick needs one of
 // `[limits] module_workers` places, so that some worker is always left for everything else:
 //
-//   ask -- quick, or a place is free ----------------> the handler runs --> done: the place is given back,
-//   and
-//    |                                                     ^                |     the first in the line is
-//    +-- none is free --> in the line, in nobody's hand ---+----------------+     re-armed
-//    |                      |                 re-armed: asks again
+//   ask -- quick, or a place is free --> the handler runs --> done: the place is given back, and
+//    |                                         ^                    the first in the line re-armed
+//    |                                         | asks again                   |
+//    +-- none is free --> in the line, held by no worker <--------------------+
+//    |                      |
 //    +-- the line is full   +-- its time is over (the master's sweep) --> 503
 //          --> 503
 //
@@ -19,7 +19,7 @@
 #include "worker/app/module.h"
 #include "worker/process/context.h"
 
-namespace baton {
+namespace baton::h1 {
 
 // One per worker, for the event thread.
 class Admission {
@@ -28,10 +28,9 @@ class Admission {
 
   explicit Admission(const WorkerContext& context);
 
-  // For a connection that this worker holds. kGo: done() is due when the handler has
-  // ended. kWait: it is in
-  // the line, and is to be handed back with has_its_turn() to follow. `since`: the deadline that it waited
-  // for until now, or nothing.
+  // For a connection that this worker holds. kGo: done() is due when the handler has ended. kWait: it is in
+  // the line, and is to be handed back with has_its_turn() to follow. `waits_until`: the deadline that it
+  // waited for until now, or nothing.
   Answer ask(const app::Endpoint& endpoint, int fd, Slot& slot, Tick now, std::optional<Tick> waits_until);
   // `ns`: how long the handler took; nothing: it was not begun.
   void done(const app::Endpoint& endpoint, std::optional<std::uint64_t> ns = {});
@@ -58,4 +57,4 @@ class Admission {
   bool has_place_ = false;
 };
 
-}  // namespace baton
+}  // namespace baton::h1

@@ -18,7 +18,7 @@ Route make_route(const RouteConfig& config, Shared& shared) {
   route.config = &config;
   route.prefix = config.path;
   if (route.prefix.ends_with('/')) route.prefix.pop_back();
-  for (const HeaderLine& line : config.headers) route.header_lines += line.name + ": " + line.value + "\r\n";
+  for (const HeaderLine& line : config.headers) route.fields.add(line.name, line.value);
   if (const auto* files = std::get_if<StaticConfig>(&config.action)) {
     std::shared_ptr<StaticRoot>& root = shared.roots[files->root];
     if (!root) root = std::make_shared<StaticRoot>(files->root);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/config/config.h"
+#include "common/http/fields.h"
 #include "worker/route/mime.h"
 #include "worker/route/module_image.h"
 #include "worker/route/static_root.h"
@@ -20,7 +21,7 @@ struct Route {
   const RouteConfig* config = nullptr;
   std::uint32_t number = 0;                        // counts the routes of all sites, in file order
   std::string prefix;                              // without a trailing slash; "" is "/"
-  std::string header_lines;                        // the route's headers, ready to be sent
+  http::Fields fields;                             // added to every response
   std::shared_ptr<StaticRoot> root;                // static routes: the folder, shared by all workers
   std::shared_ptr<const app::ModuleImage> module;  // module routes: the code
 

@@ -58,7 +58,22 @@ bool refused(Exchange& exchange, std::string_view allow) {
 
 }  // namespace
 
-bool Dispatcher::find(Exchange& exchange) {
+void Dispatcher::find(Exchange& exchange) {
+  exchange.terms = {.at_most_once = !http::idempotent(exchange.request.method), .body_limit = body_limit_};
+  if (!find_route(exchange)) return;
+  if (!exchange.route->module) {
+    exchange.source = Source::kServer;
+  } else if (find_endpoint(exchange)) {
+    const app::Endpoint& endpoint = *exchange.endpoint;
+    exchange.source = Source::kHandler;
+    exchange.terms = {.alone = true,
+                      .keeps_body = true,
+                      .at_most_once = !endpoint.idempotent.value_or(!exchange.terms.at_most_once),
+                      .body_limit = endpoint.max_body};
+  }
+}
+
+bool Dispatcher::find_route(Exchange& exchange) {
   const http::Request& request = exchange.request;
   if (request.path == "*") {  // OPTIONS *: the server as a whole (RFC 9110 9.3.7)
     exchange.reply.status = 204;
@@ -87,7 +102,7 @@ bool Dispatcher::find(Exchange& exchange) {
     error_reply(exchange, 403);
     return false;
   }
-  return !exchange.route->module || find_endpoint(exchange);
+  return true;
 }
 
 bool Dispatcher::find_endpoint(Exchange& exchange) {

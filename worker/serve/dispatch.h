@@ -12,18 +12,19 @@ namespace baton::serve {
 class Dispatcher {
  public:
   Dispatcher(const Router& router, const app::ModuleHost& modules, FileCache& cache, const Segment& segment,
-             FlightRecord& flight)
+             FlightRecord& flight, std::uint64_t body_limit)
       : router_(router),
         modules_(modules),
         files_(cache, router.mime()),
         segment_(segment),
-        flight_(flight) {}
+        flight_(flight),
+        body_limit_(body_limit) {}
 
-  // Finds what the request is for, and notes the route in the flight record when there is one. False: that is
-  // nothing, or not allowed, and the reply is made.
-  bool find(Exchange& exchange);
+  // Finds what the request is for: the source of its reply, and on which terms. Notes the route in the flight
+  // record when there is one. What is nothing, or not allowed, has its reply then.
+  void find(Exchange& exchange);
 
-  // Fills in the reply of a request that has no endpoint. Never fails: what cannot be served becomes an error
+  // Source::kServer: fills in the reply. Never fails: what cannot be served becomes an error
   // reply. The reply may point into the file cache; release that once it has been sent or parked.
   void serve(Exchange& exchange);
 
@@ -33,6 +34,7 @@ class Dispatcher {
   }
 
  private:
+  bool find_route(Exchange& exchange);
   bool find_endpoint(Exchange& exchange);
   void serve(Exchange& exchange, const StaticConfig& config);
   void serve(Exchange& exchange, const RedirectConfig& config);
@@ -45,6 +47,7 @@ class Dispatcher {
   StaticFiles files_;
   const Segment& segment_;
   FlightRecord& flight_;
+  std::uint64_t body_limit_;      // limits.body_bytes
   std::string path_;              // storage of Exchange::path
   app::RouteTable::Match match_;  // and of Exchange::match
 };

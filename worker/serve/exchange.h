@@ -1,6 +1,7 @@
 // One request on its way to a reply.
 #pragma once
 
+#include <cstdint>
 #include <ctime>
 #include <string_view>
 
@@ -13,19 +14,40 @@
 
 namespace baton::serve {
 
+// What makes the reply.
+enum class Source : std::uint8_t {
+  kReplied,  // nothing: there was nothing to serve, and the reply says so
+  kServer,   // Dispatcher::serve()
+  kHandler,  // of a module: Exchange::endpoint
+};
+
+// What the source asks of the machinery around it.
+struct Terms {
+  bool alone = false;            // the request is the only one of its batch: its response may be streamed
+  bool keeps_body = false;       // the source wants the request's body, whole
+  bool at_most_once = false;     // it must not be begun again: nobody knows how far it got (RFC 9110 9.2.2)
+  std::uint64_t body_limit = 0;  // bytes; 413 above it
+};
+
 struct Exchange {
   const http::Request& request;
   const Peer& peer;
   Tick tick;                     // now, for caches
   std::time_t now;               // now, for dates
   http::Reply& reply;            // reset by the caller, filled in by the handler
-  std::string_view path;         // normalized; set by dispatch
+  std::string_view path = {};    // normalized; set by dispatch
   const Route* route = nullptr;  // set by dispatch; null when no route matched
-  bool replied = false;          // there was nothing to serve: the reply says so
+  Source source = Source::kReplied;
+  Terms terms = {};
   // For a module: which handler, and the parameters of its pattern.
   const app::Endpoint* endpoint = nullptr;
   const app::RouteTable::Match* match = nullptr;
-  std::string_view body;  // for a module: the whole of it
+  std::string_view body = {};  // the whole of it, where the terms keep it
+
+  // Behind what the source has added.
+  void add_route_fields() {
+    if (route != nullptr) reply.fields.add(route->fields);
+  }
 };
 
 // Makes the reply an error with a small body, HTML or JSON by Accept (RFC 9110 12.5.1).

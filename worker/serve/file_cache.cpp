@@ -1,10 +1,8 @@
 #include "worker/serve/file_cache.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +11,7 @@
 #include <utility>
 
 #include "common/base/crash_point.h"
+#include "common/base/open_beneath.h"
 #include "common/http/date.h"
 #include "common/shared/descriptor_motion.h"
 #include "common/shared/descriptor_room.h"
@@ -25,19 +24,16 @@ namespace {
 constexpr Tick kRevalidateTicks = 10;  // one second
 
 // O_NONBLOCK, because opening a FIFO must not wait for its other end. `root` -1: there is no such folder now.
-int open_beneath(int root, std::string_view path, int flags = 0) {
+int open_below(int root, std::string_view path, int flags = 0) {
   if (root < 0) {
     errno = ENOENT;
     return -1;
   }
-  open_how how{};
-  how.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | static_cast<std::uint64_t>(flags);
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   const std::string name(path.empty() ? "." : path);
   for (int tries = 0; tries < 8; ++tries) {
     const int fd = open_with_room(
-        [&] { return static_cast<int>(::syscall(SYS_openat2, root, name.c_str(), &how, sizeof how)); });
-    if (fd >= 0 || errno != EAGAIN) return fd;  // EAGAIN: a rename raced with "..", openat2(2)
+        [&] { return open_beneath(root, name.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK | flags); });
+    if (fd >= 0 || errno != EAGAIN) return fd;
   }
   return -1;
 }
@@ -134,7 +130,7 @@ bool FileCache::still_current(const Route& route, FileEntry& entry, Tick now) {
   const StaticRoot::View root = route.root->view();
   if (root.key != entry.root_key) return false;  // replaced this very moment
   if (entry.kind == FileKind::kListing && now >= entry.expires) return false;
-  const UniqueFd fd(open_beneath(root.fd, entry.own_path()));
+  const UniqueFd fd(open_below(root.fd, entry.own_path()));
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return entry.kind == FileKind::kMissing;
   return entry.kind != FileKind::kMissing && same_file(entry, status);
@@ -152,7 +148,7 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
   }
   // One look for both: what is found below a folder is noted under that folder's key.
   const StaticRoot::View root = route.root->view();
-  UniqueFd fd(open_beneath(root.fd, path));
+  UniqueFd fd(open_below(root.fd, path));
   crash_point("file-opened");
   if (!fd) {
     failed.status = status_of_errno(errno);
@@ -230,7 +226,7 @@ OpenFolder FileCache::open_folder(const Route& route, std::string_view path) {
   }
   const StaticRoot::View root = route.root->view();
   folder.root_key = root.key;
-  folder.fd = UniqueFd(open_beneath(root.fd, path, O_DIRECTORY));
+  folder.fd = UniqueFd(open_below(root.fd, path, O_DIRECTORY));
   if (folder.fd && ::fstat(folder.fd.get(), &folder.status) != 0) folder.fd.reset();
   return folder;
 }

@@ -2,15 +2,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <memory>
 #include <optional>
 
+#include "common/base/open_beneath.h"
 #include "common/base/unique_fd.h"
 #include "common/http/chars.h"
 
@@ -33,14 +32,10 @@ Directory open_directory(int directory_fd) {
   return directory;
 }
 
-// What the link leads to. Nothing if that lies outside the directory, or nowhere. The name is resolved by the
-// kernel in one step that cannot leave the directory; to read the link and check its text would race with a
-// change of it.
+// What the link leads to. Nothing if that lies outside the directory, or nowhere. To read the link and check
+// its text would race with a change of it.
 std::optional<struct stat> stat_beneath(int directory_fd, const char* name) {
-  open_how how = {};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  const UniqueFd target(static_cast<int>(::syscall(SYS_openat2, directory_fd, name, &how, sizeof(how))));
+  const UniqueFd target(open_beneath(directory_fd, name, O_PATH));
   struct stat status = {};
   if (!target || ::fstat(target.get(), &status) != 0) return std::nullopt;
   return status;

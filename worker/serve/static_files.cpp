@@ -186,8 +186,8 @@ void StaticFiles::send_chosen(Exchange& exchange, std::string_view path, const O
   http::Reply& reply = exchange.reply;
   if (reply.content_type.empty()) reply.content_type = mime_->type_of(path);
   if (reply.status != 200) return use_file(reply, file, 0, file.size);
-  reply.remove_header("ETag");
-  reply.remove_header("Last-Modified");
+  reply.fields.remove("ETag");
+  reply.fields.remove("Last-Modified");
   send_as_asked(exchange, file);
 }
 

@@ -23,21 +23,21 @@ class ConnectionTableTest : public testing::Test {
 };
 
 TEST(Claim, PacksIntoOneWordAndBack) {
-  const Claim claim{0xdeadbeef, 0x1234, SlotState::kArmedWrite, 0x5a};
-  EXPECT_EQ(claim.pack(), 0xdeadbeef'1234'03'5aU);
+  const Claim claim{0xdeadbeef, 0x1234, SlotState::kArmedWrite, SlotRole::kListener};
+  EXPECT_EQ(claim.pack(), 0xdeadbeef'1234'03'01U);
   const Claim back = Claim::unpack(claim.pack());
   EXPECT_EQ(back.generation, claim.generation);
   EXPECT_EQ(back.holder, claim.holder);
   EXPECT_EQ(back.state, claim.state);
-  EXPECT_EQ(back.flags, claim.flags);
+  EXPECT_EQ(back.role, claim.role);
 }
 
 TEST(Claim, OnlyArmedStatesAreArmed) {
-  EXPECT_TRUE((Claim{1, kNoHolder, SlotState::kArmedRead, 0}.armed()));
-  EXPECT_TRUE((Claim{1, kNoHolder, SlotState::kArmedWrite, 0}.armed()));
-  EXPECT_FALSE((Claim{1, 0, SlotState::kHeld, 0}.armed()));
-  EXPECT_FALSE((Claim{1, kNoHolder, SlotState::kFree, 0}.armed()));
-  EXPECT_FALSE((Claim{1, kNoHolder, SlotState::kListener, 0}.armed()));
+  EXPECT_TRUE((Claim{1, kNoHolder, SlotState::kArmedRead, SlotRole::kClient}.armed()));
+  EXPECT_TRUE((Claim{1, kNoHolder, SlotState::kArmedWrite, SlotRole::kClient}.armed()));
+  EXPECT_FALSE((Claim{1, 0, SlotState::kHeld, SlotRole::kClient}.armed()));
+  EXPECT_FALSE((Claim{1, kNoHolder, SlotState::kFree, SlotRole::kClient}.armed()));
+  EXPECT_FALSE((Claim{1, kNoHolder, SlotState::kListener, SlotRole::kClient}.armed()));
 }
 
 TEST_F(ConnectionTableTest, ContainsTheDescriptorsItHasSlotsFor) {

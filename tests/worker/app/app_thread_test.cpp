@@ -166,7 +166,7 @@ TEST(AppThread, OnlyTheEventThreadEndsItsStandingIn) {
   std::thread other([&] {
     while (!begun) {
     }
-    EXPECT_FALSE(StandIn::interrupt());
+    EXPECT_FALSE(BorrowedThread::interrupt());
     interrupted = true;
   });
   pid_t id = 0;

@@ -58,11 +58,11 @@ TEST_F(ParkedScript, IsSentWhole) {
 // The slot as a worker leaves it that is killed after each store on the way from the first piece to the
 // second.
 TEST_F(ParkedScript, GoesOnExactlyWhereAWorkerDiedBetweenTwoPieces) {
-  const off_t first_end = slot_.body_end;
+  const off_t first_end = slot_.parked.end;
   for (int stores = 1; stores <= 3; ++stores) {
-    slot_.script_next = stores >= 2 ? 2 : 1;
-    slot_.body_end = stores >= 3 ? 5 : first_end;
-    slot_.body_offset = -2;  // on to the piece with index 1
+    slot_.parked.script_next = stores >= 2 ? 2 : 1;
+    slot_.parked.end = stores >= 3 ? 5 : first_end;
+    slot_.parked.offset = -2;  // on to the piece with index 1
     EXPECT_EQ(resume(), "234,tail") << stores;
   }
 }

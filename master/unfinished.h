@@ -12,7 +12,7 @@ namespace baton {
 
 // Whether a request of this connection has begun to arrive, or its response is not yet in the kernel's hands.
 // Neither an idle connection nor one whose last response has been sent. Only a hint while a worker holds it.
-bool in_hand(const Segment& segment, int fd);
+bool unfinished(const Segment& segment, int fd);
 
 // Gathers what is in hand when a server ends, each connection once.
 class CutOffs {

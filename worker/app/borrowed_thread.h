@@ -42,11 +42,11 @@ namespace baton::app {
 // One per worker, between the two threads of an AppThread, which take turns. Needs x86-64 and the kernel's
 // part, threads without shadow stacks, and a build without AddressSanitizer, which knows each thread by its
 // stack: see obstacle().
-class StandIn {
+class BorrowedThread {
  public:
-  StandIn() = default;
-  StandIn(const StandIn&) = delete;
-  StandIn& operator=(const StandIn&) = delete;
+  BorrowedThread() = default;
+  BorrowedThread(const BorrowedThread&) = delete;
+  BorrowedThread& operator=(const BorrowedThread&) = delete;
 
   // App thread, once, from the frame below which it never goes while work that run() has left goes on: lends
   // what the event thread needs.

@@ -1,11 +1,11 @@
-#include "master/in_hand.h"
+#include "master/unfinished.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 
 #include "common/base/printable.h"
 #include "common/base/units.h"
 #include "common/stats/stats.h"
+#include "worker/connection/transport.h"
 
 namespace baton {
 
@@ -19,22 +19,21 @@ std::string describe(const ConnectionStats& connection) {
 }
 
 template <typename Wanted>
-std::vector<int> connections_in_hand(const Segment& segment, Wanted wanted) {
+std::vector<int> unfinished_connections(const Segment& segment, Wanted wanted) {
   std::vector<int> connections;
   const int highest = segment.highest_fd();
   for (int fd = 0; fd <= highest; ++fd) {
-    if (wanted(segment.connections().claim(fd)) && in_hand(segment, fd)) connections.push_back(fd);
+    if (wanted(segment.connections().claim(fd)) && unfinished(segment, fd)) connections.push_back(fd);
   }
   return connections;
 }
 
 }  // namespace
 
-bool in_hand(const Segment& segment, int fd) {
+bool unfinished(const Segment& segment, int fd) {
   const ConnectionTable table = segment.connections();
-  const SlotState state = table.claim(fd).state;
-  if (state == SlotState::kFree || state == SlotState::kListener) return false;
-  const Slot& slot = table.at(fd);
+  if (!table.claim(fd).is_client()) return false;
+  Slot& slot = table.at(fd);
   switch (slot.phase) {
     case Phase::kBody:
     case Phase::kHandling:
@@ -44,18 +43,17 @@ bool in_hand(const Segment& segment, int fd) {
     case Phase::kLingering: return false;
     case Phase::kHead: break;
   }
-  int unread = 0;
-  return slot.spool_fd >= 0 || (::ioctl(fd, FIONREAD, &unread) == 0 && unread > 0);
+  return slot.spool_fd >= 0 || Transport(fd, slot).unread() > 0;
 }
 
 void CutOffs::add_of(const Segment& segment, Holder worker) {
-  add(segment, connections_in_hand(segment, [worker](const Claim& claim) {
+  add(segment, unfinished_connections(segment, [worker](const Claim& claim) {
         return claim.state == SlotState::kHeld && claim.holder == worker;
       }));
 }
 
 void CutOffs::add_rest(const Segment& segment) {
-  add(segment, connections_in_hand(segment, [](const Claim&) { return true; }));
+  add(segment, unfinished_connections(segment, [](const Claim&) { return true; }));
 }
 
 void CutOffs::add(const Segment& segment, const std::vector<int>& connections) {

@@ -1,4 +1,4 @@
-#include "worker/app/stand_in.h"
+#include "worker/app/borrowed_thread.h"
 
 #include <asm/prctl.h>
 #include <linux/prctl.h>
@@ -33,7 +33,7 @@ namespace {
 
 // Read by the kernel at every system call of the event thread while dispatch is on.
 volatile char selector = SYSCALL_DISPATCH_FILTER_ALLOW;
-StandIn* stand_in = nullptr;
+BorrowedThread* stand_in = nullptr;
 struct sigaction action_before;
 struct sigaction fatal_actions[std::size(kFatalSignals)];
 constexpr int kUserDispatch = 2;     // SYS_USER_DISPATCH, which glibc does not have yet
@@ -89,7 +89,7 @@ struct NothingToFree {
 
 #if BATON_STANDS_IN
 
-void StandIn::lend() {
+void BorrowedThread::lend() {
   app_storage_ = __builtin_thread_pointer();
   pthread_attr_t attributes;
   void* begin = nullptr;
@@ -104,7 +104,7 @@ void StandIn::lend() {
 }
 
 // Tries what it is going to do.
-std::string StandIn::find_obstacle() const {
+std::string BorrowedThread::find_obstacle() const {
   if (stack_.sp == nullptr) return "the stacks of threads are too small (ulimit -s)";
   if (has_shadow_stack()) return "there is a shadow stack";
   if (ask_kernel(ARCH_SET_FS, reinterpret_cast<std::uint64_t>(__builtin_thread_pointer())) != 0)
@@ -118,7 +118,7 @@ std::string StandIn::find_obstacle() const {
   return "";
 }
 
-void StandIn::prepare() {
+void BorrowedThread::prepare() {
   obstacle_ = find_obstacle();
   if (!obstacle_.empty()) return;
   has_fs_gs_base = (::getauxval(AT_HWCAP2) & kHasFsGsBase) != 0 && !without(Ability::kFsGsBase);
@@ -136,7 +136,7 @@ void StandIn::prepare() {
   available_ = true;
 }
 
-void StandIn::look_at_thread() {
+void BorrowedThread::look_at_thread() {
   if (!available_) return;
   // To carry it over would take two more system calls each time; to change it takes one, and those are made
   // here.
@@ -144,7 +144,7 @@ void StandIn::look_at_thread() {
   looked_ = false;
 }
 
-bool StandIn::possible() {
+bool BorrowedThread::possible() {
   if (!available_ || !like_ours_) return false;
   if (looked_) return true;
   for (std::size_t i = 0; i < std::size(kFatalSignals); ++i) {
@@ -155,7 +155,7 @@ bool StandIn::possible() {
   return looked_ = true;
 }
 
-bool StandIn::run(Work work) {
+bool BorrowedThread::run(Work work) {
   work_ =
       boost::context::fiber(std::allocator_arg, boost::context::preallocated(stack_.sp, stack_.size, stack_),
                             NothingToFree{}, [this, work](boost::context::fiber&& caller) {
@@ -173,11 +173,11 @@ bool StandIn::run(Work work) {
   return !work_;
 }
 
-void StandIn::go_on() {
+void BorrowedThread::go_on() {
   work_ = std::move(work_).resume();
 }
 
-void StandIn::as_event_thread(Work work) {
+void BorrowedThread::as_event_thread(Work work) {
   leave();
   registers_.save();
   Registers().load();
@@ -186,31 +186,31 @@ void StandIn::as_event_thread(Work work) {
   enter();
 }
 
-void StandIn::enter() {
+void BorrowedThread::enter() {
   Protection::deny();
   use_storage(app_storage_);
   selector = SYSCALL_DISPATCH_FILTER_BLOCK;
 }
 
-void StandIn::leave() {
+void BorrowedThread::leave() {
   selector = SYSCALL_DISPATCH_FILTER_ALLOW;
   use_storage(event_storage_);
   Protection::allow();
 }
 
-void StandIn::Registers::load() const {
+void BorrowedThread::Registers::load() const {
   asm volatile("ldmxcsr %0" : : "m"(mxcsr_));
   asm volatile("fldcw %0" : : "m"(x87_control_));
   if (has_fs_gs_base) asm volatile("wrgsbase %0" : : "r"(gs_));
 }
 
-void StandIn::Registers::save() {
+void BorrowedThread::Registers::save() {
   asm volatile("stmxcsr %0" : "=m"(mxcsr_));
   asm volatile("fnstcw %0" : "=m"(x87_control_));
   if (has_fs_gs_base) asm volatile("rdgsbase %0" : "=r"(gs_));
 }
 
-void StandIn::on_system_call(int signal, siginfo_t* info, void* context) {
+void BorrowedThread::on_system_call(int signal, siginfo_t* info, void* context) {
   constexpr std::size_t kKernelMaskBytes = 8;
   if (info->si_code != kUserDispatch) {
     // Somebody else's. Sent again, it arrives when this handler has returned, and takes the course that it
@@ -235,7 +235,7 @@ void StandIn::on_system_call(int signal, siginfo_t* info, void* context) {
   frame.uc_mcontext.gregs[REG_RIP] -= kSystemCallBytes;
 }
 
-bool StandIn::interrupt() {
+bool BorrowedThread::interrupt() {
   if (stand_in == nullptr || !stand_in->active()) return false;
   const void* const storage = __builtin_thread_pointer();
   if (storage != stand_in->app_storage_ && storage != stand_in->event_storage_) return false;
@@ -245,26 +245,26 @@ bool StandIn::interrupt() {
 
 #else
 
-void StandIn::lend() {}
-void StandIn::prepare() {
+void BorrowedThread::lend() {}
+void BorrowedThread::prepare() {
 #if defined(__SANITIZE_ADDRESS__)
   obstacle_ = "the address sanitizer knows each thread by its stack";
 #else
   obstacle_ = "it is made for x86-64";
 #endif
 }
-void StandIn::look_at_thread() {}
-bool StandIn::possible() {
+void BorrowedThread::look_at_thread() {}
+bool BorrowedThread::possible() {
   return false;
 }
-bool StandIn::run(Work) {
+bool BorrowedThread::run(Work) {
   return false;
 }
-void StandIn::go_on() {}
-void StandIn::as_event_thread(Work) {}
-void StandIn::Registers::load() const {}
-void StandIn::Registers::save() {}
-bool StandIn::interrupt() {
+void BorrowedThread::go_on() {}
+void BorrowedThread::as_event_thread(Work) {}
+void BorrowedThread::Registers::load() const {}
+void BorrowedThread::Registers::save() {}
+bool BorrowedThread::interrupt() {
   return false;
 }
 

@@ -1,0 +1,47 @@
+// Requests whose head is at the front of what has arrived: Phase::kHead.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "worker/h1/answer.h"
+#include "worker/h1/body_intake.h"
+#include "worker/h1/responder.h"
+#include "worker/h1/session.h"
+
+namespace baton::h1 {
+
+// One per worker. Answers pipelined requests in batches, from one look at the socket: one send and one consume for
+// all of them.
+class RequestReader {
+ public:
+  RequestReader(Session& session, Responder& responder, Answer& answer, BodyIntake& bodies)
+      : session_(session), responder_(responder), answer_(answer), bodies_(bodies) {}
+
+  Next read();
+
+ private:
+  // What becomes of the batch after the request at its end has been looked at.
+  enum class Step : std::uint8_t {
+    kGoOn,   // it is answered: the next one
+    kFlush,  // send what is answered, then wait for more
+    kDone,   // next_ says how the connection is handed back
+  };
+  Step serve_one(std::string_view rest);
+  Step done(Next next) {
+    next_ = next;
+    return Step::kDone;
+  }
+
+  Session& session_;
+  Responder& responder_;
+  Answer& answer_;
+  BodyIntake& bodies_;
+
+  // Of the batch.
+  std::size_t consumed_ = 0;  // bytes of the requests that are answered
+  bool keep_alive_ = true;
+  Next next_ = Next::kRead;
+};
+
+}  // namespace baton::h1
