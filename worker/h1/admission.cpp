@@ -11,12 +11,14 @@ Admission::Admission(const WorkerContext& context)
 
 Admission::Answer Admission::ask(const app::Endpoint& endpoint, int fd, Slot& slot, Tick now,
                                  std::optional<Tick> waits_until) {
-  // One that is to go takes nothing more after this: the others are all there are then.
+  // A worker that is replaced serves nothing after this request. Its successors are the workers that count,
+  // so it needs no place.
   if (known_as_quick(endpoint) || context_.replaced()) return Answer::kGo;
   if (places_.held.acquire(context_.index, most_)) {
     has_place_ = true;
     crash_point("place-taken");
-    // The master takes back the places of those that it tells to go. It may have done so just before.
+    // When the master tells a worker to go, it takes back the worker's place. That may have happened just
+    // before this worker took it.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (context_.replaced()) give_back();
     return Answer::kGo;
@@ -43,7 +45,7 @@ void Admission::give_back() {
   call_next();
 }
 
-// The other side of call_next(): either this sees that a place is free, or that one sees the line.
+// Pairs with call_next() by the two fences: either this call sees the free place, or that one sees the line.
 bool Admission::has_its_turn(int fd) const {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   return places_.held.has_free(most_) || !places_.line.contains(fd);
@@ -62,8 +64,9 @@ void Admission::call_next() const {
   }
 }
 
-// Held: it is being put into the line, and whoever does that looks at it again, or has been taken up. A hint
-// only: to re-arm what does not wait does no harm.
+// A held connection counts as waiting. Its holder either puts it into the line, and calls has_its_turn()
+// afterwards, or has taken it up. The result is only a hint: to re-arm a connection that does not wait does
+// no harm.
 bool Admission::waits(int fd) const {
   const ConnectionTable table = context_.segment.connections();
   if (!table.contains(fd)) return false;

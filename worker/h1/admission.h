@@ -1,18 +1,21 @@
-// Which requests for modules may hold a worker now. A handler that is not known to be quick needs one of
-// `[limits] module_workers` places, so that some worker is always left for everything else:
+// Decides which requests for modules may hold a worker now. A handler that is not known to be quick needs one
+// of `[limits] module_workers` places. So some worker is always left for everything else.
 //
-//   ask -- quick, or a place is free --> the handler runs --> done: the place is given back, and
-//    |                                         ^                    the first in the line re-armed
-//    |                                         | asks again                   |
-//    +-- none is free --> in the line, held by no worker <--------------------+
-//    |                      |
-//    +-- the line is full   +-- its time is over (the master's sweep) --> 503
+//   ask() -- quick, or a place is free --> handler runs --> done(): gives the place back,
+//    |                                          ^                   re-arms the first in the line
+//    |                                          | asks again                |
+//    +-- no place is free --> in the line, held by no worker <--------------+
+//    |                           |
+//    +-- the line is full        +-- its time is over (the master's sweep) --> 503
 //          --> 503
 //
-// Nothing of a request is consumed or begun before it has a place. One that waits is ARMED in its slot, as
-// any that waits for its client, but not in the epoll set, where its event would come at once. Whoever wants
-// to be sure that it is not forgotten re-arms it, at any time: it finds that it has to wait on, at most. So
-// the kick after a worker's death is all that a death needs, at whatever step.
+// Invariants
+//
+// (1) Nothing of a request is consumed or begun before it has a place.
+// (2) A connection whose request waits is ARMED in its slot, like one that waits for its client. But it is
+//     not armed in the epoll set: its request is in the socket, so the event would come at once.
+// (3) Any process may re-arm a waiting connection at any time. At worst its request finds that it has to
+//     wait on. So after a worker's death, at whatever step, the usual kick is enough.
 #pragma once
 
 #include "common/shared/module_places.h"
@@ -28,19 +31,23 @@ class Admission {
 
   explicit Admission(const WorkerContext& context);
 
-  // For a connection that this worker holds. kGo: done() is due when the handler has ended. kWait: it is in
-  // the line, and is to be handed back with has_its_turn() to follow. `waits_until`: the deadline that it
-  // waited for until now, or nothing.
+  // Asks for a place for the request of a connection that this worker holds.
+  //   kGo      The handler may run. The caller calls done() when it has ended.
+  //   kWait    The connection is in the line, with its deadline set. The caller releases it, then calls
+  //            has_its_turn().
+  //   kRefuse  The line is full, or the request has waited for its time.
+  // `waits_until`: the deadline of a request that has waited already, else nothing.
   Answer ask(const app::Endpoint& endpoint, int fd, Slot& slot, Tick now, std::optional<Tick> waits_until);
-  // `ns`: how long the handler took; nothing: it was not begun.
+  // Gives the place back, if the request has one. `ns`: how long the handler ran, in nanoseconds; nothing if
+  // it was not begun.
   void done(const app::Endpoint& endpoint, std::optional<std::uint64_t> ns = {});
 
-  // Of a connection that waited: it has been taken up.
+  // Takes a connection out of the line, because a worker has claimed it.
   void leave_line(int fd) { places_.line.remove(fd); }
-  // One that waits has been handed back. True: it is to be re-armed at once, because a place became free
-  // before all could see that it waits.
+  // Call after a waiting connection has been released. True: the caller re-arms it at once, because a place
+  // became free before every worker could see that the connection waits.
   [[nodiscard]] bool has_its_turn(int fd) const;
-  // Re-arms the first in the line if there is a place for it. After whatever could have used up its turn.
+  // Re-arms the first in the line if a place is free. Call it after anything that could have used up a turn.
   void call_next() const;
 
  private:
@@ -53,7 +60,7 @@ class Admission {
 
   const WorkerContext& context_;
   ModulePlaces& places_;
-  std::uint32_t most_;  // places
+  std::uint32_t most_;  // how many places there are
   bool has_place_ = false;
 };
 

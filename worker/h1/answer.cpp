@@ -41,7 +41,7 @@ Answer::Made Answer::make(serve::Exchange& exchange, std::size_t request_bytes) 
 void Answer::reply(serve::Exchange& exchange) {
   FlightRecord& flight = session_.flight;
   flight.phase.store(FlightPhase::kServing, std::memory_order_relaxed);
-  // Each request of a batch has a time of its own.
+  // The watchdog measures each request of a batch from its own start.
   flight.since_ns.store(session_.started_ns, std::memory_order_relaxed);
   flight.set_request(session_.request.request_line);
   crash_point("handler-begun");
@@ -54,7 +54,7 @@ void Answer::reply(serve::Exchange& exchange) {
   if (!handlers_.streamed()) exchange.add_route_fields();
 }
 
-// False: it may go on, if only to be refused.
+// Returns whether the request has to wait. If it is refused instead, it goes on with the error reply.
 bool Answer::waits_for_place(serve::Exchange& exchange) {
   if (exchange.source != serve::Source::kHandler) return false;
   Session& s = session_;
@@ -69,7 +69,7 @@ bool Answer::waits_for_place(serve::Exchange& exchange) {
   return false;
 }
 
-// From this store on the request is handled at most once.
+// From the store of the phase on, the request is handled at most once.
 void Answer::begin_at_most_once(std::size_t request_bytes) {
   session_.slot->request_bytes = static_cast<std::uint32_t>(request_bytes);
   session_.slot->enter(Phase::kHandling);

@@ -1,4 +1,4 @@
-// From a request, complete, to its reply.
+// Makes the reply to a complete request.
 #pragma once
 
 #include <cstddef>
@@ -12,29 +12,30 @@
 
 namespace baton::h1 {
 
-// One per worker.
+// One per worker, for its event thread.
 class Answer {
  public:
   Answer(Session& session, Responder& responder, Admission& admission, app::ModuleHost& modules);
 
-  // Finds where the request in hand goes, and on which terms. What cannot go anywhere has its reply then.
+  // Finds what answers the request in hand, and on which terms. If nothing can answer it, its error reply is
+  // made here.
   serve::Exchange begin();
 
   // How far make() has come.
   enum class Made : std::uint8_t {
     kReady,     // the response is in the outbox; keep_alive() says whether the connection goes on after it
-    kStreamed,  // it has been sent while it was made; next() says how the connection is handed back
-    kWaits,     // it waits for a worker that modules may hold; nothing has been done
-    kNotHere,   // it needs a file to be opened, which this worker may not do now; nothing has been done
+    kStreamed,  // the response was sent while it was made; next() says how the connection is handed back
+    kWaits,     // the request waits for a place (admission.h); nothing has been done
+    kNotHere,   // a file has to be opened, which this worker may not do now; nothing has been done
   };
-  // The whole sequence: from here on the request is begun at most once, where its terms say so; its reply is made;
-  // the response is composed. `request_bytes` is its length, or that of its head when its body has been
-  // consumed.
+  // Does the whole sequence: stores Phase::kHandling if the request may be begun only once, makes the reply,
+  // and composes the response. `request_bytes` is the length of the request, or that of its head if its body
+  // has been consumed.
   Made make(serve::Exchange& exchange, std::size_t request_bytes);
   [[nodiscard]] bool keep_alive() const { return keep_alive_; }
   [[nodiscard]] Next next() const { return next_; }
 
-  // The reply alone, to see whether it would be a refusal. For requests that no handler answers.
+  // Makes the reply alone, to see whether it would be a refusal. Only for requests that no handler answers.
   void reply(serve::Exchange& exchange);
 
  private:

@@ -19,8 +19,8 @@ namespace {
 
 constexpr int kMaxReads = 16;  // per event: a fast sender must not keep a worker from the others
 constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
-// A chunked body of which more than so much, and more than four fifths, is no data costs a worker far more
-// than its sender. It takes chunks of one byte, or extensions, to come to that.
+// A chunked body is refused when its framing is more than this, and more than four fifths of the whole. It
+// would cost a worker far more than its sender. Only chunks of one byte, or extensions, come to that.
 constexpr std::uint64_t kMaxFraming = std::uint64_t{100} * 1024;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -34,7 +34,7 @@ http::ChunkState load_state(const ChunkProgress& progress) {
   return state;
 }
 
-// Not believed before `at` is stored.
+// `at` is stored last: chunk_progress() does not believe the record before.
 void store_progress(ChunkProgress& progress, const http::ChunkState& state, std::uint64_t received,
                     std::uint64_t at) {
   progress.at = ChunkProgress::kNowhere;
@@ -144,7 +144,8 @@ Next BodyIntake::read() {
     return Next::kRead;
   }
   const int error = errno;
-  // It could not be opened because the table is not to be changed now: for a worker that may.
+  // The spool could not be opened because this worker must not change the descriptor table now. Another
+  // worker can.
   if (result == Result::kNoRoom && DescriptorMotion::table_lost()) return Next::kRead;
   if (result == Result::kBroken || s.inbox.peek(s.fd, slot) == PeekResult::kBroken) return Next::kClose;
   errno = error;
@@ -156,7 +157,7 @@ std::uint64_t BodyIntake::patience_ns() const {
   return static_cast<std::uint64_t>(std::chrono::nanoseconds(patience).count());
 }
 
-// The first is due to every event.
+// Every event gets at least one read.
 bool BodyIntake::may_read(int reads_before) const {
   return reads_before == 0 || (reads_before < kMaxReads && !session_.time_is_up());
 }
@@ -167,7 +168,8 @@ void BodyIntake::taken(std::uint64_t bytes) {
   bump(session_.counters.bytes_in, bytes);
 }
 
-// bytes_in alone says how far it is: where a worker dies between recv(2) and its note, the kernel knows.
+// Only bytes_in says how far the body has come. If a worker dies between recv(2) and taken(), the kernel's
+// count of received bytes tells.
 BodyIntake::Result BodyIntake::take_length() {
   const Slot& slot = *session_.slot;
   const Transport socket = session_.socket();
@@ -184,8 +186,8 @@ BodyIntake::Result BodyIntake::take_length() {
   return slot.bytes_in == end() ? Result::kComplete : Result::kIncomplete;
 }
 
-// Written first, consumed second, as with a head: whatever has left the socket is in the spool, at the place
-// that bytes_in tells, so that a worker that does it again after a death writes the same to the same place.
+// Writes first and consumes second, as with a head. So every byte that has left the socket is in the spool,
+// at the place that bytes_in tells. After a death the next worker writes the same bytes to the same place.
 BodyIntake::Result BodyIntake::take_length_to_spool() {
   Slot& slot = *session_.slot;
   for (int i = 0; slot.bytes_in < end() && may_read(i); ++i) {
@@ -205,7 +207,7 @@ BodyIntake::Result BodyIntake::take_length_to_spool() {
   return slot.bytes_in == end() ? Result::kComplete : Result::kIncomplete;
 }
 
-// `at`: where in the body the bytes are.
+// Writes a part of the body to the spool. `at`: where in the body the bytes begin.
 bool BodyIntake::spool(std::string_view bytes, std::uint64_t at) {
   Slot& slot = *session_.slot;
   const std::uint64_t size = slot.spool_bytes + at + bytes.size();
@@ -229,19 +231,20 @@ bool BodyIntake::complete() const {
   return http::decode_chunked({}, state).kind == http::ChunkStep::Kind::kDone;
 }
 
-// Of what has been consumed of a chunked body and is about to be.
+// Judges the part of a chunked body that is consumed, and `taken` bytes that are about to be.
 bool BodyIntake::mostly_framing(std::uint64_t taken, std::uint64_t received) const {
   const std::uint64_t all = session_.slot->bytes_in - session_.slot->body.begun_at + taken;
   const std::uint64_t framing = all - received;
   return framing > kMaxFraming && framing > all / 5 * 4;
 }
 
-// Peeks, because the bytes behind the last chunk belong to the next request. What is to be kept of one peek
-// is gathered and written at once, however many chunks it came in.
+// Peeks, because the bytes behind the last chunk belong to the next request. The content of all chunks of one
+// peek is gathered and written at once.
 BodyIntake::Result BodyIntake::take_chunks() {
   Slot& slot = *session_.slot;
   for (int i = 0; may_read(i); ++i) {
-    // Where it ended already, and its reader died before it could answer, the next bytes are not the body's.
+    // The body may be complete already, if its reader died before it could answer. Then the next bytes belong
+    // to the next request.
     if (complete()) return Result::kComplete;
     const ChunkProgress* const current = chunk_progress();
     if (current == nullptr) return Result::kBroken;
@@ -280,14 +283,14 @@ BodyIntake::Result BodyIntake::take_chunks() {
   return Result::kIncomplete;
 }
 
-// The head is read again from the spool: nothing of it was kept while the body arrived.
+// Reads the head again, from the spool: no worker kept it while the body arrived.
 Next BodyIntake::finish() {
   Session& s = session_;
   Slot& slot = *s.slot;
   if (s.inbox.peek(s.fd, slot) == PeekResult::kBroken) return Next::kClose;
   const std::string_view head = s.inbox.data().substr(0, slot.spool_bytes);
   if (http::parse_head(head, s.parser_limits, s.request).status != http::ParseStatus::kComplete) {
-    return responder_.refuse(400, "", 0);  // the limits were lowered by a reload meanwhile
+    return responder_.refuse(400, "", 0);  // a reload has lowered the limits meanwhile
   }
   serve::Exchange exchange = answer_.begin();
   SpooledBody body;
@@ -305,7 +308,7 @@ Next BodyIntake::finish() {
   switch (answer_.make(exchange, request_bytes)) {
     case Answer::Made::kStreamed: return answer_.next();
     case Answer::Made::kWaits: return Next::kWait;
-    case Answer::Made::kNotHere: return Next::kWrite;  // for a worker that may open files: at once
+    case Answer::Made::kNotHere: return Next::kWrite;  // a worker that may open files gets it at once
     case Answer::Made::kReady: break;
   }
   return responder_.flush(request_bytes, answer_.keep_alive());

@@ -1,4 +1,4 @@
-// Request bodies: with their head, or as they arrive (Phase::kBody).
+// Takes request bodies: those that arrive with their head, and those that come later (Phase::kBody).
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace baton::h1 {
 
-// One per worker.
+// One per worker, for its event thread.
 class BodyIntake {
  public:
   BodyIntake(Session& session, Responder& responder, Answer& answer)
@@ -21,37 +21,39 @@ class BodyIntake {
   enum class Result : std::uint8_t {
     kComplete,
     kIncomplete,
-    kTooLarge,
-    kBad,
-    kFraming,  // chunked, and next to nothing but framing
-    kCutShort,
-    kBroken,
-    kNoRoom,
+    kTooLarge,  // larger than the route allows, or than the spool can ever hold
+    kBad,       // malformed chunks
+    kFraming,   // chunked, and next to nothing but framing
+    kCutShort,  // the client has shut down its side before the end
+    kBroken,    // the connection is
+    kNoRoom,    // no place to keep it; errno says why, EDQUOT: the spool's budget
   };
 
-  // A body that has arrived with its head needs no phase of its own: looks for it at the front of `rest`.
-  // `body_bytes` is its length there, framing included.
+  // Looks for a whole body at the front of `rest`: a body that has arrived with its head needs no phase of
+  // its own. `body_bytes` becomes its length there, framing included.
   Result find_in(std::string_view rest, const serve::Exchange& exchange, std::size_t& body_bytes);
-  // Then, where the terms of the exchange keep it: what it says; `framed` is what has been found.
+  // The content of the body that find_in() has just found, if the terms of the exchange keep it. `framed`:
+  // the bytes of the body, framing included. Valid until the next read.
   [[nodiscard]] std::string_view found(std::string_view framed) const;
 
-  // Of the request in hand, whose head is all that is certain to have arrived: enters the phase.
+  // Enters Phase::kBody with the request in hand, whose head has arrived and whose body has not, or not all
+  // of it.
   Next begin(serve::Exchange& exchange);
-  // Takes what has arrived of it. Answers the request when that was the rest.
+  // Takes more of the body. Answers the request when the body is complete.
   Next read();
   [[nodiscard]] bool complete() const;
 
-  // Answers with what the result means, and closes. `consumed`: as Responder::refuse().
+  // Answers with the error that the result stands for, and closes. `consumed`: as Responder::refuse().
   Next refuse(Result result, std::size_t consumed);
 
  private:
   [[nodiscard]] std::uint64_t patience_ns() const;
-  // Where the decoding of the chunked body stands; null: the slot does not say (a part was lost).
+  // Where the decoding of the chunked body stands. Null: the slot does not say, because a part was lost.
   [[nodiscard]] const ChunkProgress* chunk_progress() const;
   [[nodiscard]] bool may_read(int reads_before) const;
   [[nodiscard]] bool mostly_framing(std::uint64_t taken, std::uint64_t received) const;
   [[nodiscard]] bool keeps_body() const { return session_.slot->has(SlotFlags::kKeepBody); }
-  // Of a body with a length, counted as Slot::bytes_in.
+  // What Slot::bytes_in will be at the end of a body with a length.
   [[nodiscard]] std::uint64_t end() const {
     return session_.slot->body.begun_at + session_.slot->body.length;
   }
@@ -67,7 +69,7 @@ class BodyIntake {
   Session& session_;
   Responder& responder_;
   Answer& answer_;
-  std::string decoded_;  // what came in chunks: of one peek, or a whole body
+  std::string decoded_;  // content of the chunks of one peek, or of a whole body
 };
 
 }  // namespace baton::h1

@@ -17,7 +17,8 @@ namespace baton::h1 {
 
 namespace {
 
-// Of what goes to the log: either may be as long as the client likes.
+// Most bytes of each that go to the log. A client decides how long its request line is, and the reason of a
+// failure may quote the client.
 constexpr std::size_t kMostOfRequestLine = 250;
 constexpr std::size_t kMostOfReason = 1'000;
 
@@ -105,24 +106,24 @@ app::ResponseSink::Streamed HandlerRun::stream(std::string_view bytes, bool wait
     stream_.failed = stream_.failed || !send_stream();
     if (!stream_.failed && stream_full()) return Streamed::kFull;
   }
-  // What the handler writes after a failure is lost, so the response must not look complete to a client that
-  // only stood still.
+  // After a failure, the bytes that the handler writes are lost. So the response must not look complete to a
+  // client that had only stopped reading.
   if (stream_.failed) return Streamed::kGone;
   append_chunk(bytes);
   stream_.failed = !send_stream() || (wait && !await_room());
   return stream_.failed ? Streamed::kGone : Streamed::kTaken;
 }
 
-// Where the budget is nearly used up, nothing more is kept for a client that is slower than the handler.
+// When the spool's budget is nearly used up, nothing is kept for a client that is slower than its handler.
 bool HandlerRun::stream_full() const {
   return session_.outbox.total() > session_.context.config.limits.stream_backlog ||
          (session_.outbox.total() > 0 && spool_is_tight());
 }
 
-// Until less waits for the client than may. The handler waits, and so its worker does in any case. False: as
-// send_stream().
+// Waits until no more is kept for the client than may be. The handler waits meanwhile, so its worker is busy
+// in any case. False: as send_stream().
 bool HandlerRun::await_room() {
-  constexpr int kLookMs = 500;  // the client may be alive, and slower than makes a socket writable
+  constexpr int kLookMs = 500;  // a client may read so slowly that its socket does not become writable
   while (stream_full()) {
     (void)session_.socket().await_writable(kLookMs);
     if (!send_stream()) return false;
@@ -130,7 +131,7 @@ bool HandlerRun::await_room() {
   return true;
 }
 
-// From here on the response is on its way: it can neither be made again nor be taken back.
+// From here on the response can neither be made again nor be taken back.
 void HandlerRun::begin_stream() {
   stream_.begun = true;
   exchange_->add_route_fields();
@@ -157,7 +158,7 @@ bool HandlerRun::streams_body() const {
   return session_.request.method != http::Method::kHead && http::may_have_content(session_.reply.status);
 }
 
-// False: the response has no body, whatever its handler makes.
+// False: the response has no body, whatever its handler writes.
 bool HandlerRun::begin_chunk(std::uint64_t bytes) {
   if (!streams_body()) return false;
   char line[20];
@@ -176,7 +177,8 @@ void HandlerRun::append_chunk(std::string_view bytes) {
   end_chunk();
 }
 
-// False: the client is gone, or has taken nothing for as long as it may.
+// Sends what the socket takes. False: the client is gone, or is too slow for `[timeouts] send`, or a part of
+// the response found no room where it could outlive this worker.
 bool HandlerRun::send_stream() {
   const SendResult result = responder_.send_all();
   crash_point("stream-sent");
@@ -196,7 +198,8 @@ bool HandlerRun::send_stream() {
   const bool moves = result == SendResult::kDone || sent > 0 || stream_.blocked_ns == 0;
   if (!moves) {
     if (now - stream_.blocked_ns < static_cast<std::uint64_t>(patience_ns)) return true;
-    // As the master's sweep looks at what is parked: the client may read what the kernel holds for it.
+    // The client may be reading what the kernel holds for it. The master's sweep judges a parked response by
+    // the same measure.
     if (stream_.queued - session_.socket().queued() < least_progress(patience)) return false;
   }
   stream_.blocked_ns = now;
@@ -206,7 +209,7 @@ bool HandlerRun::send_stream() {
 
 Next HandlerRun::end_stream(std::size_t request_bytes) {
   ResponseNote& last = session_.outbox.last();
-  if (stream_.failed) {  // without its end the client sees that something is missing
+  if (stream_.failed) {  // the connection ends without the last chunk: the client sees that some is missing
     responder_.record(0);
     return Next::kClose;
   }

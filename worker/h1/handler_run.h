@@ -1,4 +1,4 @@
-// A run of a module's handler, and its response as it is streamed (worker/app/response.h).
+// Runs a module's handler, and sends its response while it is made if it streams (worker/app/response.h).
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace baton::h1 {
 
-// One per worker. Event thread.
+// One per worker, for its event thread.
 class HandlerRun final : private app::ResponseSink {
  public:
   HandlerRun(Session& session, Responder& responder, Admission& admission, app::ModuleHost& modules,
@@ -26,16 +26,16 @@ class HandlerRun final : private app::ResponseSink {
         modules_(modules),
         dispatcher_(dispatcher) {}
 
-  // Forgets the one before.
+  // Forgets the stream of the request before.
   void reset() { stream_ = {}; }
 
-  // Has the handler make the reply of the request in hand, which has been admitted. What fails becomes an error reply, unless
-  // streamed().
+  // Has the handler make the reply to the request in hand, which Admission has admitted. A failure becomes an
+  // error reply, unless streamed().
   void run(serve::Exchange& exchange);
 
-  // A part of the response is on its way: it can neither be made again nor be taken back.
+  // Whether a part of the response has left. Such a response can neither be made again nor be taken back.
   [[nodiscard]] bool streamed() const { return stream_.begun; }
-  // Then: sends what is left. As Responder::flush().
+  // If streamed(): sends the rest of the response, as Responder::flush() does.
   Next end_stream(std::size_t request_bytes);
 
  private:
@@ -66,13 +66,13 @@ class HandlerRun final : private app::ResponseSink {
   serve::Exchange* exchange_ = nullptr;
   std::optional<serve::OpenFile> opened_;
   std::string opened_path_;
-  bool full_ = false;  // the budget has no room for what it makes
+  bool full_ = false;  // the spool's budget has no room for its response
   struct Stream {
     bool begun = false;
     bool keep_alive = false;
-    bool failed = false;           // it cannot be brought to its end
-    std::uint64_t blocked_ns = 0;  // since when the client takes nothing
-    int queued = 0;                // what the kernel held for it then
+    bool failed = false;           // the response cannot be completed
+    std::uint64_t blocked_ns = 0;  // since when the client has taken nothing
+    int queued = 0;                // bytes that the kernel held for the client then
   } stream_;
 };
 

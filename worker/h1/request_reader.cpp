@@ -6,8 +6,8 @@ namespace baton::h1 {
 
 namespace {
 
-constexpr int kMaxPipelined = 32;  // requests served per event; the rest comes with the next one
-constexpr std::size_t kOutboxFlushBytes = std::size_t{48} * 1024;  // responses gathered before they are sent
+constexpr int kMaxPipelined = 32;  // requests served per event; the rest comes with the next event
+constexpr std::size_t kOutboxFlushBytes = std::size_t{48} * 1024;  // a batch that fills so much is sent
 
 }  // namespace
 
@@ -18,7 +18,7 @@ Next RequestReader::read() {
     case PeekResult::kData: break;
     case PeekResult::kNothing:
       if (s.inbox.data().empty()) return Next::kRead;
-      break;  // the head may be all in the spool, from a worker that died before it took up the body
+      break;  // the whole head is in the spool, if a worker died before it stored Phase::kBody
     case PeekResult::kClosed:
     case PeekResult::kBroken: return Next::kClose;
   }
@@ -29,8 +29,8 @@ Next RequestReader::read() {
   for (int served = 0; served < most && keep_alive_; ++served) {
     const std::string_view rest = s.inbox.data().substr(consumed_);
     if (rest.empty()) break;
-    // The last response of a batch is recorded when it has been sent; those before it here, while their
-    // request can still be read.
+    // Records the previous response, while its request can still be read. The last response of a batch is
+    // recorded once it has been sent.
     responder_.record(s.outbox.last().bytes);
     if (s.started_ns >= s.turn_end_ns && served > 0) break;
     const Step step = serve_one(rest);
@@ -49,7 +49,7 @@ RequestReader::Step RequestReader::serve_one(std::string_view rest) {
   if (parsed.status == http::ParseStatus::kIncomplete) return Step::kFlush;
   serve::Exchange exchange = answer_.begin();
   const bool first = consumed_ == 0;
-  // The answers before it leave first: it may stream its own, or crash.
+  // A request that is served alone may stream its answer, or crash: the answers before it leave first.
   if (exchange.terms.alone && !first) return Step::kFlush;
   std::size_t length = s.request.head_bytes;
   if (s.request.framing != http::BodyFraming::kNone) {
@@ -62,19 +62,19 @@ RequestReader::Step RequestReader::serve_one(std::string_view rest) {
   if (exchange.terms.keeps_body)
     exchange.body = bodies_.found(rest.substr(s.request.head_bytes, length - s.request.head_bytes));
   s.slot->batch_offset = static_cast<std::uint32_t>(consumed_);
-  // It must be possible to tell it apart.
+  // After a death in its handler, recovery must find it at the front: the answers before it leave first.
   if (exchange.terms.at_most_once && !first) return Step::kFlush;
   switch (answer_.make(exchange, length)) {
     case Answer::Made::kStreamed: return done(answer_.next());
     case Answer::Made::kWaits: return done(Next::kWait);
-    // What needs a file to be opened is left to a worker that may.
+    // Another worker opens the file that this request needs.
     case Answer::Made::kNotHere: return Step::kFlush;
     case Answer::Made::kReady: break;
   }
   keep_alive_ = answer_.keep_alive();
   consumed_ += length;
   if (exchange.terms.at_most_once || exchange.terms.alone) return Step::kFlush;
-  // A file's descriptor is pinned for one response only, and the outbox must not grow without bound.
+  // Only one response can pin a file's descriptor, and the outbox must not grow without bound.
   const bool full = s.reply.fd >= 0 || s.outbox.memory_bytes() >= kOutboxFlushBytes;
   return full ? Step::kFlush : Step::kGoOn;
 }

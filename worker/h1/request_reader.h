@@ -1,4 +1,4 @@
-// Requests whose head is at the front of what has arrived: Phase::kHead.
+// Reads requests whose head is at the front of what has arrived: Phase::kHead.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 
 namespace baton::h1 {
 
-// One per worker. Answers pipelined requests in batches, from one look at the socket: one send and one consume for
-// all of them.
+// One per worker, for its event thread. Answers pipelined requests in batches: one peek, one send and one
+// consume for all of a batch.
 class RequestReader {
  public:
   RequestReader(Session& session, Responder& responder, Answer& answer, BodyIntake& bodies)
@@ -21,11 +21,11 @@ class RequestReader {
   Next read();
 
  private:
-  // What becomes of the batch after the request at its end has been looked at.
+  // What serve_one() has done with its request, and what read() does next.
   enum class Step : std::uint8_t {
-    kGoOn,   // it is answered: the next one
-    kFlush,  // send what is answered, then wait for more
-    kDone,   // next_ says how the connection is handed back
+    kGoOn,   // the request is answered: take the next one
+    kFlush,  // the batch ends here: send the answers, then wait for more
+    kDone,   // all is sent: next_ says how the connection is handed back
   };
   Step serve_one(std::string_view rest);
   Step done(Next next) {

@@ -17,7 +17,7 @@ namespace baton::h1 {
 
 namespace {
 
-// Discarded per event, of a client that is being shown out.
+// Most bytes of a lingering connection that one event discards.
 constexpr std::size_t kDrainBytes = std::size_t{1} << 20;
 
 std::string_view first_line(std::string_view head) {
@@ -70,8 +70,8 @@ bool Responder::respond(bool keep_alive) {
 
 Next Responder::refuse(int status, std::string_view reason, std::size_t consumed) {
   http::Request& request = session_.request;
-  // As far as it can be read: for the log, for Accept, and because nothing may follow the head of an answer
-  // to HEAD.
+  // Parses the request as far as that works. The log and Accept need it, and nothing may follow the head of
+  // an answer to HEAD.
   const std::string_view head = session_.inbox.data().substr(consumed);
   http::parse_head(head, session_.parser_limits, request);
   if (request.request_line.empty()) request.request_line = first_line(head);
@@ -97,7 +97,7 @@ Next Responder::flush(std::size_t request_bytes, After after) {
   slot.request_bytes = static_cast<std::uint32_t>(request_bytes);
   slot.response_bytes = outbox.total();
   store_after(slot, after);
-  // From this store on the response is sent to its end, whichever worker dies.
+  // From this store on the response is sent to its end, whichever process dies.
   slot.enter(Phase::kResponse);
   if (slot.verdict.load(std::memory_order_relaxed) != Verdict::kNone)
     slot.verdict.store(Verdict::kNone, std::memory_order_relaxed);
@@ -132,7 +132,7 @@ SendResult Responder::send_all() {
   return result;
 }
 
-// The rest of the response is in the slot already: the worker that gets EPOLLOUT goes on.
+// Outbox::park() has moved the rest of the response into the slot. The worker that gets EPOLLOUT goes on.
 Next Responder::park() {
   bump(session_.counters.parked);
   Slot& slot = *session_.slot;
@@ -142,8 +142,8 @@ Next Responder::park() {
   note.sent = outbox.sent() - std::min(outbox.sent(), outbox.total() - note.bytes);
   set_send_deadline();
   crash_point("parked");
-  // Last: a worker killed before this store leaves no parked response under the deadline of its request,
-  // which would be answered with 408 in the middle of it.
+  // After the deadline. In the other order, a death in between would leave a parked response under the
+  // deadline of its request, and the sweep would answer 408 in the middle of the response.
   slot.enter(Phase::kParked);
   slot.bytes_in += std::exchange(slot.request_bytes, 0);
   slot.batch_offset = 0;
@@ -168,15 +168,15 @@ Next Responder::resume() {
   }
   record_parked();
   drop_parked(slot);
-  // The flags stay until the next response is parked: they are to be obeyed even by a worker that does this
-  // again.
+  // The flags that load_after() reads stay until the next flush(): if this worker dies here, the next one
+  // does this again and has to obey them too.
   return end_response(load_after(slot));
 }
 
 Next Responder::end_response(After after) {
   Slot& slot = *session_.slot;
-  // Not kHead when it was the last: a worker killed before it has closed must not leave a connection that
-  // takes requests.
+  // Not kHead after the last response: if this worker dies before it has closed, the connection must not take
+  // further requests.
   slot.enter(after == After::kKeepAlive ? Phase::kHead : Phase::kLingering);
   slot.bytes_out += std::exchange(slot.response_bytes, 0);
   slot.bytes_in += std::exchange(slot.request_bytes, 0);
@@ -190,8 +190,8 @@ Next Responder::end_response(After after) {
   return Next::kClose;
 }
 
-// Closing a socket with unread input resets it, and the reset may overtake the last response: shut down our
-// side first and read on until the client has closed its own (RFC 9112 9.6).
+// Closing a socket with unread input sends a reset, and the reset may overtake the last response. So this
+// shuts down our side first, then reads on until the client has closed its own (RFC 9112 9.6).
 Next Responder::drain() {
   Slot& slot = *session_.slot;
   const Transport socket = session_.socket();
@@ -227,7 +227,7 @@ void Responder::record(std::uint64_t sent) {
   if (session_.log.enabled())
     text = {request.request_line, request.field("referer"), request.field("user-agent")};
   count(last, text, sent, now);
-  session_.started_ns = now;  // of the next one of a pipelined batch
+  session_.started_ns = now;  // the next request of a pipelined batch begins here
 }
 
 void Responder::record_parked() {
@@ -255,7 +255,7 @@ void Responder::set_send_deadline() {
   set_deadline(slot, Deadline::kSend, session_.in(session_.context.config.timeouts.send));
 }
 
-// A client that fills the budget is not to fill the log.
+// A client that fills the budget must not fill the log too.
 void Responder::note_full() {
   constexpr std::uint64_t kTellNs = 60'000'000'000;
   bump(session_.counters.spool_refused);

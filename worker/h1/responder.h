@@ -1,4 +1,4 @@
-// Responses: from a reply to bytes in the kernel's hands, now or later.
+// Sends responses: brings a reply into the kernel's hands, now or later.
 #pragma once
 
 #include <cstddef>
@@ -9,45 +9,45 @@
 
 namespace baton::h1 {
 
-// One per worker.
+// One per worker, for its event thread.
 class Responder {
  public:
   explicit Responder(Session& session) : session_(session) {}
 
-  // Appends the reply to the outbox; returns whether the connection goes on after it.
+  // Appends the reply to the outbox. Returns whether the connection goes on after it.
   bool respond(bool keep_alive);
-  // Counts a response; returns the same.
+  // Counts a response. Returns whether the connection goes on after it.
   bool begin_response(bool keep_alive);
-  // For the access log, should another process have to write the line.
+  // Notes the request for the access log, in case another process has to write the line.
   void note_request(ResponseNote& note) const;
 
-  // Sends what the outbox holds, which answers the first `request_bytes` of what has arrived, and takes these
-  // out of the way. What the socket does not take is parked.
+  // Sends the outbox, which answers the first `request_bytes` bytes that have arrived, and consumes these.
+  // Parks what the socket does not take.
   Next flush(std::size_t request_bytes, After after);
-  // The same; where the connection does not go on, it lingers if there is more unread.
+  // The same. If the connection does not go on, it lingers when more bytes are unread.
   Next flush(std::size_t request_bytes, bool keep_alive);
 
-  // Answers what is gathered so far, then the error to the request behind the first `consumed` bytes, and
-  // closes: nothing behind a malformed request can be trusted.
+  // Sends the responses that are gathered so far, then an error to the request behind the first `consumed`
+  // bytes, and closes: no byte behind a malformed request can be trusted.
   Next refuse(int status, std::string_view reason, std::size_t consumed);
 
-  // Phase::kParked: goes on where the socket was full.
+  // Phase::kParked: sends on, from where the socket was full.
   Next resume();
 
   // Phase::kLingering: discards input until the client has closed its side.
   Next drain();
 
-  // Sends a part of the outbox. A worker that has lost the descriptor table cannot park the rest: it waits
-  // until the client has it.
+  // Sends as much of the outbox as the socket takes. A worker that has lost the descriptor table cannot park
+  // the rest, so it waits until the client has taken all.
   SendResult send_all();
 
-  // Writes the last response of the outbox into log and statistics, unless that has been done: `sent` bytes
-  // of it have been sent.
+  // Records the last response of the outbox in log and statistics, unless that has been done. `sent` bytes of
+  // it have been sent.
   void record(std::uint64_t sent);
-  // The same for the one that is parked.
+  // Records the parked response, likewise.
   void record_parked();
 
-  // The spool's budget has no room for something: counts it, and tells the log once a minute.
+  // Call when the spool's budget has no room. Counts that, and tells the log at most once a minute.
   void note_full();
 
  private:

@@ -9,8 +9,9 @@ namespace baton::h1 {
 
 namespace {
 
-// What is cheap one by one is not without bound in number: after so long nothing more is begun for this
-// event, and the connection goes to the end of the ready list.
+// The end of a turn in time. Chunks, reads and pipelined requests are cheap one by one, but a client decides
+// how many there are. After this long nothing more is begun for the event, and the connection goes to the end
+// of the ready list.
 constexpr std::uint64_t kTurnNs = 250'000;
 
 }  // namespace

@@ -19,34 +19,34 @@
 
 namespace baton::h1 {
 
-constexpr std::string_view kRetryAfter = "1";  // seconds; nobody knows when one of the others is done
+constexpr std::string_view kRetryAfter = "1";  // seconds: a guess, nobody knows when a handler ends
 constexpr std::string_view kNoPlace = "All workers that may serve requests of this kind are busy.";
 
-// How a connection is handed back.
+// How a worker hands a connection back at the end of a turn.
 enum class Next : std::uint8_t {
   kRead,   // armed for reading
-  kWrite,  // armed for writing: something is parked, or a worker is wanted at once
-  kWait,   // for a place (admission.h): released, but not in the epoll set
-  kClose,
+  kWrite,  // armed for writing: a response is parked, or another worker is to take the connection at once
+  kWait,   // released, but not armed: its request waits for a place (admission.h)
+  kClose,  // the connection ends
 };
 
 // What becomes of the connection when its response has been sent.
 enum class After : std::uint8_t {
   kKeepAlive,
   kClose,
-  kLinger,  // it is closed, but input is unread, or still to come, that must not reset it
+  kLinger,  // it is closed once the unread input is drained: closing at once would send a reset
 };
 
-// One per worker. No state of a connection is kept here between two turns, because the next event of that
-// connection may go to another process: what has to last stands in the slot.
+// One per worker, for its event thread. Nothing of a connection stays here between two turns, because the
+// next event of that connection may go to another process. State that has to last is in the slot.
 struct Session {
   Session(const WorkerContext& of, AccessLog& access_log);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Takes up a connection that this worker holds.
+  // Begins a turn of connection `of`, which this worker holds. `now_ns`: monotonic_ns() of its event.
   void begin(int of, std::uint64_t now_ns);
-  // What was opened for its response must not outlast it: a worker may retire after any turn.
+  // Ends the turn. Closes every file that its response has opened: a worker may retire after any turn.
   void end();
 
   [[nodiscard]] Transport socket() const { return {fd, *slot}; }
@@ -55,10 +55,11 @@ struct Session {
   [[nodiscard]] bool time_is_up() const { return monotonic_ns() >= turn_end_ns; }
   [[nodiscard]] bool stopping() const;
 
-  // How it is handed back when it needs a descriptor and there is none to be had.
+  // What to do with a connection that needs a descriptor when this worker cannot open one. kRead: this worker
+  // has lost the descriptor table, another worker can go on. kClose: there are no more descriptors.
   static Next without_descriptor();
 
-  // -- The worker's.
+  // -- Of the worker.
   const WorkerContext& context;
   Counters& counters;
   FlightRecord& flight;
@@ -76,17 +77,19 @@ struct Session {
   Tick tick = 0;                    // now, for deadlines
   std::time_t now = 0;              // now, for dates
   std::uint64_t started_ns = 0;     // when the request in hand began
-  std::uint64_t turn_end_ns = 0;    // when the event has had its time: others are waiting
-  std::optional<Tick> waits_until;  // it has been waiting for a place: until then
+  std::uint64_t turn_end_ns = 0;    // after this, nothing more is begun in this turn
+  std::optional<Tick> waits_until;  // set if the request has been waiting for a place: its deadline
 
   // -- Of the request in hand.
   http::Request request;
   http::Reply reply;
 };
 
-// Hands the connection back until more of a request arrives. After a response (`served`) complete requests
-// may be among what is left: re-arming reports them at once, and the next event takes them up, after the other
-// connections that are ready.
+// Sets the deadline for the next request, and keeps the part of it that has arrived. Returns how the
+// connection is handed back.
+//
+// `served`: a response has just been sent. Then the bytes that are left may hold complete requests. Re-arming
+// reports them at once, and the next event takes them up, after the other connections that are ready.
 Next wait_for_request(Session& session, bool served);
 
 }  // namespace baton::h1

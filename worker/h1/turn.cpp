@@ -40,7 +40,7 @@ void Turn::handle(int fd, std::uint32_t generation, std::uint64_t now_ns) {
   crash_point("after-release");
 }
 
-// Not in the epoll set, where its event would come at once.
+// Does not arm the connection: its request is still in the socket, so the event would come at once.
 void Turn::hand_back_waiting(int fd) {
   const bool told = session_.table.release(fd, armed_for(Next::kWait));
   crash_point("place-waits");
@@ -50,7 +50,8 @@ void Turn::hand_back_waiting(int fd) {
 void Turn::handle_accepted(int fd, std::uint64_t now_ns) {
   const Next next = take(fd, now_ns);
   if (next == Next::kClose) return;
-  // One that is to wait for a place comes back at once, and waits then.
+  // If its request has to wait for a place (kWait), it is watched all the same: it comes back at once, and
+  // the next turn lets it wait.
   session_.table.release(fd, armed_for(next));
   watch_connection(session_.context, fd);
 }
@@ -95,7 +96,8 @@ Next Turn::go_on() {
 }
 
 Next Turn::obey_verdict(Verdict verdict) {
-  // It stands until the answer is made: whoever comes after this worker's death obeys it too.
+  // The verdict stands until Responder::flush() has an answer: if this worker dies, the next holder obeys it
+  // too.
   const Deadline kind = session_.slot->deadline_kind;
   const bool asked = kind == Deadline::kHeader || kind == Deadline::kBody || kind == Deadline::kPlace;
   if (verdict == Verdict::kExpired && kind != Deadline::kLinger)
@@ -113,8 +115,8 @@ Next Turn::obey_verdict(Verdict verdict) {
   return fail_request(500);
 }
 
-// The request at the front has ended its workers, or waited for one in vain: it is answered in their place,
-// and the connection goes on behind it.
+// Answers the request at the front with an error, because it has killed its workers or has waited for a place
+// in vain. The connection goes on behind it if the end of the request is known.
 Next Turn::fail_request(int status) {
   Session& s = session_;
   const std::string_view data = s.inbox.data();
@@ -143,8 +145,8 @@ Next Turn::fail_request(int status) {
   return responder_.flush(length, keep_alive);
 }
 
-// Before anything of its response is dropped: whoever comes after a death in here must not take what is left
-// for the whole.
+// Comes before any part of the response is dropped. If this worker dies while it closes, the process that
+// goes on must not take the rest of the response for all of it.
 void Turn::begin_close() {
   responder_.record_parked();
   session_.slot->enter(Phase::kLingering);

@@ -1,4 +1,4 @@
-// One event of one connection: claim, go on where the connection stands, hand it back.
+// One event of one connection: claims it, goes on where it stands, and hands it back.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,21 @@
 
 namespace baton::h1 {
 
-// One per worker.
+// One per worker, for its event thread.
 class Turn {
  public:
   Turn(const WorkerContext& context, app::ModuleHost& modules, AccessLog& log);
 
-  // An event for `fd` has been delivered. Ignores it when the connection is not free to be claimed.
+  // Handles an event of `fd` and `generation`. Does nothing if another process holds the connection. `now_ns`
+  // is monotonic_ns() of the event.
   void handle(int fd, std::uint32_t generation, std::uint64_t now_ns);
 
-  // A connection just accepted, which this worker holds and which is not in the epoll set yet.
+  // Handles a connection that this worker has just accepted: this worker holds it, and it is not in the epoll
+  // set yet.
   void handle_accepted(int fd, std::uint64_t now_ns);
 
  private:
-  Next take(int fd, std::uint64_t now_ns);  // kClose: it has been closed; else it is still held
+  Next take(int fd, std::uint64_t now_ns);  // kClose: the connection is closed; else it is still held
   Next go_on();
   Next obey_verdict(Verdict verdict);
   Next fail_request(int status);
