@@ -17,7 +17,7 @@ std::uint32_t AddressCounts::add(AddressKey address) {
   if (address == kNone) return 1;
   const std::uint32_t one = counters[first_row(address)].fetch_add(1, std::memory_order_relaxed);
   const std::uint32_t two = counters[second_row(address)].fetch_add(1, std::memory_order_relaxed);
-  // A death may have left one below 0, until the audit finds it.
+  // A death may have left a counter below 0, until the audit finds it.
   const std::int32_t before = std::min(static_cast<std::int32_t>(one), static_cast<std::int32_t>(two));
   return static_cast<std::uint32_t>(std::max(0, before)) + 1;
 }

@@ -1,13 +1,13 @@
-// How many connections each client address has, all workers together: what limits.connections_per_address is
-// held against. A part of the segment.
+// How many connections each client address has, over all workers: limits.connections_per_address is the
+// limit. A part of the segment.
 //
-// There is no table of addresses. Each has two counters, found by a keyed hash that nobody outside can
-// foresee, and has as many connections as the smaller one says. That is never too few. It is too many only
-// while others share both counters with it: beside 10,000 connections of as many addresses, one address in 40
-// is seen with one connection more than it has, and one in 10,000 with two.
+// There is no table of addresses. Each address has two counters, found by a keyed hash that nobody outside
+// can predict, and its number of connections is the smaller counter. That is never too low. It is too high
+// only while other addresses share both counters: beside 10,000 connections from as many addresses, one
+// address in 40 is seen with one connection more than it has, and one in 10,000 with two.
 //
-// Workers count an address before a slot is opened for it, and after the slot is free: a death in between
-// leaves a count that is off by one, which the master's sweep finds and takes back (AddressAudit).
+// A worker counts an address before it opens the slot, and takes it off after the slot is free. A death in
+// between leaves a count that is off by one, which the master's sweep finds and corrects (AddressAudit).
 #pragma once
 
 #include <atomic>
@@ -20,37 +20,37 @@
 
 namespace baton {
 
-// Names the two counters of an address: the numbers of one in either row. kNone: not counted (a Unix socket).
+// Names the two counters of an address, one in each row. kNone: not counted (a Unix socket).
 using AddressKey = std::uint32_t;
 
 struct AddressCounts {
   static constexpr AddressKey kNone = 0;
   static constexpr std::size_t kRow = 1U << 16;
 
-  SipKey key;  // by the master, before the first clone
+  SipKey key;  // written by the master, before the first clone
   std::atomic<std::uint32_t> counters[2 * kRow] = {};
 
-  // IPv4 by the address, IPv6 by its first 64 bits: a network has that many, and whoever has one has them
-  // all.
+  // An IPv4 address counts by itself, an IPv6 address by its first 64 bits: a network has all addresses
+  // below such a prefix, so a client may use any of them.
   [[nodiscard]] AddressKey key_of(const Peer& peer) const;
 
-  // One connection more; returns how many there are with it. Of kNone there is always one.
+  // Adds a connection and returns how many there are with it. For kNone it returns 1.
   std::uint32_t add(AddressKey address);
-  // One less.
+  // Takes a connection off.
   void remove(AddressKey address);
 
   [[nodiscard]] static std::size_t first_row(AddressKey address) { return address % kRow; }
   [[nodiscard]] static std::size_t second_row(AddressKey address) { return kRow + address / kRow; }
 };
 
-// The master's: compares the counters with the slots, now and then, and corrects what stays wrong.
+// The master compares the counters with the slots, now and then, and corrects what stays wrong.
 class AddressAudit {
  public:
   explicit AddressAudit(AddressCounts& counts) : counts_(counts) {}
 
-  // One look: begin(), count() for the address of each connection there is, end(). Workers go on meanwhile,
-  // so a counter may differ for a moment; it is corrected by what it has differed by in each of kLooks looks
-  // in a row.
+  // One look: begin(), then count() for the address of each connection, then end(). The workers go on
+  // meanwhile, so a counter may differ for a moment. It is corrected by the difference that all of kLooks
+  // looks in a row have shown.
   void begin();
   void count(AddressKey address);
   void end();

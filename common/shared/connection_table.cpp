@@ -6,7 +6,7 @@ namespace baton {
 
 namespace {
 
-// Only what it can take: returns what was stored.
+// Stores as much as fits; returns how many bytes that is.
 std::uint16_t store_text(ResponseNote& note, std::size_t& used, std::string_view text, std::size_t most) {
   const std::size_t length = std::min({text.size(), most, sizeof note.text - used});
   std::copy_n(text.data(), length, note.text + used);
@@ -47,9 +47,9 @@ Claim ConnectionTable::open(int fd, Holder holder) const {
   Slot& slot = at(fd);
   Claim claim = Claim::unpack(slot.claim.load(std::memory_order_acquire));
   claim = {claim.generation + 1, holder, SlotState::kHeld, SlotRole::kClient};
-  // reset() first: nobody looks into a FREE slot, and a death in the middle leaves only a descriptor that the
-  // sweep reclaims. The other way round recovery would find a HELD slot with the last connection's phase,
-  // parked response and descriptor numbers, and send one client what was meant for another.
+  // reset() comes first: nobody looks into a FREE slot, so a death in the middle leaves only a descriptor,
+  // which the sweep reclaims. In the other order recovery would find a HELD slot with the last connection's
+  // phase, parked response and descriptor numbers, and would send one client what was meant for another.
   reset(slot);
   slot.claim.store(claim.pack(), std::memory_order_release);
   return claim;
@@ -75,8 +75,8 @@ std::optional<SlotState> ConnectionTable::claim_or_tell(int fd, std::uint32_t ge
     tell(fd);
     state = try_claim(fd, generation, holder);
   }
-  // By the new holder, before it arms: what is told from then on is told to it. Never after a release: that
-  // would take away what the next holder is told.
+  // The new holder clears it before it arms, so whatever is told from then on is for this holder. It must
+  // not be cleared after a release: that would take away what is told to the next holder.
   if (state) at(fd).missed.store(0, std::memory_order_relaxed);
   return state;
 }

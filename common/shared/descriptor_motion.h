@@ -1,28 +1,29 @@
-// When a worker may change the descriptor table, and how the master knows that it is doing so.
+// Announces that a worker changes the descriptor table, and says whether it may.
 #pragma once
 
 #include "common/shared/segment.h"
 
 namespace baton {
 
-// A descriptor is in motion from the moment the kernel returns it until a slot or a table names it, and from
-// the moment it is forgotten there until it is closed. A worker killed in between leaves it open and unnamed.
-// One of these stands around every such stretch; it is never held across anything that waits. It serves two
-// readers in the master:
+// A descriptor is in motion while it is open but no slot or table names it: from the moment the kernel
+// returns it until it is named, and from the moment its name is removed until it is closed. A worker that
+// is killed in between leaves it open and unnamed. A DescriptorMotion stands around every such stretch; it
+// is never held across anything that waits. Two parts of the master rely on it:
 //
-// - reclaiming (master/reclaimer.h): an unnamed descriptor that no living worker has in motion is a leftover;
-// - upgrading (master/freeze.h): after SegmentHeader::frozen is set and every worker has been seen out of
+// - Reclaiming (master/reclaimer.h): an unnamed descriptor that no living worker has in motion is a
+//   leftover.
+// - Upgrading (master/freeze.h): once SegmentHeader::frozen is set and every worker has been seen out of
 //   motion, nobody changes the table until the new program has it.
 //
-// Converts to false while the table is frozen, and for ever in a worker from before an upgrade, whose table
-// is not the server's any more: nothing may be opened that others are to use then, and no client's socket be
-// closed.
+// It converts to false while the table is frozen. It converts to false for ever in a worker from before an
+// upgrade, because that worker's table is no longer the server's. The caller must then open nothing that
+// other processes are to use, and close no client's socket.
 class DescriptorMotion {
  public:
   enum class Kind : unsigned char { kSocket, kFile };
 
-  // Tells this process which flight record is its own; before, and in the master, all motion is allowed and
-  // unseen.
+  // Tells this process which flight record is its own. Before this call, and in the master, all motion is
+  // allowed and nothing announces it.
   static void report_to(FlightRecord& flight, const SegmentHeader& header) {
     flight_ = &flight;
     header_ = &header;
@@ -32,12 +33,13 @@ class DescriptorMotion {
   explicit DescriptorMotion(Kind kind) {
     if (flight_ == nullptr) return;
     counter_ = kind == Kind::kSocket ? &flight_->sockets_in_motion : &flight_->files_in_motion;
-    // May be inside another one of its kind: the outermost decides.
+    // It may be inside another one of its kind; then the outermost decides.
     if (counter_->load(std::memory_order_relaxed) % 2 != 0) {
       counter_ = nullptr;
       return;
     }
-    counter_->fetch_add(1, std::memory_order_seq_cst);  // before the look at `frozen`, and before any call
+    // Before the look at `frozen`, and before any system call.
+    counter_->fetch_add(1, std::memory_order_seq_cst);
     if (!table_lost()) return;
     end();
     allowed_ = false;

@@ -1,4 +1,4 @@
-// Descriptors for clients where there are none left: cached files give way.
+// Makes room for clients' descriptors when there are none left: cached files give way.
 #pragma once
 
 #include <cerrno>
@@ -9,13 +9,15 @@ namespace baton {
 
 class DescriptorRoom {
  public:
-  // Once in each process that opens anything for clients; `segment` outlives it. Before, nothing gives way.
+  // Call once in each process that opens anything for clients; `segment` must outlive it. Before that,
+  // make() does nothing.
   static void take_from(const Segment& segment, Holder holder) {
     segment_ = &segment;
     holder_ = holder;
   }
 
-  // Whether a file has given way. Else errno is EMFILE.
+  // Retires some cached files and closes those that no worker uses. False: none is left to retire. Sets
+  // errno to EMFILE.
   static bool make();
 
  private:
@@ -23,8 +25,8 @@ class DescriptorRoom {
   static inline Holder holder_ = kNoHolder;
 };
 
-// Calls `open`, which returns a descriptor, or -1 with errno: again as long as it finds none and files give
-// way.
+// Calls `open`, which returns a descriptor, or -1 with errno. Repeats it for as long as it fails for want
+// of a descriptor and cached files give way.
 template <typename Open>
 int open_with_room(Open open) {
   int fd = open();

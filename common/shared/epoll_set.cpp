@@ -10,8 +10,8 @@ namespace {
 
 constexpr int kMostLooks = 100;
 
-// EPOLLRDHUP only while reading: a client that has shut its side down and reads a long response would
-// otherwise be reported at every re-arm.
+// EPOLLRDHUP only while reading: without this, a client that has shut down its side and reads a long
+// response would be reported at every re-arm.
 std::uint32_t interest(SlotState state) {
   switch (state) {
     case SlotState::kArmedRead: return EPOLLIN | EPOLLRDHUP | EPOLLET | EPOLLONESHOT;
@@ -32,26 +32,28 @@ int EpollSet::add(int fd) const {
   event.data.u64 = EpollKey{claim.generation, static_cast<std::uint32_t>(fd)}.pack();
   if (::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event) != 0) {
     if (errno != EEXIST) return errno;
-    rearm(fd);  // another process came first with its own re-arm, perhaps for an earlier connection
+    // Another process came first with its own re-arm, perhaps for an earlier connection.
+    rearm(fd);
     return 0;
   }
-  // The master's sweep may have held the slot just now, and its own re-arm come before the ADD.
+  // The master's sweep may have held the slot just now, and may have re-armed it before the ADD.
   if (table_.claim(fd).pack() != claim.pack()) rearm(fd);
   return 0;
 }
 
 void EpollSet::rearm(int fd) const {
-  // Between our reading the claim and the MOD, another process may have served, closed and reopened this
-  // number. The MOD would then stamp a dead generation on the new connection, whose events everybody would
-  // ignore: look again, and repeat until the generation that was stamped is the current one.
-  // Each time takes a whole connection's life, so it ends soon; and it ends where a worker that has gone
-  // wrong writes there without end.
+  // Between the look at the claim and the MOD, another process may have served, closed and reopened this
+  // number. The MOD would then stamp a dead generation on the new connection, and every worker would ignore
+  // its events. So look again, and repeat until the stamped generation is the current one. Each repetition
+  // takes a whole connection's life, so the loop ends soon. The bound ends it where a worker that has gone
+  // wrong writes to the slot without end.
   Claim claim = table_.claim(fd);
   for (int i = 0; i < kMostLooks && (claim.armed() || claim.state == SlotState::kListener); ++i) {
     epoll_event event{};
     event.events = interest(claim.state);
     event.data.u64 = EpollKey{claim.generation, static_cast<std::uint32_t>(fd)}.pack();
-    // ENOENT: closed meanwhile, or its owner has yet to add it. If that died first, nobody else will.
+    // ENOENT: closed meanwhile, or its owner has yet to add it. If the owner died first, only this call
+    // adds it.
     if (::epoll_ctl(fd_, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT && claim.armed()) {
       ::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event);
     }
@@ -72,7 +74,7 @@ void EpollSet::remove(int fd) const {
   ::epoll_ctl(fd_, EPOLL_CTL_DEL, fd, nullptr);
 }
 
-// Polling the set itself passes the wake-up on: tests/epoll/ready_list_test.cpp
+// Polling the set itself passes the wake-up on: tests/epoll/ready_list_test.cpp.
 void EpollSet::nudge() const {
   pollfd set{fd_, POLLIN, 0};
   ::poll(&set, 1, 0);

@@ -12,7 +12,7 @@
 
 namespace baton {
 
-// What epoll hands back: which descriptor, and which of the connections that this number has had.
+// What epoll returns: the descriptor, and the generation of the connection under that number.
 struct EpollKey {
   std::uint32_t generation = 0;
   std::uint32_t fd = 0;
@@ -28,9 +28,11 @@ struct EpollEvent {
   std::uint32_t events = 0;
 };
 
-// Clients are EPOLLET | EPOLLONESHOT: an armed one is reported once, to one process, and then not again until
-// rearm(). Listeners are EPOLLET and never ONESHOT: one with ONESHOT would accept a single burst and go deaf.
-// All calls may be made by any process that shares the descriptor table. A view: the master keeps the
+// Clients are registered EPOLLET | EPOLLONESHOT: an armed client is reported once, to one process, and then
+// not again until rearm(). Listeners are registered EPOLLET and never EPOLLONESHOT: such a listener would
+// accept a single burst and go deaf.
+//
+// Any process that shares the descriptor table may make any call. This is a view: the master owns the
 // descriptor.
 class EpollSet {
  public:
@@ -39,27 +41,30 @@ class EpollSet {
 
   [[nodiscard]] int fd() const { return fd_; }
 
-  // Registers a client or a listener according to its slot's state, if nobody has. Returns 0 or an errno
-  // (ENOSPC, ENOMEM).
+  // Registers a client or a listener according to its slot's state, unless another process already has.
+  // Returns 0 or an errno (ENOSPC, ENOMEM).
   [[nodiscard]] int add(int fd) const;
 
-  // Arms `fd` again according to its slot's state, which the caller has just released. EPOLL_CTL_MOD polls
-  // the descriptor itself, so whatever arrived meanwhile is reported at once. Harmless for a slot that is not
-  // armed. A client that is armed and not in the set, because who accepted it died in between, is added.
+  // Arms `fd` again according to its slot's state; the caller has just released the slot. EPOLL_CTL_MOD
+  // polls the descriptor itself, so an event that came meanwhile is reported at once. Harmless for a slot
+  // that is not armed. Adds a client that is armed but not in the set, because the worker that accepted it
+  // died in between.
   void rearm(int fd) const;
 
-  // By the holder, before it releases the slot as `state`: the number cannot be another connection's yet, so
-  // there is nothing to look at again. ConnectionTable::release() says whether an event came too early.
+  // For the holder, before it releases the slot as `state`. The number cannot be another connection's yet,
+  // so a second look, as in rearm(), is not needed. ConnectionTable::release() says whether an event came
+  // too early.
   void arm(int fd, std::uint32_t generation, SlotState state) const;
 
   void remove(int fd) const;
 
-  // Wakes one waiting process if an event is queued: one that was woken for it may have died or been stopped
-  // before it collected it, and MOD wakes nobody for an event that is queued already. Collects nothing.
+  // Wakes one waiting process if an event is queued, and collects nothing. It is needed because a process
+  // that was woken for the event may have died or been stopped before it collected it, and EPOLL_CTL_MOD
+  // wakes no process for an event that is queued already.
   void nudge() const;
 
-  // Waits for one event: a process must never sit on events it is not handling. Signals in `mask` stay
-  // blocked. Nothing after `timeout_ms`, or when a signal came.
+  // Waits for one event: a process must never sit on events that it is not handling. Signals in `mask` stay
+  // blocked. Returns nothing after `timeout_ms` milliseconds, or when a signal came.
   std::optional<EpollEvent> wait(int timeout_ms, const sigset_t* mask) const;
 
  private:

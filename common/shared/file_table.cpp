@@ -13,8 +13,9 @@ namespace baton {
 
 namespace {
 
-constexpr Tick kIdleTicks = 10;        // an entry used within the last second is not retired to make room
-constexpr std::size_t kGivenWay = 64;  // at a time
+// An entry that was used within the last second is not retired to make room.
+constexpr Tick kIdleTicks = 10;
+constexpr std::size_t kGivenWay = 64;  // how many entries give way at a time
 
 std::uint64_t hash_of(std::uint64_t root_key, std::string_view path) {
   Fnv1a hash;
@@ -109,7 +110,7 @@ void FileTable::retire_all_of(std::uint64_t root_key, FlightRecord& flight) cons
   unpin(flight);
 }
 
-// What others change meanwhile makes the sum a little too large or too small.
+// Other workers' changes in the meantime make the sum a little too large or too small.
 bool FileTable::room_for_listing(std::uint64_t bytes) const {
   if (bytes > kListingBytes) return false;
   std::uint64_t held = 0;
@@ -131,7 +132,8 @@ bool FileTable::room_for_listing(std::uint64_t bytes) const {
 }
 
 bool FileTable::give_way(std::span<const WorkerEntry> workers, Holder holder) const {
-  std::vector<std::pair<Tick, std::uint32_t>> ready;  // when it was used: read once, as others go on
+  // Times of last use, each read once because other workers go on.
+  std::vector<std::pair<Tick, std::uint32_t>> ready;
   for (const FileEntry& entry : entries_) {
     if (state_of(entry.word.load(std::memory_order_acquire)) == State::kReady && entry.fd >= 0)
       ready.emplace_back(entry.used.load(std::memory_order_relaxed), index(entry));
@@ -159,7 +161,8 @@ std::uint32_t FileTable::collect(std::span<const WorkerEntry> workers, Holder ho
       ++left;
       continue;
     }
-    // Another process may be at the same. Of a death in here the reclaimer or abandon_all_of() takes care.
+    // Another process may be collecting too. After a death in here the reclaimer or abandon_all_of() cleans
+    // up.
     const std::uint64_t mine = pack(static_cast<std::uint32_t>(word >> 32), holder, State::kFilling);
     if (!entry.word.compare_exchange_strong(word, mine, std::memory_order_seq_cst)) continue;
     const int fd = entry.fd;

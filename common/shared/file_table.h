@@ -1,20 +1,24 @@
 // The open-file table: path -> open descriptor with size, times and validators, shared by all workers.
 //
-// One open(2) serves every worker, because they share one descriptor table; the bytes of small files are kept
-// as well, so that a hit is one send(2).
+// One open(2) serves every worker, because the workers share one descriptor table. The table also keeps the
+// bytes of small files, so a hit is one send(2).
 //
-//             begin_fill()            publish()             retire()             collect(), no pin left
-//    EMPTY(g) ------------> FILLING(w) ---------> READY(g+1) --------> STALE(g+1) ------------+
-//        ^                      |                                                             |
-//        |                      |                                                             |
-//        |                      |  abandon(), or its worker died                              v
-//        +----------------------+-------------------------------------------------------- FILLING(w)
+//             begin_fill()             publish()            retire()
+//    EMPTY(g) ------------> FILLING(w) ----------> READY(g+1) --------> STALE(g+1)
+//        ^                      |                                           |
+//        |  abandon(), or its   |                                           | collect(), no pin left
+//        |  worker died         |                                           v
+//        +----------------------+-------------- abandon() ------------- FILLING(w)
 //
-// A READY entry is frozen but for `checked` and `used`. To use one a worker pins it: it stores the entry's
-// number in its flight record and looks again whether the entry is still the same READY one (a hazard
-// pointer; both sequentially consistent). Only descriptors of STALE entries that no flight record names are
-// closed: by the master, now and then, and by a worker that finds no descriptor for a client. A dead worker's
-// pin is cleared by the master, so it cannot keep a file open for ever.
+// Thread and process safety
+//
+// (1) A READY entry is frozen, except `checked` and `used`.
+// (2) To use an entry, a worker pins it: it stores the entry's number in its flight record, then checks
+//     that the entry is still the same READY one. This is a hazard pointer; both steps are sequentially
+//     consistent.
+// (3) A descriptor is closed only if its entry is STALE and no flight record names it. The master does so
+//     now and then, and a worker does so when it finds no descriptor for a client.
+// (4) The master clears a dead worker's pin, so the pin cannot keep a file open for ever.
 #pragma once
 
 #include <atomic>
@@ -31,9 +35,10 @@ namespace baton {
 
 enum class FileKind : std::uint8_t {
   kRegular,
-  kDirectory,  // no descriptor is kept: reading a directory moves its offset, which sharers would disturb
-  kMissing,    // looked for and not there: spares the search for absent precompressed siblings
-  kListing,    // a page made of what is in a directory: see FileEntry::page_bytes
+  // No descriptor is kept: reading a directory moves its offset, which would disturb the other processes.
+  kDirectory,
+  kMissing,  // looked for and not there: spares the search for absent precompressed siblings
+  kListing,  // a page that lists a directory: see FileEntry::page_bytes
 };
 
 struct alignas(64) FileEntry {
@@ -43,9 +48,9 @@ struct alignas(64) FileEntry {
 
   std::atomic<std::uint64_t> word{0};  // {generation:32, holder:16, state:8, 0:8}; orders everything below
   std::uint64_t hash = 0;
-  std::uint64_t root_key = 0;    // which root the path is below
-  std::atomic<Tick> checked{0};  // when the file system was last asked; any worker
-  std::atomic<Tick> used{0};     // roughly when it was last served; any worker
+  std::uint64_t root_key = 0;    // the root that the path is below
+  std::atomic<Tick> checked{0};  // when a worker last asked the file system; any worker writes it
+  std::atomic<Tick> used{0};     // roughly when it was last served; any worker writes it
   std::int32_t fd = -1;
   FileKind kind = FileKind::kMissing;
   std::uint8_t etag_length = 0;
@@ -58,17 +63,17 @@ struct alignas(64) FileEntry {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::int64_t changed = 0;  // ctime in nanoseconds
-  // kListing: the descriptor is a memfd with so many bytes, and what is said above is said of the directory.
-  // The path is the directory's, and what else tells the page from others behind "//", which no other path
-  // has.
+  // kListing: the size of the page, in bytes; `fd` is then a memfd that holds it. The members above
+  // describe the directory. `path` is the directory's path, then "//", then what distinguishes this page
+  // from others of the directory. No other path contains "//".
   std::uint32_t page_bytes = 0;
-  Tick expires = 0;  // kListing: when it is made anew although the directory has not changed
+  Tick expires = 0;  // kListing: when it is made anew even if the directory has not changed
   char etag[kEtagBytes] = {};
   char last_modified[kDateBytes] = {};
   char path[kPathBytes] = {};  // relative to the root
 
   [[nodiscard]] std::string_view path_view() const { return {path, path_length}; }
-  // What the file system is asked for.
+  // The path to ask the file system for.
   [[nodiscard]] std::string_view own_path() const {
     return kind == FileKind::kListing ? path_view().substr(0, path_view().find("//")) : path_view();
   }
@@ -77,12 +82,12 @@ struct alignas(64) FileEntry {
 };
 
 struct FileBlock {
-  static constexpr std::size_t kBytes = 8192;  // a larger file is sent with sendfile(2)
+  static constexpr std::size_t kBytes = 8192;  // larger files are sent with sendfile(2)
   char bytes[kBytes];
 };
 
 struct FileTableHeader {
-  std::atomic<std::uint32_t> stale{0};  // a hint that collect() has something to do
+  std::atomic<std::uint32_t> stale{0};  // a hint: how many entries collect() may find
 };
 
 // A view of the table in the mapped segment. Copyable; owns nothing.
@@ -90,32 +95,32 @@ class FileTable {
  public:
   static constexpr std::uint32_t kEntries = 2048;
   static constexpr std::uint32_t kWays = 4;
-  static constexpr std::uint64_t kListingBytes = std::uint64_t{64} << 20;  // of all together
+  static constexpr std::uint64_t kListingBytes = std::uint64_t{64} << 20;  // all listings together
 
   FileTable() = default;
   FileTable(FileTableHeader* header, std::span<FileEntry> entries, std::span<FileBlock> blocks)
       : header_(header), entries_(entries), blocks_(blocks) {}
 
-  // The READY entry for `path`, pinned in `flight` (which drops any earlier pin of this worker), or null and
-  // no pin.
+  // The READY entry for `path`, pinned in `flight`; null and no pin where there is none. Drops any earlier
+  // pin of this worker.
   FileEntry* find(std::uint64_t root_key, std::string_view path, FlightRecord& flight) const;
   static void unpin(FlightRecord& flight) { flight.pinned_file.store(0, std::memory_order_release); }
 
-  // An entry to fill in, owned by `holder`; null when the bucket is full (one of its idle entries is then
-  // retired, so that a later call succeeds) or the path is too long. fd is -1 and path, hash and root_key are
-  // set.
+  // An entry to fill in, owned by `holder`. Its path, hash and root_key are set, and fd is -1. Null when
+  // the path is too long or the bucket is full; in a full bucket an idle entry is retired, so that a later
+  // call succeeds.
   FileEntry* begin_fill(std::uint64_t root_key, std::string_view path, Holder holder, Tick now) const;
   // Makes a filled entry READY and pins it.
   void publish(FileEntry& entry, FlightRecord& flight) const;
   void abandon(FileEntry& entry) const;
 
-  // READY -> STALE; the caller has it pinned. Harmless when another worker was first.
+  // READY -> STALE. The caller has the entry pinned. Harmless when another worker was first.
   void retire(FileEntry& entry) const;
   // Retires every entry below this root. Drops the pin in `flight`.
   void retire_all_of(std::uint64_t root_key, FlightRecord& flight) const;
 
-  // Whether there is room for a listing of so many bytes. Where there is not, the one that was not used for
-  // longest is retired, so that a later call succeeds.
+  // Whether there is room for a listing of `bytes`. If not, retires the listing that was unused for
+  // longest, so that a later call succeeds.
   [[nodiscard]] bool room_for_listing(std::uint64_t bytes) const;
 
   [[nodiscard]] char* block(const FileEntry& entry) const { return blocks_[index(entry)].bytes; }
@@ -123,18 +128,19 @@ class FileTable {
     return {block(entry), entry.block_bytes};
   }
 
-  // Closes and empties the STALE entries that no worker has pinned; returns how many. `holder` has files in
-  // motion. `close`: for the master, which closes nothing only because it is named here; else close(2).
+  // Closes and empties the STALE entries that no worker has pinned; returns how many. The caller, `holder`,
+  // announces files in motion (DescriptorMotion). `close` replaces close(2): the master passes one, because
+  // it closes no descriptor merely because this table names it.
   std::uint32_t collect(std::span<const WorkerEntry> workers, Holder holder,
                         const std::function<void(int)>& close = {}) const;
-  // For want of descriptors: retires some of the entries that have one, first those that were not used for
-  // longest, and collects. False: there are none.
+  // For want of descriptors: retires some of the entries that have one, those that were unused for longest
+  // first, and collects. False: no entry has one.
   bool give_way(std::span<const WorkerEntry> workers, Holder holder) const;
-  // Master only, after the death of `holder`: empties what it was filling. Descriptors are left to be found:
-  // master/reclaimer.h.
+  // Master only, after the death of `holder`: empties the entries that it was filling. Their descriptors
+  // stay open until master/reclaimer.h finds them.
   void abandon_all_of(Holder holder) const;
 
-  // Every descriptor that the table holds; for recovery. `fn(int fd)`.
+  // Calls `fn(int fd)` for every descriptor that the table holds; for recovery.
   template <typename Fn>
   void for_each_fd(Fn fn) const {
     for (const FileEntry& entry : entries_) {

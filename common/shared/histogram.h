@@ -9,8 +9,8 @@
 
 namespace baton {
 
-// Log-linear buckets of nanoseconds: below 1,024 ns one bucket, then 8 per doubling up to 2^37 ns (137 s). A
-// value is known to within 12.5 %.
+// Log-linear buckets of nanoseconds: one bucket below 1,024 ns, then 8 per doubling up to 2^37 ns (137 s).
+// A value is known to within 12.5 %.
 class Histogram {
  public:
   static constexpr int kFirstBit = 10;
@@ -19,7 +19,7 @@ class Histogram {
   static constexpr std::size_t kBuckets = ((kLastBit - kFirstBit) << kSubBits) + 2;
   using Counts = std::array<std::uint64_t, kBuckets>;
 
-  // Writer only: a plain load and store, because no other process adds.
+  // Only the writer may call it: it is a plain load and store, because no other process adds.
   void record(std::uint64_t ns) {
     auto& bucket = buckets_[bucket_of(ns)];
     bucket.store(bucket.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -46,7 +46,7 @@ class Histogram {
     const std::uint64_t sub = (ns >> (bit - kSubBits)) & ((1U << kSubBits) - 1);
     return (static_cast<std::size_t>(bit - kFirstBit) << kSubBits) + sub + 1;
   }
-  // The first value that no longer belongs to `bucket`.
+  // The first value above `bucket`.
   static constexpr std::uint64_t upper_bound(std::size_t bucket) {
     if (bucket == 0) return 1U << kFirstBit;
     const std::size_t bit = kFirstBit + ((bucket - 1) >> kSubBits);
@@ -54,7 +54,7 @@ class Histogram {
     return (std::uint64_t{1} << bit) + ((sub + 1) << (bit - kSubBits));
   }
 
-  // The upper bound, in ns, of the bucket in which the `q` quantile (0..1) lies; 0 for no samples.
+  // The upper bound, in ns, of the bucket that holds the `q` quantile (0..1). 0: there are no samples.
   static std::uint64_t quantile(const Counts& counts, double q);
 
  private:

@@ -16,7 +16,7 @@ void HandlerSpeed::note(std::uint64_t ns) {
   const auto taken = static_cast<std::int64_t>(std::min<std::uint64_t>(ns / kNsPerLevel, kSlowest));
   const auto level =
       static_cast<std::uint8_t>(std::clamp<std::int64_t>(from + taken - 1, kQuickest, kSlowest));
-  // Mostly it is as it was: spare the other cores the cache line.
+  // Usually the level is unchanged: spare the other cores the cache line.
   if (level != before) level_.store(level, std::memory_order_relaxed);
 }
 

@@ -1,4 +1,4 @@
-// How many workers may be in one handler at a time, counted so that a worker's death cannot spoil the count.
+// How many workers may be in one handler at a time. A worker's death cannot spoil the count.
 #pragma once
 
 #include <algorithm>
@@ -10,13 +10,13 @@
 
 namespace baton {
 
-// As many words as there can be permits: whoever puts its own number into a free one has that permit. So the
-// count is nowhere but in who holds what, and the master takes back a dead worker's. A segment reads as
-// zeroes at first: all free.
+// As many words as there can be permits. A worker that puts its own number into a free word has that
+// permit. There is no counter: the held permits are the count, and the master takes back a dead worker's. A
+// segment reads as zeroes at first, which means that all are free.
 struct alignas(64) PermitSet {
   std::atomic<std::uint16_t> holders[kMaxWorkersPerGeneration];  // Holder + 1; 0: free
 
-  // One of the first `most`, for a worker that has none of this set. False: all are taken.
+  // Takes one of the first `most` permits, for a worker that has none of this set. False: all are taken.
   bool acquire(Holder worker, std::uint32_t most) {
     for (std::uint32_t i = 0; i < std::min(most, kMaxWorkersPerGeneration); ++i) {
       std::uint16_t free = 0;
@@ -27,8 +27,8 @@ struct alignas(64) PermitSet {
     return false;
   }
 
-  // By the worker itself, or by the master, also at the same time: what another worker has taken meanwhile
-  // stays its own.
+  // The worker itself and the master may call it, even at the same time: a permit that another worker has
+  // taken meanwhile stays that worker's.
   void release(Holder worker) {
     for (auto& holder : holders) {
       auto own = static_cast<std::uint16_t>(worker + 1);
@@ -39,7 +39,7 @@ struct alignas(64) PermitSet {
   [[nodiscard]] bool has_free(std::uint32_t most) const {
     return count_held(most) < std::min(most, kMaxWorkersPerGeneration);
   }
-  // Of the first `most`.
+  // How many of the first `most` are held.
   [[nodiscard]] std::uint32_t count_held(std::uint32_t most = kMaxWorkersPerGeneration) const {
     std::uint32_t held = 0;
     for (std::uint32_t i = 0; i < std::min(most, kMaxWorkersPerGeneration); ++i)
@@ -48,9 +48,9 @@ struct alignas(64) PermitSet {
   }
 };
 
-// Handlers with a max_concurrency that one generation may have. They are numbered from 0 in each: during a
-// reload a handler may have to share with another one of the generation before, for as long as a request
-// lasts.
+// How many handlers with a max_concurrency one generation may have. Each generation numbers them from 0. So
+// during a reload a handler may have to share a set with another handler of the generation before, for as
+// long as a request lasts.
 constexpr std::uint32_t kMaxPermitSets = 128;
 
 }  // namespace baton

@@ -1,4 +1,4 @@
-// Memory that is surely there.
+// Shared memory that is certain to be there when it is written to.
 #pragma once
 
 #include <boost/interprocess/shared_memory_object.hpp>
@@ -6,8 +6,8 @@
 
 namespace baton {
 
-// Makes `object` `bytes` large and has the system set all of it aside. Without that, memory that is written
-// to when /dev/shm has become full ends the process with SIGBUS. Throws std::runtime_error that says why.
+// Makes `object` `bytes` large and has the system set all of it aside. Without that, a write after /dev/shm
+// has become full ends the process with SIGBUS. Throws std::runtime_error that says why it failed.
 void reserve_memory(boost::interprocess::shared_memory_object& object, std::uint64_t bytes);
 
 }  // namespace baton

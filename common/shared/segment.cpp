@@ -61,7 +61,8 @@ std::span<T> part(void* base, std::size_t offset, std::size_t count) {
   return {reinterpret_cast<T*>(static_cast<char*>(base) + offset), count};
 }
 
-// What another process may be writing: exactly one load of it. (std::atomic_ref is for what is not const.)
+// Loads exactly once a word that another process may be writing. (std::atomic_ref does not take a const
+// object.)
 std::uint32_t once(const std::uint32_t& word) {
   return *static_cast<const volatile std::uint32_t*>(&word);
 }
@@ -70,7 +71,8 @@ std::string version_of(const SegmentHeader& header) {
   return printable(text_of(header.version));
 }
 
-// The byte of its own number: other processes of the object's owner may lock what they like.
+// Locks the byte at this pid's own offset: other processes of the object's owner may lock whatever they
+// like.
 struct flock lock_of(pid_t pid, short type) {
   struct flock lock {};
   lock.l_type = type;
@@ -80,7 +82,7 @@ struct flock lock_of(pid_t pid, short type) {
   return lock;
 }
 
-// Real, effective, saved and of the file system: all of them.
+// Whether all four user ids are `uid`: real, effective, saved and that of the file system.
 bool runs_as(pid_t pid, uid_t uid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(status, line);) {
@@ -96,11 +98,12 @@ bool runs_as(pid_t pid, uid_t uid) {
 }  // namespace
 
 std::string Segment::name_for(const std::string& config_file) {
-  // The path as it was given, links not followed: a link that is pointed elsewhere before a reload names the
-  // same instance.
+  // The path is used as given, and links are not followed: a link that points elsewhere before a reload
+  // still names the same instance.
   std::error_code ignored;
   const std::string path = std::filesystem::absolute(config_file, ignored).lexically_normal().string();
-  Fnv1a hash;  // batonctl of another build must come to the same name
+  // Fixed for ever: batonctl of another build must compute the same name.
+  Fnv1a hash;
   hash.add(path);
   char name[32];
   std::snprintf(name, sizeof name, "baton-%016llx", static_cast<unsigned long long>(hash.value()));
@@ -131,8 +134,8 @@ void Segment::locate(const SegmentSizes& sizes) {
   dicts_ = part<DictEntry>(base, at.dicts, kDictEntries);
 }
 
-// Of whatever layout, because the identity stands at the same place in all of them. Anything else under the
-// name is half made, and nobody's.
+// Works for every layout, because the identity stands at the same place in all of them. An object without
+// one is half made and belongs to no server.
 void Segment::remove_leftover(const std::string& name, const std::vector<uid_t>& others) {
   if (const std::string doubt = doubt_about_name(name, others); !doubt.empty())
     throw std::runtime_error(doubt);
@@ -150,7 +153,7 @@ void Segment::remove_leftover(const std::string& name, const std::vector<uid_t>&
       }
     }
   } catch (const bip::interprocess_exception&) {
-    // Not there, or not readable: create() says what is the matter.
+    // It is not there, or not readable: create() reports what is wrong.
   }
   bip::shared_memory_object::remove(name.c_str());
 }
@@ -169,15 +172,16 @@ Segment Segment::create(const std::string& name, const SegmentSizes& sizes) {
       throw;
     }
     Segment segment(name, std::move(object), bip::read_write);
-    // A new object reads as zeroes, which is the initial state of every member but these; constructing them
-    // all would touch each page.
+    // A new object reads as zeroes, which is the initial state of every member except these. Constructing
+    // all members would touch each page.
     new (segment.header_) SegmentHeader{};
     segment.describe(sizes);
     segment.locate(sizes);
     for (WorkerEntry& entry : segment.scoreboard_) new (&entry) WorkerEntry{};
     segment.addresses_->key = random_sip_key();
     segment.become_master();
-    std::memcpy(segment.header_->magic, kMagic, sizeof kMagic);  // last: attach() believes nothing without it
+    // Last, because attach() trusts nothing without it.
+    std::memcpy(segment.header_->magic, kMagic, sizeof kMagic);
     return segment;
   } catch (const std::exception& error) {  // interprocess_exception is one
     throw std::runtime_error("cannot create the shared memory segment /dev/shm/" + name + " of " +
@@ -224,7 +228,7 @@ Segment Segment::open_existing(const std::string& name, bip::mode_t mode, const 
   }
 }
 
-// All of the identity but whose it is.
+// Writes all of the identity except the master's pid and start time.
 void Segment::describe(const SegmentSizes& sizes) {
   SegmentHeader& header = *header_;
   header.layout_version = kLayoutVersion;
@@ -240,7 +244,7 @@ void Segment::describe(const SegmentSizes& sizes) {
 
 void Segment::become_master() {
   struct flock lock = lock_of(::getpid(), F_RDLCK);
-  // Shared: the table of workers from before an upgrade has one too.
+  // A shared lock, because the descriptor table of workers from before an upgrade holds one too.
   if (::fcntl(fd(), F_SETLK, &lock) != 0)
     throw std::runtime_error(std::string("it cannot be locked: ") + std::strerror(errno));
   header_->master_start.store(process_start(::getpid()));
@@ -255,7 +259,7 @@ bool Segment::master_proven() const {
   return ::fcntl(fd(), F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid == pid;
 }
 
-// Of the sizes each is read once: what has been checked is what is used.
+// Reads each size once, so the checked value is the used value.
 SegmentSizes Segment::check(std::uint64_t bytes) const {
   const SegmentHeader& header = *header_;
   if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0)
@@ -339,13 +343,13 @@ bool master_alive(const SegmentHeader& header) {
 
 std::uint64_t process_start(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  // Reading fails once the process has been waited for. Only a stream takes that for its end: the iterators
-  // of its buffer throw.
+  // Reading fails once the process has been waited for. A stream takes that for the end of the file; the
+  // iterators of its buffer would throw.
   std::string text;
   std::getline(file, text, '\0');
-  // Field 22; the second one is the command in parentheses and may hold spaces, so count from behind it.
+  // Field 22. Field 2 is the command in parentheses and may hold spaces, so count from its end.
   std::size_t at = text.rfind(')');
-  // Field 3: a zombie has ended, whether or not its parent has taken note.
+  // Field 3: a zombie has ended, whether or not its parent has noticed.
   if (at != std::string::npos && at + 2 < text.size() && (text[at + 2] == 'Z' || text[at + 2] == 'X'))
     return 0;
   for (int field = 2; at != std::string::npos && field < 22; ++field) at = text.find(' ', at + 1);

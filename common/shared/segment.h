@@ -1,28 +1,34 @@
 // The shared memory segment of one running instance: everything that outlives a worker.
 //
-//   offset 0   SegmentHeader        identity, state of the master, limits in force, last reload, totals of
-//   the dead
+//   offset 0   SegmentHeader        identity, state of the master, limits in force, last reload,
+//                                   totals of the dead workers
 //              WorkerEntry[]        the scoreboard
 //              Slot[]               the connection table, one per descriptor number
 //              SlotNotes[]          what people want to know of each connection
 //              FileTable            open files and the bytes of small ones
 //              LogBuffer[]          access log lines not yet written, one buffer per scoreboard entry
 //              OutboxRecord[]       the response that is being sent, one per scoreboard entry
-//              SpoolLedger[]        taken of the spool's budget, one per scoreboard entry and the master's
-//              charges[]            of it by each file, one per descriptor number
-//              PermitSet[]          which workers are in a handler that only some may be in at a time
-//              ModulePlaces         which are in one that takes long, and who waits for one of them
+//              SpoolLedger[]        what each process took of the spool's budget: one per scoreboard entry,
+//                                   and the master's
+//              charges[]            what each file costs of that budget, one per descriptor number
+//              PermitSet[]          which workers are in a handler that has a max_concurrency
+//              ModulePlaces         which workers are in slow handlers, and which connections wait for them
 //              AddressCounts        connections of each client address
-//              DictEntry[]          what is known of the shared dictionaries, which have memory of their own
+//              DictEntry[]          figures of the shared dictionaries, which have memory of their own
 //
-// Created by the master before the first clone and inherited at one address by every worker; batonctl
-// attaches read-only. Fixed layout: no allocation after start, no pointers, only indices and descriptor
-// numbers.
+// The master creates the segment before the first clone, and every worker inherits it at the same address.
+// batonctl attaches read-only.
 //
-// A worker that has gone wrong can write anything anywhere in it, at any time. So the master and batonctl
-// believe none of it. How many there are of everything they know of their own, from the mapping. An index or
-// a length is read once, and cut to what there is. What the master decides by, it does not read back from
-// here; and what it alone writes it looks after (master/header_guard.h).
+// Invariants
+//
+// (1) The layout is fixed: nothing is allocated after the start, and there are no pointers, only indices
+//     and descriptor numbers.
+// (2) A worker that has gone wrong can write anything anywhere in it, at any time. So the master and
+//     batonctl trust none of it.
+// (3) They know the number of elements of every part from the mapping, not from the segment.
+// (4) They read an index or a length once, and cut it to what exists.
+// (5) The master does not read back from here what it decides by. It watches the members that it alone
+//     writes (master/header_guard.h).
 #pragma once
 
 #include <algorithm>
@@ -56,33 +62,36 @@ constexpr std::size_t kMaxListeners = 64;
 enum class MasterState : std::uint32_t {
   kStarting,  // the workers are not ready yet
   kServing,
-  kStopping,  // no new clients; each response is its connection's last
-  kEnding,    // workers take no event any more
+  kStopping,  // no new clients; every connection ends after its response
+  kEnding,    // workers take no further event
 };
 
-// The outcome of the last reload or upgrade. The master makes `sequence` odd, writes, and makes it even
-// again.
+// The outcome of the last reload or upgrade. The master makes `sequence` odd, writes, and then makes it
+// even.
 struct CommandReport {
-  std::atomic<std::uint32_t> sequence{0};  // even: stable; 0: there has been none
+  std::atomic<std::uint32_t> sequence{0};  // even: stable; 0: no command yet
   std::atomic<std::uint32_t> ok{0};
   std::atomic<std::int64_t> unix_time{0};
   char message[4096] = {};  // NUL-terminated; why it failed, or what it did
 };
 
 struct SegmentHeader {
-  char magic[8] = {};  // "batonseg"; frozen, like all up to `start_unix`
+  char magic[8] = {};  // "batonseg"; frozen, like all members up to `start_unix`
   std::uint32_t layout_version = 0;
-  std::atomic<pid_t> master_pid{0};            // these four stand here in every layout
-  std::atomic<std::uint64_t> master_start{0};  // start time of that pid (/proc/PID/stat): pids are used again
+  // This member and the three after it stand at the same place in every layout.
+  std::atomic<pid_t> master_pid{0};
+  // When that process started (/proc/PID/stat), because the kernel reuses pids.
+  std::atomic<std::uint64_t> master_start{0};
   std::uint32_t slot_count = 0;
   std::uint64_t total_bytes = 0;
   std::uint32_t slot_bytes = 0;
   std::uint32_t worker_bytes = 0;
   std::uint32_t worker_count = 0;
   std::uint32_t file_count = 0;
-  std::uint64_t fingerprint = 0;   // of all sizes and places: see layout_fingerprint()
-  std::uint32_t max_capacity = 0;  // most_connections() at the start: no later configuration may go above it
-  char version[32] = {};           // of the program that serves: an upgrade writes its own
+  std::uint64_t fingerprint = 0;  // of all sizes and places: see layout_fingerprint()
+  // most_connections() at the start: the upper bound for every later configuration
+  std::uint32_t max_capacity = 0;
+  char version[32] = {};  // of the program that serves; an upgrade writes its own
   char config_file[1024] = {};
   std::int64_t start_unix = 0;  // seconds
   std::uint64_t start_ns = 0;   // CLOCK_MONOTONIC
@@ -90,7 +99,7 @@ struct SegmentHeader {
   // Written by the master.
   char name[64] = {};
   std::atomic<MasterState> state{MasterState::kStarting};
-  // The switch of a reload: a worker of an older generation takes no event any more.
+  // Makes a reload take effect: a worker of an older generation takes no further event.
   std::atomic<std::uint32_t> generation{0};
   std::atomic<std::uint32_t> max_connections{0};
   std::atomic<std::uint32_t> module_workers{0};
@@ -99,21 +108,22 @@ struct SegmentHeader {
   std::atomic<std::int32_t> listener_fds[kMaxListeners] = {};
   char listeners[kMaxListeners][112] = {};  // addresses as text, port 0 replaced by the real one
   std::atomic<std::uint32_t> listener_reserves[kMaxListeners] = {};  // ListenConfig::reserve
-  std::atomic<std::int32_t> exit_status{
-      -1};  // when all is over: what the master ends with (0, 1, 124, 128 + n)
+  // What the master ends with (0, 1, 124, 128 + n), once it is over; -1 before.
+  std::atomic<std::int32_t> exit_status{-1};
   CommandReport reload;
   CommandReport upgrade;
-  // 1: an upgrade is about to execute. No worker may change the descriptor table any more, and none takes a
+  // 1: an upgrade is about to execute the new program. No worker may change the descriptor table or take a
   // further event. See common/shared/descriptor_motion.h.
   std::atomic<std::uint32_t> frozen{0};
-  // Workers that still run from before an upgrade. They have a descriptor table of their own, and with it
-  // references to every socket: close(2) alone does not end a connection while there is one.
+  // Workers that still run from before an upgrade. They have a descriptor table of their own, which refers
+  // to every socket. While there is such a worker, close(2) alone does not end a connection.
   std::atomic<std::uint32_t> orphans{0};
-  // How often the master's process has executed a new program: a worker from before has another table.
+  // How often the master's process has executed a new program. A worker that began under a smaller number
+  // has another descriptor table.
   std::atomic<std::uint32_t> executions{0};
 
-  // The dead workers' counters, so that totals never go back. Odd `retired_sequence`: the master is moving an
-  // entry.
+  // The counters of dead workers, so that totals never go back. `retired_sequence` is odd while the master
+  // moves an entry's counters here.
   std::atomic<std::uint32_t> retired_sequence{0};
   Counters retired{};
   Histogram retired_latency;
@@ -121,9 +131,9 @@ struct SegmentHeader {
   // Written by every process.
   LogLosses error_log;
   LogLosses access_log;
-  alignas(64) std::atomic<std::uint32_t> connections{
-      0};                                       // slots that are not free; the master's sweep corrects it
-  std::atomic<std::uint32_t> accept_paused{0};  // 1: listeners have to be re-armed when there is room again
+  // Slots that are not free; the master's sweep corrects it.
+  alignas(64) std::atomic<std::uint32_t> connections{0};
+  std::atomic<std::uint32_t> accept_paused{0};  // 1: re-arm the listeners when there is room again
   std::atomic<std::int32_t> highest_fd{0};      // no slot above it was ever used
 };
 
@@ -134,28 +144,29 @@ struct SegmentSizes {
 
 class Segment {
  public:
-  // The shared memory object's name for a configuration file: an instance is found by the file it was started
-  // with.
+  // The name of the shared memory object of a configuration file: an instance is found by the file that it
+  // was started with.
   static std::string name_for(const std::string& config_file);
 
-  // Frees the name, unless the server that has it is running, of whatever version: throws std::runtime_error
-  // then. create() does this too. For a master that started as root, which may leave behind what its
-  // successor, not root any more, could not remove. Nor is another's object taken for a leftover, unless it
-  // is root's or of one of `others`: what is in it may be forged.
+  // Frees the name if the server that had it has ended. Throws std::runtime_error if that server, of
+  // whatever version, still runs, or if the object belongs to neither this user nor root nor one of
+  // `others`: its content may then be forged. create() calls this too. A master that started as root calls
+  // it before it gives up root, because its successor could not remove the object.
   static void remove_leftover(const std::string& name, const std::vector<uid_t>& others = {});
 
-  // Creates the segment, mode 0600, all of its memory set aside at once, replacing one whose master is dead.
-  // Throws std::runtime_error with a message for people when another master runs with it or memory is short;
-  // nothing is left behind then.
+  // Creates the segment with mode 0600 and all of its memory set aside, replacing one whose master is dead.
+  // Throws std::runtime_error with a message for people when another master runs with this name or memory
+  // is short; it then leaves nothing behind.
   static Segment create(const std::string& name, const SegmentSizes& sizes);
 
-  // Maps an existing segment read-only. Throws std::runtime_error: no such instance, no permission, another
-  // layout, or another's object than this user's, root's or one of `others`' (common/shared/shm_owner.h).
+  // Maps an existing segment read-only. Throws std::runtime_error when there is no such instance,
+  // permission is missing, the layout is another, or the object belongs to neither this user nor root nor
+  // one of `others` (common/shared/shm_owner.h).
   static Segment attach(const std::string& name, const std::vector<uid_t>& others = {});
 
-  // Maps the segment of this very process for writing, after it has executed another program, whose own
-  // memory said what `sizes` it has. What attach() looks at is written anew, believed as little as the rest.
-  // Throws std::runtime_error.
+  // Maps the segment of this very process for writing, after the process has executed another program.
+  // `sizes` come from the old program's own memory. The members that attach() checks are written anew,
+  // because they deserve no more trust than the rest. Throws std::runtime_error.
   static Segment take_over(const std::string& name, const SegmentSizes& sizes);
   [[nodiscard]] SegmentSizes sizes() const {
     return {static_cast<std::uint32_t>(connections_.size()), static_cast<std::uint32_t>(scoreboard_.size())};
@@ -171,7 +182,7 @@ class Segment {
   [[nodiscard]] FileTable files() const { return files_; }
   [[nodiscard]] std::span<LogBuffer> log_buffers() const { return log_buffers_; }
   [[nodiscard]] std::span<OutboxRecord> outboxes() const { return outboxes_; }
-  // For the process with this scoreboard entry; the master's own is the one behind the last.
+  // For the process with this scoreboard entry. The master's own index is the one after the last entry.
   [[nodiscard]] SpoolBudget spool_budget(std::size_t index) const {
     return {header_->spool, spool_ledgers_, index, spool_charges_};
   }
@@ -180,9 +191,9 @@ class Segment {
   [[nodiscard]] ModulePlaces& places() const { return *places_; }
   [[nodiscard]] AddressCounts& addresses() const { return *addresses_; }
   [[nodiscard]] DictBoard dicts() const { return dicts_; }
-  // The highest descriptor that a connection has ever had, or -1: never beyond the table.
+  // The highest descriptor that a connection has ever had, or -1. Never beyond the table.
   [[nodiscard]] int highest_fd() const;
-  // The listeners that the header names, as far as there can be such. `action(int fd)`.
+  // Calls `action(int fd)` for each listener in the header whose number lies within the table.
   template <typename Action>
   void for_each_listener(Action action) const {
     const std::size_t count =
@@ -198,22 +209,23 @@ class Segment {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] int fd() const { return object_.get_mapping_handle().handle; }
 
-  // Makes this process the master: create() and take_over() do. It holds a lock on the object from then on,
-  // as long as any process has its descriptor table (fcntl(2), F_SETLK: the kernel says by whom it was
-  // taken). No descriptor of the object may be closed in that table meanwhile, which would end it.
+  // Makes this process the master; create() and take_over() call it. From then on it holds a lock on the
+  // object for as long as any process has its descriptor table (fcntl(2), F_SETLK: the kernel says who took
+  // the lock). Until then no descriptor of the object may be closed in that table, because that would end
+  // the lock.
   void become_master();
-  // Whether the process that the header names is believed to be the master, by whoever would signal it: not
-  // by what others could have written there, but because it holds that lock, and runs as the object's owner.
-  // So nobody can have a process signalled that he could not signal himself.
+  // Whether a process that wants to signal the master may believe the header's pid. The proof is not what
+  // stands in the header, which others could have written, but that the process holds the lock and runs as
+  // the object's owner. So nobody can have a process signalled that they could not signal themselves.
   [[nodiscard]] bool master_proven() const;
 
-  // Removes the name. By the master when it ends; a later create() would replace it anyway.
+  // Removes the name. The master calls it when it ends; otherwise a later create() replaces the object.
   void unlink();
 
  private:
   Segment(std::string name, boost::interprocess::shared_memory_object object,
           boost::interprocess::mode_t mode);
-  // Of known sizes, or of those that its header says.
+  // `known`: the sizes; without it, those in the header, checked.
   static Segment open_existing(const std::string& name, boost::interprocess::mode_t mode,
                                const std::vector<uid_t>& others,
                                const std::optional<SegmentSizes>& known = std::nullopt);
@@ -238,14 +250,14 @@ class Segment {
   DictBoard dicts_;
 };
 
-// One number for the sizes and places of all that the segment holds: two builds with the same one and the
-// same kLayoutVersion can work on one segment.
+// One number for the sizes and places of all parts. Two builds with the same number and the same
+// kLayoutVersion can work on one segment.
 std::uint64_t layout_fingerprint();
 
 // Whether the master that wrote `header` still runs.
 bool master_alive(const SegmentHeader& header);
 
-// When `pid` was started, in clock ticks since boot; 0 when there is no such process or it has ended (a
+// When `pid` was started, in clock ticks since boot. 0: there is no such process, or it has ended (a
 // zombie).
 std::uint64_t process_start(pid_t pid);
 

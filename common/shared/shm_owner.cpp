@@ -42,7 +42,7 @@ std::vector<uid_t> users_of_file(const std::string& file) {
   users.push_back(status.st_uid);
   std::ifstream text(file);
   std::smatch found;
-  constexpr std::size_t kLongestLine = 1024;  // std::regex recurses once a character
+  constexpr std::size_t kLongestLine = 1024;  // std::regex recurses once per character
   for (std::string line; std::getline(text, line);) {
     if (line.size() > kLongestLine || !std::regex_search(line, found, kUser)) continue;
     if (const passwd* const entry = ::getpwnam(found[1].str().c_str())) users.push_back(entry->pw_uid);

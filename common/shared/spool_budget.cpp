@@ -15,15 +15,17 @@ std::int64_t pages(std::uint32_t charge, std::uint32_t medium) {
   return (charge & kOnDisk) == medium ? static_cast<std::int64_t>(charge & ~kOnDisk) : 0;
 }
 
-// Whatever stands there.
+// Wraps instead of overflowing, whatever a stray write has left in the ledger.
 std::int64_t sum_of(const std::atomic<std::int64_t>& ledger, std::int64_t more) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(ledger.load(std::memory_order_relaxed)) +
                                    static_cast<std::uint64_t>(more));
 }
 
-// Others are to see it before this process looks at what they have: see charge().
+// Makes the noted change. Sequentially consistent, so other processes see it before this one looks at
+// theirs: see charge().
 void apply(SpoolLedger& ledger, std::span<std::uint32_t> charges) {
-  // Once: the master does this for a dead worker, and another one may be writing there.
+  // Read once: the master does this for a dead worker, and another worker that has gone wrong may be
+  // writing there.
   const std::int32_t fd = std::atomic_ref(ledger.fd).load(std::memory_order_relaxed);
   if (fd >= 0 && static_cast<std::size_t>(fd) < charges.size())
     charges[static_cast<std::size_t>(fd)] = ledger.charge;
@@ -48,7 +50,7 @@ void SpoolBudget::change(int fd, std::uint32_t charge) const {
   ledger.pending.store(0, std::memory_order_release);
 }
 
-// Taken first and looked at second: of two that take the last of it at once, each sees the other's.
+// Takes first and looks second. If two processes take the last room at once, each sees the other's charge.
 bool SpoolBudget::charge(int fd, SpoolMedium medium, std::uint64_t bytes) const {
   if (!counts(fd)) return true;
   const bool disk = medium == SpoolMedium::kDisk;
@@ -87,7 +89,8 @@ void SpoolBudget::settle() const {
 }
 
 std::uint64_t SpoolBudget::sum(std::atomic<std::int64_t> SpoolLedger::*member) const {
-  std::uint64_t all = 0;  // wraps as the negative ones ask
+  // Unsigned, so the negative ledgers are added by wrapping.
+  std::uint64_t all = 0;
   for (const SpoolLedger& ledger : ledgers_)
     all += static_cast<std::uint64_t>((ledger.*member).load(std::memory_order_seq_cst));
   return static_cast<std::int64_t>(all) < 0 ? 0 : all;

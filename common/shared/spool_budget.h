@@ -10,19 +10,19 @@ namespace baton {
 
 enum class SpoolMedium : std::uint8_t { kMemory, kDisk };
 
-// Pages of 4 KiB. By the master, at the start and with a reload.
+// In pages of 4 KiB. The master writes them at the start and at a reload.
 struct SpoolLimits {
   std::atomic<std::uint64_t> memory{0};
   std::atomic<std::uint64_t> disk{0};
 };
 
-// What one process has taken of the budget, less what it has given back: pages, negative where others took
-// what it closed. Written by that process, and after its death by the master; its successor under the same
-// number goes on with it. The sum over all ledgers is what is in use.
+// What one process has taken of the budget less what it has given back, in pages. It is negative where
+// other processes took what this one closed. The process writes it, and after its death the master; its
+// successor under the same number goes on with it. The sum over all ledgers is what is in use.
 struct alignas(64) SpoolLedger {
   std::atomic<std::int64_t> memory{0};
   std::atomic<std::int64_t> disk{0};
-  // The change that is being made, noted before it is: 1 while the four below are to come true.
+  // The change in progress, noted before it is made. 1: the four members below have to be carried out.
   std::atomic<std::uint32_t> pending{0};
   std::int32_t fd = -1;
   std::uint32_t charge = 0;
@@ -30,12 +30,12 @@ struct alignas(64) SpoolLedger {
   std::int64_t disk_after = 0;
 };
 
-// A view for one process. What a file costs stands at its descriptor's number, and is changed by whoever owns
-// the file: charged before bytes are written, given back before it is closed. So whoever finds and closes
-// what a dead worker left open gives its charge back, too. The two stores of a change, the file's charge and
-// the ledger, are made by settle() where a death has come between them.
+// A view for one process. What a file costs stands at its descriptor's number, and the owner of the file
+// changes it: it charges before it writes bytes, and gives back before it closes the file. So the process
+// that finds and closes a file of a dead worker gives its charge back, too. A change is two stores, the
+// file's charge and the ledger; if a death comes between them, settle() makes both.
 //
-// Copyable; owns nothing. Without a segment nothing is counted and nothing refused.
+// Copyable; owns nothing. Without a segment it counts nothing and refuses nothing.
 class SpoolBudget {
  public:
   static constexpr std::uint64_t kPageBytes = 4'096;
@@ -45,20 +45,21 @@ class SpoolBudget {
               std::span<std::uint32_t> charges)
       : limits_(&limits), ledgers_(ledgers), own_(own), charges_(charges) {}
 
-  // Has the file charged for `bytes` in all. False: more than there is, and nothing has changed. Two
-  // processes that ask for the last of it at the same time may both be refused; never do both get it.
+  // Makes `bytes` the file's whole charge. False: the budget has less room, and nothing has changed. Of two
+  // processes that ask for the last room at the same time, both may be refused, but never are both granted.
   [[nodiscard]] bool charge(int fd, SpoolMedium medium, std::uint64_t bytes) const;
-  // Charges a second descriptor of a file like the first, limit or not: that one is about to be closed.
+  // Charges a second descriptor of a file like the first, whatever the limit, because the first is about to
+  // be closed.
   void charge_like(int fd, int first) const;
   void give_back(int fd) const;
-  // Where a charged file is; nothing of one that costs nothing.
+  // The medium of a charged file; nothing for a file without a charge.
   [[nodiscard]] std::optional<SpoolMedium> medium_of(int fd) const;
 
-  // Ends what the ledger's process was in the middle of when it died.
+  // Completes the change that the ledger's process was making when it died.
   void settle() const;
 
   struct Use {
-    std::uint64_t memory = 0;  // bytes, of limit
+    std::uint64_t memory = 0;  // in bytes, like the others
     std::uint64_t disk = 0;
     std::uint64_t memory_limit = 0;
     std::uint64_t disk_limit = 0;
