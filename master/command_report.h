@@ -1,4 +1,4 @@
-// Tells batonctl, and whoever looks at the statistics, what became of a command.
+// Tells batonctl and the readers of the statistics what became of a command.
 #pragma once
 
 #include <string>
@@ -7,7 +7,8 @@
 
 namespace baton {
 
-// Replaces what `report` says, in one step for those that read it. Master only.
+// Replaces what `report` says; its readers see the old or the new report, never a mixture. Only the master
+// may call this.
 void publish(CommandReport& report, bool ok, const std::string& message);
 
 }  // namespace baton

@@ -1,4 +1,4 @@
-// The one descriptor table: how large it must be, and growing it before anybody shares it.
+// The one descriptor table: how large it must be. It is grown before any worker shares it.
 #pragma once
 
 #include <cstdint>
@@ -9,28 +9,30 @@
 
 namespace baton {
 
-// A connection's socket, and what a response of several ranges is parked in: its file, and a script.
+// The most descriptors that one connection holds: its socket, and the file and the script of a parked
+// response of several ranges.
 constexpr std::uint32_t kMostPerConnection = 3;
-// Listeners, logs, roots, those of a second generation, what workers have in hand.
+// Listeners, logs, roots, those of a second generation, and what workers have in hand.
 constexpr std::uint32_t kServerDescriptors = 512;
 
-// Raises RLIMIT_NOFILE for `max_connections` and grows the table to it at once: growing it later, when it is
-// shared, stalls every process for up to 24 ms. Returns the new limit: no descriptor number reaches it, in
-// any process.
+// Raises RLIMIT_NOFILE for `max_connections` and grows the table to that limit at once: growing it later,
+// when it is shared, stalls every process for up to 24 ms. Returns the new limit: in every process, all
+// descriptor numbers are below it.
 //
-// Wanted are as many as all connections may hold, those of the open-file table, and those of the server
-// itself. Where the hard limit forbids that, one for each connection is enough to start: then cached files
-// give way (common/shared/descriptor_room.h), and only so many responses can be parked at once as there are
-// descriptors left. Throws std::runtime_error that names the limit and the remedy when it does not reach even
-// for that.
+// The limit covers the most descriptors that all connections may hold, those of the open-file table, and
+// those of the server itself. Where the hard limit forbids that, one descriptor for each connection is enough
+// to start: then cached files give way (common/shared/descriptor_room.h), and only as many responses can be
+// parked at once as there are descriptors left. Throws std::runtime_error that names the limit and the remedy
+// if the hard limit is too low even for that.
 std::uint32_t size_descriptor_table(std::uint32_t max_connections);
 
-// What is wrong with a configuration for a running server whose table holds `capacity` connections; nothing
-// when it is good.
+// Checks a configuration for a running server whose table holds `capacity` connections. Returns what is
+// wrong with it, or nothing.
 std::optional<std::string> exceeds(const Config& config, std::uint32_t capacity);
 
-// Grows this process's table to `count` at once, within the limit in force. execve(2) leaves a process with
-// one that is only as large as what is open. False, with errno, when there is no descriptor or memory for it.
+// Grows this process's table to `count` at once, within the limit in force. This is needed after execve(2),
+// which leaves a table only as large as the open descriptors need. Returns false, with errno, if no
+// descriptor or memory is left for it.
 bool grow_descriptor_table(std::uint32_t count);
 
 }  // namespace baton

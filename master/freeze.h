@@ -1,4 +1,4 @@
-// Keeping the descriptor table as it is for the time of an execve(2).
+// Keeps the descriptor table unchanged for the time of an execve(2).
 #pragma once
 
 #include <chrono>
@@ -13,16 +13,17 @@
 namespace baton {
 
 // Sets SegmentHeader::frozen and waits until each of `workers` has been seen without a descriptor in motion
-// (common/shared/descriptor_motion.h): from then on none of them changes the table. Such stretches take
-// microseconds, but a process may be stopped in one. If one stays in it for `patience` the freeze is lifted,
-// and what is returned says which. A worker that has died is not waited for.
+// (common/shared/descriptor_motion.h): from then on none of them changes the table. A descriptor is in motion
+// for microseconds, but the process may be stopped meanwhile. If one worker stays in motion for `patience`,
+// the freeze is lifted, and the result says which worker it was. Does not wait for a worker that has died.
 //
-// The caller is the master, and must not change the table either. Afterwards comes thaw(), or execve(2).
+// Only the master may call this, and it must not change the table either. It calls thaw() or execve(2) next.
 std::optional<std::string> freeze(Segment& segment, const EpollSet& epoll,
                                   const std::vector<const WorkerProcess*>& workers,
                                   std::chrono::milliseconds patience);
 
-// Lifts the freeze, then kicks (master/recovery.h): events that workers were given meanwhile were left alone.
+// Lifts the freeze, then kicks (master/recovery.h), because workers left alone the events that they were
+// given meanwhile.
 void thaw(Segment& segment, const EpollSet& epoll);
 
 }  // namespace baton

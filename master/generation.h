@@ -1,4 +1,5 @@
-// A generation: one configuration and the workers that serve it. A reload makes a new one beside the old.
+// A generation: one configuration and the workers that serve it. A reload makes a new generation beside the
+// old one.
 #pragma once
 
 #include <signal.h>
@@ -23,25 +24,25 @@ namespace baton {
 // The master's side of one worker. `pid` is -1 while it is not running.
 struct WorkerProcess {
   std::uint32_t ordinal = 0;
-  Holder index = 0;  // scoreboard entry, while it runs or is `failing`
+  Holder index = 0;  // its scoreboard entry, while it runs or is `failing`
   pid_t pid = -1;
   RestartPolicy policy;
   std::uint32_t restarts = 0;
-  std::uint64_t restart_at_ns = 0;  // when it is not running: on CLOCK_MONOTONIC
+  std::uint64_t restart_at_ns = 0;  // while it is not running; on CLOCK_MONOTONIC
   bool failing = false;             // not running: its entry shows why, and when it is tried again
-  bool cannot_start = false;        // the last one said so itself: WorkerExit::kCannotStart
-  bool killed = false;              // this one was sent SIGKILL: an end of service, or of patience
-  std::uint64_t memory = 0;         // what it held when it was last looked at, where that counts
-  std::uint64_t replaced_ns = 0;    // among Generation::leaving: when it was told to go
+  bool cannot_start = false;        // its last process said so itself: WorkerExit::kCannotStart
+  bool killed = false;              // the master sent this process SIGKILL: it was to go, or took too long
+  std::uint64_t memory = 0;         // bytes it held at the last look, where the configuration limits them
+  std::uint64_t replaced_ns = 0;    // when it was told to go; for those in Generation::leaving
   Watchdog watchdog;
 
   [[nodiscard]] bool running() const { return pid > 0; }
-  // How it ended; nothing while it runs. It is waited for then, and its number may come to mean another
-  // process, unless `options` has WNOWAIT.
+  // How the process ended; nothing while it runs. This waits for (reaps) the process, so that its number may
+  // come to mean another process, unless `options` has WNOWAIT.
   [[nodiscard]] std::optional<siginfo_t> ended(int options) const;
   void signal(int number) const;
-  // Has it look whether it is to go, if it waits for an event. SIGTERM, but to the event thread alone: sent
-  // to the process it might interrupt a handler.
+  // Wakes the worker if it waits for an event, so that it looks whether it is to go. Sends SIGTERM to the
+  // event thread alone: a signal to the process might interrupt a handler.
   void wake() const;
   void kill();
 };
@@ -49,26 +50,26 @@ struct WorkerProcess {
 struct Generation {
   // Opens the roots and prepares the routes. Throws std::runtime_error.
   Generation(std::uint32_t generation_number, Config configuration, std::shared_ptr<LogFile> log);
-  // The orphans of one: workers that the program before an upgrade started. They have its configuration and
-  // its routes; here are none.
+  // For orphans: the workers of a generation that the program before an upgrade started. They keep that
+  // program's configuration and routes; this object has none.
   Generation(const UpgradeState::Generation& state, std::shared_ptr<LogFile> log);
 
   std::uint32_t number;
-  Config config;  // the router points into it: neither is moved
+  Config config;  // the router points into it, so neither may be moved
   serve::Router router;
   std::shared_ptr<LogFile> access_log;
-  DictSet dicts;                       // that its workers may open; set before the first of them is started
-  std::vector<WorkerProcess> workers;  // by ordinal, but of an orphaned one
+  DictSet dicts;                       // its workers may open these; set before the first worker starts
+  std::vector<WorkerProcess> workers;  // by ordinal, unless `orphaned`
   bool orphaned = false;
 
   // Recycling (master/recycling.cpp).
-  std::optional<WorkerProcess> successor;  // starts, to replace the worker with the same ordinal
-  std::vector<WorkerProcess> leaving;      // replaced; each finishes the request in hand
-  RestartPolicy succession;                // of successors that fail to start
-  std::uint64_t next_successor_ns = 0;     // no successor is started before
-  bool small_limit_told = false;           // that worker_memory is below what a worker holds from its start
+  std::optional<WorkerProcess> successor;  // is starting, to replace the worker with the same ordinal
+  std::vector<WorkerProcess> leaving;      // were replaced; each finishes the request in hand
+  RestartPolicy succession;                // for successors that fail to start
+  std::uint64_t next_successor_ns = 0;     // no successor starts before this time
+  bool small_limit_told = false;           // the log was told that a new worker exceeds worker_memory
 
-  // All that may have a process.
+  // Visits every entry that may have a process.
   template <typename Action>
   void for_each_process(Action action) {
     for (WorkerProcess& worker : workers) action(worker);

@@ -1,4 +1,4 @@
-// The words of the segment that the master alone writes.
+// Protects the words of the segment that only the master writes.
 #pragma once
 
 #include <cstddef>
@@ -9,18 +9,18 @@
 
 namespace baton {
 
-// Identity, state, generation, listeners, reports: workers and batonctl act by them. A worker that has gone
-// wrong can have written there, too. So the master keeps a copy of its own: what is not as it left it, when
-// it has waited for something to do, is put right.
+// These words are identity, state, generation, listeners and reports; workers and batonctl act by them. But a
+// worker that has gone wrong can write there, too. So the master copies them before each wait, and restores
+// afterwards what has changed.
 class HeaderGuard {
  public:
   explicit HeaderGuard(SegmentHeader& header) : header_(header) {}
 
-  // Before the master waits: this is what it means to stand there.
+  // Before the master waits: copies the words.
   void note();
-  // Afterwards. Returns how many bytes were put right.
+  // After the wait: restores them. Returns how many bytes had changed.
   std::size_t mend();
-  // Tells of it in the log, once a minute at most.
+  // Reports the damage in the log, at most once a minute.
   void tell(std::size_t bytes, std::uint64_t now_ns);
 
  private:

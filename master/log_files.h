@@ -9,25 +9,25 @@
 
 namespace baton {
 
-// One log, under one descriptor for as long as there is any writer: what is behind it may change. The logs
-// are written by processes that may not wait for anybody, so a standard stream is not written to through 1 or
-// 2 (open_standard_log).
+// One log. Its descriptor stays the same as long as any process writes to it; the file behind the descriptor
+// may change. The processes that write the logs must not wait for a reader, so they do not write to a
+// standard stream through descriptor 1 or 2 (open_standard_log).
 class LogFile {
  public:
   // "off", "stdout", "stderr" or a path. Throws std::runtime_error that names the path and the reason.
   explicit LogFile(std::string target);
-  // Of another program that has opened `target`.
+  // Takes over `file`, which the program before an upgrade has opened for `target`.
   LogFile(std::string target, UniqueFd file);
 
   [[nodiscard]] const std::string& target() const { return target_; }
   [[nodiscard]] int fd() const { return file_.get(); }  // -1: off
 
-  // Whether the file ends within a line is found out, for those who write to it next.
+  // Finds out whether the file ends within a line, for the processes that write to it next.
   void begin(LogLosses& losses) const;
-  // SIGUSR1: the file under the same descriptor becomes a new one. Throws std::runtime_error: it is the old
-  // one.
+  // SIGUSR1: opens the path anew, under the same descriptor. Throws std::runtime_error, and then the old file
+  // is still there.
   void reopen(LogLosses& losses) const;
-  // Both have descriptors: this one's is what the other's is from now on. Throws std::runtime_error.
+  // Puts the other log's file under this one's descriptor. Both must have one. Throws std::runtime_error.
   void become(const LogFile& other);
 
  private:
@@ -47,8 +47,8 @@ class ErrorLogFile {
   void begin(LogLosses& losses) const { file_.begin(losses); }
   void reopen(LogLosses& losses) const { file_.reopen(losses); }
 
-  // A reload names `target`: opens it. Throws std::runtime_error. Nothing changes until commit(); abandon()
-  // forgets it.
+  // Opens the `target` that a reload names. Throws std::runtime_error. Nothing changes until commit();
+  // abandon() forgets it.
   void prepare(const std::string& target);
   void commit(LogLosses& losses);
   void abandon() { next_.reset(); }

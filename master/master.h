@@ -1,18 +1,24 @@
-// The master: listens, clones, watches the clock, repairs after deaths, reloads. It parses nothing a client
-// sent and never waits for a worker.
+// The master listens, clones workers, watches the clock, repairs after deaths and reloads. It parses nothing
+// that a client sent, and it never waits for a worker.
 //
-//   STARTING --each is ready or failing, one is ready--> SERVING --SIGTERM--> DRAINING
-//      |                                                   |                    |
-//      | every one says that it cannot start;              | SIGINT             | no connection is left; the
-//      | SIGTERM, SIGINT                                   |                    | deadline; SIGTERM, SIGINT
-//      +---------------------------------------------------+--------------------+--> RETIRING --no worker-->
-//      end
+//   STARTING --(1)--> SERVING --SIGTERM--> DRAINING
+//      |                 |                    |
+//     (2)             SIGINT                 (3)
+//      |                 v                    |
+//      +------------> RETIRING <--------------+
+//                        |
+//                        +--no worker is left--> end
 //
-// An upgrade executes another program in this very process, which begins in STARTING with everything taken
-// over (upgrade.cpp).
+//   (1) every worker is ready or failing, and at least one is ready
+//   (2) every worker says that it cannot start; or SIGTERM, SIGINT
+//   (3) no connection is left; or the deadline has passed; or SIGTERM, SIGINT
 //
-// A reload is a second, pending generation beside the serving one: either all of its workers become ready and
-// it takes over at one store to SegmentHeader::generation, or it is killed and nothing has changed.
+// Reload: a second, pending generation of workers starts beside the serving one. Either all of them become
+// ready, and the generation takes over at one store to SegmentHeader::generation; or they are killed, and
+// nothing has changed.
+//
+// Upgrade: the master executes another program in its own process. That program begins in STARTING and takes
+// everything over (master/upgrade.cpp).
 #pragma once
 
 #include <signal.h>
@@ -48,19 +54,19 @@ namespace baton {
 
 class Master {
  public:
-  // For a pending generation, or a single worker, to become ready.
+  // How long a pending generation, or a single worker, has to become ready.
   static constexpr std::uint64_t kStartTimeoutNs = 30'000'000'000;
 
   // Sets up everything that exists before the first clone: the descriptor table, the segment, the logs, the
-  // epoll set, the listeners, the pid file. Throws std::runtime_error with a message for people; nothing is
-  // left behind then.
+  // epoll set, the listeners, the pid file. Throws std::runtime_error with a message for people; then nothing
+  // is left behind.
   //
-  // `program` is executed by an upgrade (master/program.h). `inherited`: this process has executed it, and
-  // everything is taken over instead of made.
+  // An upgrade executes `program` (master/program.h). If `inherited` is given, an upgrade has executed this
+  // program, which takes all of these over instead of making them.
   Master(Config config, std::string file, std::string program, std::optional<UpgradeState> inherited);
   ~Master();
 
-  // Serves until told to stop. Returns the exit status, see ExitStatus.
+  // Serves until it is told to stop. Returns the exit status (ExitStatus).
   int run();
 
  private:
@@ -78,7 +84,7 @@ class Master {
 
   // Workers.
   bool spawn(Generation& generation, WorkerProcess& worker);
-  // Of the scoreboard: by what the master knows itself.
+  // Scoreboard entries. The master goes by what it knows itself, not by what the segment says.
   [[nodiscard]] std::vector<bool> taken_entries() const;
   [[nodiscard]] int free_entry() const;
   [[nodiscard]] std::size_t free_entries() const;
@@ -90,7 +96,7 @@ class Master {
   [[nodiscard]] bool is_ready(const WorkerProcess& worker) const;
   void restart_due_workers(std::uint64_t now_ns);
 
-  // Watching over them; in supervise.cpp.
+  // Watching over the workers; in supervise.cpp.
   void watch_workers(std::uint64_t now_ns);
   void watch_worker(Generation& generation, WorkerProcess& worker, std::uint64_t now_ns);
   void note_slow_handler(const Generation& generation, const FlightRecord& flight, std::uint64_t now_ns);
@@ -133,7 +139,7 @@ class Master {
   void adopt(const UpgradeState& state);
   void finish_upgrade();
   void lose_orphan();
-  void go_on();  // with the commands that had to wait
+  void go_on();  // carries out the commands that had to wait
 
   // Stop; in stop.cpp.
   void drain();
@@ -155,10 +161,10 @@ class Master {
 
   std::string config_file_;  // as it was given: a link may be pointed elsewhere before a reload
   std::string program_;
-  std::optional<UpgradeState> inherited_;  // until this program serves in its predecessor's place
+  std::optional<UpgradeState> inherited_;  // until this program serves in place of its predecessor
   Config first_config_;
   Segment segment_;
-  // Removes the segment's name at the end, also when a constructor of what follows throws.
+  // Removes the segment's name at the end, also when the constructor of a later member throws.
   struct NameRemover {
     Segment& segment;
     ~NameRemover() { segment.unlink(); }
@@ -167,7 +173,7 @@ class Master {
   ErrorLogFile error_log_;
   LogWatch log_watch_{segment_.header()};
   HeaderGuard guard_{segment_.header()};
-  std::uint32_t capacity_;  // most_connections() at the start: no later configuration may go above it
+  std::uint32_t capacity_;  // most_connections() at the start; no later configuration may exceed it
   PidFile pid_file_;
   UniqueFd epoll_fd_;  // the set that the workers share
   EpollSet epoll_;
@@ -187,19 +193,19 @@ class Master {
   std::vector<std::unique_ptr<Generation>> retiring_;
   std::unique_ptr<UpgradeProbe> probe_;
   bool reload_again_ = false;
-  bool upgrade_asked_ = false;  // during a reload
-  bool stop_asked_ = false;     // during an upgrade
-  std::uint64_t nudge_until_ns_ =
-      0;                          // a death is so recent that wake-ups may have gone to the dead or stopped
-  std::uint64_t give_up_ns_ = 0;  // of the pending generation
-  StopTimes stop_times_;          // of draining and retiring
-  bool deadline_passed_ = false;  // of draining
-  bool killed_at_end_ = false;    // a worker that did not end by itself
+  bool upgrade_asked_ = false;  // came during a reload
+  bool stop_asked_ = false;     // came during an upgrade
+  // Until then a death is so recent that wake-ups may have gone to a dead or stopped worker.
+  std::uint64_t nudge_until_ns_ = 0;
+  std::uint64_t give_up_ns_ = 0;  // when the pending generation is given up
+  StopTimes stop_times_;          // while draining and retiring
+  bool deadline_passed_ = false;  // draining took too long
+  bool killed_at_end_ = false;    // a worker did not end by itself
   CutOffs cut_offs_;
   OomCounter oom_;
   PostMortem post_mortem_;
   std::uint32_t ticks_ = 0;
-  std::uint32_t outage_told_ = 0;  // with how many failed tries it was last said that nobody serves
+  std::uint32_t outage_told_ = 0;  // failed starts when the log was last told that no worker serves
 };
 
 }  // namespace baton

@@ -1,4 +1,5 @@
-// Whether the modules of a configuration can be used: for `baton -t`, and for a program that is to take over.
+// Checks whether the modules of a configuration can be used. `baton -t` needs this, and so does a program
+// that is to take over in an upgrade.
 #pragma once
 
 #include <chrono>
@@ -8,15 +9,17 @@
 
 namespace baton {
 
-// What a module may take to be loaded and set up, here. A worker has longer, see Master::kStartTimeoutNs.
+// How long a module may take here to be loaded and set up. A worker has longer (Master::kStartTimeoutNs).
 constexpr std::chrono::milliseconds kModulePatience{10'000};
 
-// Loads the module of each route in a process of its own, as a worker would, and has it set up; what it wants
-// to be called when a worker starts is not called. So a module that crashes, hangs or ends the process is an
-// error like another. What modules print goes to standard error. Where each one is good and there are
-// several, all are loaded once more into one process: a worker does that, and two may be in each other's way.
-// What they share is a warning on standard error. Returns what is wrong; empty: nothing. The caller has one
-// thread.
+// Loads and sets up the module of each route as a worker would, but in a process of its own: so a module that
+// crashes, hangs or ends the process is an error like any other. The functions that a module registers with
+// on_worker_start are not called. What modules print goes to standard error.
+//
+// If there are several modules and each is good, all are loaded once more into one process, as in a worker,
+// because two may be in each other's way. What they share is a warning on standard error.
+//
+// Returns what is wrong; empty: nothing. The calling process must have one thread only.
 std::vector<ConfigError> check_modules(const Config& config,
                                        std::chrono::milliseconds patience = kModulePatience);
 

@@ -1,4 +1,4 @@
-// Names of functions and places in the source of a module, which this process has not loaded.
+// Finds the functions and source lines of addresses in a module that this process has not loaded.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +12,18 @@ struct Dwfl_Module;
 
 namespace baton {
 
-// Reads debugging information, which takes tens of milliseconds: see Symbolizer for where. A module that was
-// stripped has at best the names of functions.
+// Reads debugging information, which takes tens of milliseconds: Symbolizer does this in a process of its
+// own. A stripped module yields the names of functions at best.
 class ModuleSymbols {
  public:
-  // Maps the image; its descriptor is not needed any more afterwards. Where that fails nothing has a name.
+  // Maps the image; its descriptor is not needed afterwards. If mapping fails, look_up() finds nothing.
   explicit ModuleSymbols(const app::ModuleImage& image);
   ModuleSymbols(const ModuleSymbols&) = delete;
   ModuleSymbols& operator=(const ModuleSymbols&) = delete;
   ~ModuleSymbols();
 
-  // `address` is one of the file's. "create(Request const&) at todo.cpp:42", or with less that is known;
-  // empty: nothing.
+  // `address` is an address in the file, not in memory. Returns "create(Request const&) at todo.cpp:42", or
+  // the part of it that is known; empty: nothing is.
   std::string look_up(std::uint64_t address);
 
  private:

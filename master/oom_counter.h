@@ -1,4 +1,4 @@
-// Whether the kernel has killed somebody for want of memory.
+// Tells whether the kernel has killed a process for want of memory.
 #pragma once
 
 #include <cstdint>
@@ -6,17 +6,17 @@
 
 namespace baton {
 
-// The kernel does not say who sent a SIGKILL. It counts its OOM kills, though: in memory.events of our own
-// cgroup (v2, with those of the groups below), else for the whole machine in /proc/vmstat. A count that has
-// moved when a worker is found killed makes it probable.
+// The kernel does not say which process sent a SIGKILL. But it counts its OOM kills: in memory.events of our
+// own cgroup (v2, with those of the groups below), else for the whole machine in /proc/vmstat. If the count
+// has moved when a worker is found killed, the kernel has probably killed it.
 class OomCounter {
  public:
-  // Of this process's cgroup; remembers the present count.
+  // Reads the counter of this process's cgroup, and remembers the present count.
   OomCounter();
   // Reads the line "oom_kill N" of `path`.
   explicit OomCounter(std::string path);
 
-  // Whether there were any since the last call, or since the start. Reads the file.
+  // Whether there were OOM kills since the last call, or since the start. Reads the file.
   bool moved();
 
  private:

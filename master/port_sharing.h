@@ -1,5 +1,4 @@
-// Sockets of our own, on addresses that exclude each other, for the moment in which one takes over from
-// another.
+// Lets two of our own sockets have addresses that exclude each other, while one takes over from the other.
 #pragma once
 
 #include <sys/socket.h>
@@ -8,15 +7,17 @@
 
 namespace baton {
 
-// "127.0.0.1:80" cannot be bound while we listen on "*:80". With SO_REUSEPORT on both it can, but then also
-// by any other program of the same user that sets it. As long as this lives it is set on the given sockets.
+// "127.0.0.1:80" cannot be bound while we listen on "*:80". With SO_REUSEPORT on both sockets it can; but
+// then any other program of the same user that sets SO_REUSEPORT can bind the port as well. So the option is
+// set on the given sockets only while this object lives.
 //
-// After it the kernel would still remember that the port was shared, and let another socket with SO_REUSEPORT
-// in without looking at ours: it keeps the address of the last such bind as a short cut. So the last one is a
-// socket on an address that is nobody's, of the other family, because an address of all would match it.
+// Afterwards the kernel would still remember that the port was shared: it keeps the address of the last such
+// bind as a short cut, and by it would let in another socket with SO_REUSEPORT without looking at ours. So
+// the last such bind must be harmless: the destructor binds a socket to an address that no machine has. That
+// address is of the other family, because a wildcard address of its own family would match it.
 class PortSharing {
  public:
-  // TCP sockets that are bound to the same port, or are about to be.
+  // `sockets`: TCP sockets that are bound to the same port, or are about to be.
   explicit PortSharing(std::vector<int> sockets);
   ~PortSharing();
   PortSharing(const PortSharing&) = delete;
@@ -28,8 +29,8 @@ class PortSharing {
   std::vector<int> sockets_;
 };
 
-// From now on no client begins to connect to the listening socket: their SYNs are dropped. Who has begun
-// already gets in.
+// From now on no client can begin to connect to the listening socket: new SYNs are dropped. A client that has
+// begun already gets in. admit_newcomers() undoes this.
 void refuse_newcomers(int fd);
 void admit_newcomers(int fd);
 

@@ -13,40 +13,42 @@
 
 namespace baton {
 
-// A worker killed between accept4(2), open(2) or memfd_create(2) and the store that names the descriptor, or
-// between forgetting one and closing it, leaves it in the table that all share. It is found by listing
-// /proc/self/fd and striking out everything that a slot, the open-file table, a living worker or the master
-// names. What is left may still be in the hands of a living worker, so nothing is touched before that is
-// ruled out (common/shared/descriptor_motion.h):
+// A worker leaves a descriptor behind in the shared table if it is killed at one of two moments: between
+// accept4(2), open(2) or memfd_create(2) and the store that names the descriptor; or between the store that
+// forgets a descriptor and the close.
 //
-// - A socket is told by its inode, and whether it was ever given a slot by the generation of that slot. If
-//   it is unnamed, then each living worker has been seen out of motion, and it is still the same and never
-//   had a slot, no worker had it.
-// - Files and memfds leave no such trace: one is a leftover when it is unnamed at a moment at which no worker
-//   moves files. A worker that has not said that it is ready moves files all the time.
+// The reclaimer lists /proc/self/fd and strikes out every descriptor that a slot, the open-file table, a
+// living worker or the master names. The remaining descriptors are suspects: a living worker may still have
+// one in hand, so none is touched before that is ruled out (common/shared/descriptor_motion.h):
 //
-// A leftover socket on which nothing has come or gone is a client that was just accepted: it is given a slot
-// and served. All else is closed. Other kinds of descriptors are never touched.
+// - Socket. The inode identifies it, and the generation of the slot with its number tells whether it was
+//   ever given that slot. It is a leftover when (1) it was unnamed, (2) each living worker has been seen out
+//   of motion since, and (3) it is still the same socket, and has not had a slot meanwhile.
+// - File or memfd. It leaves no such trace. It is a leftover when it is unnamed at a moment at which no
+//   worker moves files. A worker that has not said that it is ready moves files all the time.
+//
+// A leftover socket on which no byte has come or gone is a client that was just accepted: it gets a slot and
+// is served. All other leftovers are closed. Descriptors of other kinds are never touched.
 class Reclaimer {
  public:
-  // `is_own(fd)`: whether the master itself names it.
+  // `is_own(fd)`: whether `fd` is one of the master's own descriptors.
   Reclaimer(Segment& segment, EpollSet epoll, std::function<bool(int)> is_own)
       : segment_(segment), epoll_(epoll), is_own_(std::move(is_own)) {}
 
-  // A worker has ended, other than by retiring, in this phase of its flight; or the last one from before an
-  // upgrade has.
+  // To be called when a worker has ended other than by retiring, with the last phase of its flight; and when
+  // the last worker from before an upgrade has ended.
   void on_death(FlightPhase last_phase);
 
-  // A worker has left a file open, because others may be in the middle of using it.
+  // To be called when a worker has left a file open because others may be in the middle of using it.
   void on_left_open() { wanted_ = true; }
 
-  // Closes a file that the open-file table has done with, unless what has its number is none, or the
-  // master's.
+  // Closes a file that the open-file table does not need any more, unless the descriptor is by now no file,
+  // or one of the master's own.
   void close_file(int fd);
 
-  // Whether look() has work to do: it is to be called soon, at the latest at the next tick.
+  // Whether look() has work to do: call it soon, at the latest at the next tick.
   [[nodiscard]] bool pending() const { return wanted_ || !suspects_.empty(); }
-  // Looks as far as it can without waiting for anybody. Costs about a microsecond per open descriptor.
+  // Gets as far as it can without waiting for any process. Costs about a microsecond per open descriptor.
   void look(const TimeoutConfig& timeouts);
 
   struct Totals {
@@ -61,7 +63,7 @@ class Reclaimer {
     int fd = -1;
     Kind kind = Kind::kFile;
     ino_t inode = 0;
-    std::uint32_t generation = 0;  // of the slot with this number: each connection moves it
+    std::uint32_t generation = 0;  // of the slot with this number; each new connection advances it
   };
   // A worker that had sockets or files in motion when the suspects were listed.
   struct Mover {
@@ -84,8 +86,8 @@ class Reclaimer {
   EpollSet epoll_;
   std::function<bool(int)> is_own_;
   bool wanted_ = false;
-  bool all_accepting_ = true;   // since the suspects were listed, every worker that died was accepting
-  bool accepting_only_ = true;  // the same of those that left the suspects
+  bool all_accepting_ = true;   // every worker that died since the suspects were listed was accepting
+  bool accepting_only_ = true;  // the same of the workers that left the present suspects
   std::vector<Suspect> suspects_;
   std::vector<Mover> movers_;
   Totals totals_;

@@ -1,4 +1,4 @@
-// When a dead worker is to be started again.
+// Says when a dead worker is to be started again.
 #pragma once
 
 #include <algorithm>
@@ -6,8 +6,9 @@
 
 namespace baton {
 
-// At once if it had become ready: a storm of crashes then costs one clone each. One that dies before it is
-// ready would spin; it is given exponentially more time, from 100 ms to 10 s. Pure; one per worker ordinal.
+// At once if it had become ready: even in a storm of crashes, each costs no more than a clone. A worker that
+// dies before it is ready would die and start in a tight loop, so it waits exponentially longer each time,
+// from 100 ms to 10 s. Pure. Each worker ordinal has one.
 class RestartPolicy {
  public:
   static constexpr std::uint64_t kFirstDelayNs = 100'000'000;
@@ -24,13 +25,13 @@ class RestartPolicy {
     return now_ns + delay_ns_;
   }
 
-  // It has become ready: what was before does not count any more.
+  // The worker has become ready: earlier failures do not count any more.
   void on_ready() {
     delay_ns_ = 0;
     failures_ = 0;
   }
 
-  // Deaths in a row before it was ready.
+  // How many times in a row it has died before it was ready.
   [[nodiscard]] std::uint32_t failures() const { return failures_; }
 
  private:

@@ -8,11 +8,11 @@
 namespace baton {
 
 // clone3(CLONE_FILES): separate memory (copy on write, as after fork), one descriptor table. `child` runs in
-// the new process and must end it with _exit(): returning or unwinding would close what others use. The
-// caller must be single-threaded. Returns the child's pid; -1: failed, errno says why.
+// the new process and must end it with _exit(): returning or unwinding would close descriptors that other
+// processes use. The caller must be single-threaded. Returns the child's pid; -1: failed, errno says why.
 //
-// There is no pidfd: it would stand in the table that the child shares. A pid in the caller's own memory
-// names its child, and nobody else, until the caller waits for it, which nobody but a parent can.
+// There is no pidfd: it would stand in the table that the child shares. The pid is enough: it stays in the
+// caller's own memory, and it means this child until the caller waits for it, which only a parent can do.
 pid_t spawn_worker(const std::function<void()>& child);
 
 }  // namespace baton

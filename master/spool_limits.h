@@ -1,4 +1,4 @@
-// The budget for spooled bodies and responses, from what the configuration says or the machine has.
+// Sets the budget for spooled bodies and responses, from the configuration or from what the machine has.
 #pragma once
 
 #include "common/config/config.h"
@@ -6,8 +6,9 @@
 
 namespace baton {
 
-// Where the configuration leaves it open: a quarter of the memory, and half of what is free in the spool's
-// folder, what is spooled there already included. At the start, and with each new configuration.
+// To be called at the start and with each new configuration. Where the configuration sets no limit, the limit
+// is a quarter of the machine's memory, and half of the free space in the spool's folder; what is spooled
+// there already counts as free.
 void set_spool_limits(SpoolLimits& limits, const SpoolBudget& budget, const Config& config);
 
 }  // namespace baton

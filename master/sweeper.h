@@ -1,5 +1,5 @@
-// What the master does at every tick for the connection table: deadlines, and mending what a death may have
-// left.
+// What the master does for the connection table at every tick: it enforces deadlines, and repairs what a
+// death may have left.
 #pragma once
 
 #include "common/config/config.h"
@@ -13,10 +13,10 @@ class Sweeper {
   Sweeper(Segment& segment, EpollSet epoll)
       : segment_(segment), epoll_(epoll), addresses_(segment.addresses()) {}
 
-  // One pass over the slots in use. A connection whose deadline has passed is claimed, given its verdict,
-  // shut down where no answer is due, and re-armed: the event brings a worker, which does the rest. The
-  // master closes no client's descriptor. `expire_idle` (a graceful stop) also ends those that wait for a
-  // next request, and those that have had their last answer for a while.
+  // One pass over the slots in use. If a connection's deadline has passed, claims the connection, gives it
+  // its verdict, shuts it down where no answer is due, and re-arms it: the event brings a worker, which does
+  // the rest. The sweeper closes no descriptor. `expire_idle` (a graceful stop) also ends connections that
+  // wait for a next request, and those that have had their last answer for a while.
   void sweep(Tick now, const TimeoutConfig& timeouts, bool expire_idle);
 
  private:

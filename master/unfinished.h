@@ -1,4 +1,4 @@
-// What a stop cuts off.
+// Finds the requests and responses that a stop cuts off.
 #pragma once
 
 #include <cstddef>
@@ -10,19 +10,20 @@
 
 namespace baton {
 
-// Whether a request of this connection has begun to arrive, or its response is not yet in the kernel's hands.
-// Neither an idle connection nor one whose last response has been sent. Only a hint while a worker holds it.
+// Whether a request of this connection has begun to arrive, or its response has not all been handed to the
+// kernel. False for an idle connection, and for one whose last response has been sent. While a worker holds
+// the connection, the result is only a hint.
 bool unfinished(const Segment& segment, int fd);
 
-// Gathers what is in hand when a server ends, each connection once.
+// Collects what is in hand when the server ends, each connection once.
 class CutOffs {
  public:
   static constexpr std::size_t kMostTold = 10;
 
-  // What `worker` held when it ended: before what it has left behind is put in order, which changes what the
-  // connection is in the middle of.
+  // Adds what `worker` held when it ended. Must be called before recover(), which changes the phase of the
+  // connections.
   void add_of(const Segment& segment, Holder worker);
-  // What nobody holds. No worker is left.
+  // Adds what no worker holds. To be called when no worker is left.
   void add_rest(const Segment& segment);
 
   [[nodiscard]] std::size_t count() const { return connections_.size(); }
