@@ -22,7 +22,7 @@ std::nullopt_t refuse(std::string* why, std::string_view what) {
   return std::nullopt;
 }
 
-// Decimal digits only: no sign, no white space, no empty text.
+// Accepts decimal digits only: no sign, no white space, no empty text.
 std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
   unsigned value = 0;
   const char* end = text.data() + text.size();
@@ -31,7 +31,7 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
   return value;
 }
 
-// inet_pton wants a terminated string; `text` may come from the middle of one.
+// Copies `text`, because inet_pton wants a terminated string and `text` may come from the middle of one.
 template <typename Binary>
 bool parse_ip(int family, std::string_view text, Binary& out) {
   std::array<char, INET6_ADDRSTRLEN> copy{};
@@ -115,7 +115,7 @@ Specific as(const sockaddr_storage& storage) {
   return address;
 }
 
-// "a.b.c.d" from four bytes. Hand-written: an access log formats one per request.
+// Writes "a.b.c.d" from four bytes. Hand-written, because an access log formats one per request.
 char* put_ipv4(char* out, const std::uint8_t* bytes) {
   for (int i = 0; i < 4; ++i) {
     if (i > 0) *out++ = '.';
@@ -181,7 +181,7 @@ std::string Address::to_string() const {
 std::string Address::unix_path() const {
   if (!is_unix()) return {};
   const auto address = as<sockaddr_un>(storage_);
-  // A socket without a name has only the family; the path of one with a name may lack its NUL.
+  // An unnamed socket has only the family. The path of a named socket may lack its NUL.
   const std::size_t header = offsetof(sockaddr_un, sun_path);
   const std::size_t used =
       size_ > header ? std::min<std::size_t>(size_ - header, sizeof address.sun_path) : 0;
@@ -252,7 +252,7 @@ std::optional<Network> Network::parse(std::string_view text) {
 
 bool Network::contains(const Peer& peer) const {
   if (unix_ || peer.kind == Peer::Kind::kUnix) return unix_ && peer.kind == Peer::Kind::kUnix;
-  // ::/0 speaks of IPv6: without this it would take in every IPv4 peer through the mapped form.
+  // ::/0 means IPv6. Without this line it would contain every IPv4 peer, through the mapped form.
   if (peer.kind == Peer::Kind::kIpv4 && prefix_bits_ < kMappedBits) return false;
   return same_prefix(ip_, peer.ip, prefix_bits_);
 }

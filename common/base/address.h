@@ -16,12 +16,12 @@ namespace baton {
 // A local address to listen on: IPv4, IPv6 or a Unix socket path.
 class Address {
  public:
-  // Accepts "127.0.0.1:8080", "[::]:80", "*:80" (any IPv4), "unix:/run/x.sock". Port 0 asks the kernel for
-  // one. Unix paths must fit sun_path (107 bytes). Returns nothing for anything else; `why`, when given, then
-  // says what was expected.
+  // Accepts "127.0.0.1:8080", "[::]:80", "*:80" (any IPv4) and "unix:/run/x.sock". With port 0 the kernel
+  // chooses a port. A Unix path must fit sun_path (107 bytes). Returns nothing for anything else, and then
+  // sets `*why`, when given, to what was expected.
   static std::optional<Address> parse(std::string_view text, std::string* why = nullptr);
-  // The address that `fd` is bound to (getsockname), so that a port 0 shows its real number. Of no family,
-  // with an empty to_string(), when `fd` is not a socket.
+  // The address that `fd` is bound to (getsockname), so that a port 0 shows its real number. When `fd` is
+  // not a socket, the address has no family and to_string() is empty.
   static Address of_socket(int fd);
 
   [[nodiscard]] std::string to_string() const;  // the form that parse() reads
@@ -36,7 +36,7 @@ class Address {
   socklen_t size_ = 0;
 };
 
-// Who is at the other end of a connection. Trivially copyable: it lives in shared memory.
+// The other end of a connection. Trivially copyable: it lives in shared memory.
 struct Peer {
   enum class Kind : std::uint8_t { kUnix = 0, kIpv4 = 4, kIpv6 = 6 };
 
@@ -47,16 +47,16 @@ struct Peer {
 
   static Peer from_sockaddr(const sockaddr_storage& address);  // an IPv4-mapped IPv6 peer becomes kIpv4
 
-  // Both write into `out`, which holds at least kTextBytes, and return what they wrote: nothing when it is
-  // smaller.
+  // Both write into `out`, which must hold at least kTextBytes, and return what they wrote. They return
+  // nothing when `out` is smaller.
   static constexpr std::size_t kTextBytes = 48;
   std::string_view format_ip(std::span<char> out) const;    // "127.0.0.1", "::1", "unix:"
   std::string_view format_full(std::span<char> out) const;  // "127.0.0.1:4711", "[::1]:4711", "unix:"
 };
 
-// An IPv4 or IPv6 network ("10.0.0.0/8", "2001:db8::/32", a single address), or "unix" for Unix-socket peers.
-// Bits past the prefix are ignored. An IPv6 network wider than /96 never contains an IPv4 peer: "::/0" is all
-// of IPv6.
+// An IPv4 or IPv6 network ("10.0.0.0/8", "2001:db8::/32", a single address), or "unix" for peers on Unix
+// sockets. Bits past the prefix are ignored. An IPv6 network wider than /96 never contains an IPv4 peer:
+// "::/0" means all of IPv6 and nothing else.
 class Network {
  public:
   static std::optional<Network> parse(std::string_view text);

@@ -17,7 +17,7 @@ Specific as(const Address& address) {
   return specific;
 }
 
-// Folders without links; the socket itself need not be there.
+// The path with its folders' links resolved; the socket itself need not exist.
 std::filesystem::path canonical(const Address& address) {
   const std::filesystem::path path(address.unix_path());
   std::error_code ignored;

@@ -24,7 +24,7 @@ inline Tick tick_of(std::uint64_t ns) {
   return static_cast<Tick>(ns / kTickNs);
 }
 
-// Rounded up, so that a deadline never comes early and a short one is never "none".
+// Rounds up, so that a deadline never comes early and a short one never becomes "none".
 inline Tick ticks_of(Duration duration) {
   return static_cast<Tick>((static_cast<std::uint64_t>(duration.count()) * 1'000'000U + kTickNs - 1) /
                            kTickNs);

@@ -24,7 +24,7 @@ namespace {
 
 pid_t master = 0;
 
-// Takes one pass off what is armed. True: this one is to obey.
+// Takes one pass off what is armed. True: this pass must obey.
 bool take_turn(std::uint32_t label) {
   std::uint64_t word = control->armed.load(std::memory_order_acquire);
   while (true) {
@@ -37,7 +37,7 @@ bool take_turn(std::uint32_t label) {
 }
 
 void obey() {
-  // Read before the hit is announced: the test may arm the next one as soon as it has seen it.
+  // Read before the hit is announced: the test may arm the next action as soon as it has seen the hit.
   const auto action = static_cast<CrashAction>(control->action.load(std::memory_order_relaxed));
   const int signal = control->signal.load(std::memory_order_relaxed);
   control->last_pid.store(::getpid(), std::memory_order_relaxed);
@@ -54,7 +54,7 @@ void obey() {
 
 }  // namespace
 
-// Repairing, the master passes some of the same points; it is not the one to die there.
+// While it repairs, the master passes some of the same points. It must not die there.
 void pass(std::uint32_t label) {
   if (::getpid() == master) return;
   control->passes[label].fetch_add(1, std::memory_order_relaxed);

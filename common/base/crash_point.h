@@ -1,12 +1,12 @@
-// Labelled points at which a test can have a process die, and a record of what was handled.
+// Labelled points at which a test can make a process die, and a record of the requests that were handled.
 //
-// A call costs nothing in a normal build: it is an empty constexpr function. A build with
-// -DBATON_CRASH_POINTS (build/*/points/baton) asks a control block in a file named by the environment
-// variable BATON_CRASH_POINTS; without the variable, or while the block says that nobody is interested, that
-// is one load and a branch.
+// A call costs nothing in a normal build, where it is an empty constexpr function. A build with
+// -DBATON_CRASH_POINTS (build/*/points/baton) asks a control block, in the file that the environment
+// variable BATON_CRASH_POINTS names. Without the variable, or while the block's `watching` is 0, a call is
+// one load and a branch.
 //
 // The block is shared memory between the test, which arms, and all processes of the server, which obey and
-// count. Only atomics, no locks: a process dies in the middle of using it, after all.
+// count. It uses only atomics and no locks, because a process may die in the middle of using it.
 #pragma once
 
 #include <sys/types.h>
@@ -19,8 +19,7 @@
 
 namespace baton {
 
-// Every label there is. tests/survival/ has a scenario that reaches each of them, and fails where there is
-// none.
+// Every label. tests/survival/ has a scenario that reaches each of them, and fails where a label has none.
 constexpr std::string_view kCrashPoints[] = {
     // A worker's life.
     "worker-start",
@@ -98,7 +97,7 @@ constexpr std::string_view kCrashPoints[] = {
 };
 constexpr std::uint32_t kCrashPointCount = std::size(kCrashPoints);
 
-// A label of the list above. One that is not in it does not compile.
+// A label from the list above. Any other text does not compile.
 class CrashLabel {
  public:
   consteval CrashLabel(const char* text) : index_(find(text)) {}
@@ -115,13 +114,14 @@ class CrashLabel {
 };
 
 enum class CrashAction : std::uint32_t {
-  kKill,  // sends itself CrashControl::signal, and goes on if that does not end it
-  kStop,  // SIGSTOP to itself; goes on after SIGCONT
-  kHang,  // waits until CrashControl::held is 0 again
+  // The process sends itself CrashControl::signal. It goes on if that does not end it.
+  kKill,
+  kStop,  // the process sends itself SIGSTOP and goes on after SIGCONT
+  kHang,  // the process waits until CrashControl::held is 0 again
 };
 
-// What is armed, as one word so that one compare-and-swap takes a pass off it: after `skip` more passes
-// through `label` the next `fires` of them obey.
+// What is armed: after `skip` more passes through `label`, the next `fires` passes obey. It is one word, so
+// that one compare-and-swap takes a pass off it.
 struct Armed {
   std::uint32_t label = 0;
   std::uint32_t skip = 0;   // at most 2^24 - 1
@@ -137,8 +137,8 @@ struct Armed {
   }
 };
 
-// One request that a handler was begun for. `sequence` is stored last: until it is index + 1 the rest is not
-// whole.
+// One request whose handler was begun. `sequence` is stored last: the other members are complete only once
+// it is index + 1.
 struct HandledRequest {
   static constexpr std::size_t kTargetBytes = 52;
 
@@ -148,17 +148,18 @@ struct HandledRequest {
   char target[kTargetBytes] = {};
 };
 
-// The control block. The test writes all up to `hits`, the server the rest.
+// The control block. The test writes `watching` to `armed`, the server the rest.
 struct CrashControl {
-  static constexpr std::uint64_t kHandled = 1U << 17;  // the record holds the last so many
+  static constexpr std::uint64_t kHandled = 1U << 17;  // the record holds the last kHandled requests
 
-  std::atomic<std::uint32_t> watching{0};  // 0: no process looks any further
-  std::atomic<std::uint32_t> action{0};    // CrashAction; before `armed`, like `signal` and `held`
+  std::atomic<std::uint32_t> watching{0};  // 0: points are passed without a further look
+  std::atomic<std::uint32_t> action{0};    // CrashAction; stored before `armed`, like `signal` and `held`
   std::atomic<int> signal{0};
   std::atomic<std::uint32_t> held{0};   // kHang: 1 until the test lets go; a futex
   std::atomic<std::uint64_t> armed{0};  // Armed
-  std::atomic<std::uint32_t> hits{0};   // how often what was armed has been obeyed; stored before it is
-  std::atomic<pid_t> last_pid{0};       // by whom last
+  // How often the armed action has been obeyed; stored before the action takes place.
+  std::atomic<std::uint32_t> hits{0};
+  std::atomic<pid_t> last_pid{0};  // the last process that obeyed
   std::array<std::atomic<std::uint64_t>, kCrashPointCount> passes{};
   std::atomic<std::uint64_t> handled_count{0};
   std::array<HandledRequest, kHandled> handled{};
@@ -166,9 +167,9 @@ struct CrashControl {
 
 #ifdef BATON_CRASH_POINTS
 
-// Maps the control block that the environment names. Called once by the master, before the first clone; no
-// descriptor stays open. Ends the program when the block cannot be mapped. The calling process passes all
-// points.
+// Maps the control block that the environment names. The master calls it once, before the first clone; no
+// descriptor stays open. Ends the program when the block cannot be mapped. The calling process itself
+// passes all points unharmed.
 void open_crash_points();
 
 namespace crash_points {
@@ -185,7 +186,7 @@ inline void crash_point(CrashLabel label) {
   crash_points::pass(label.index());
 }
 
-// Notes that the handler of a request that must not be handled twice is about to run.
+// Records that the handler of a request that must not be handled twice is about to run.
 inline void note_handled(std::string_view target) {
   if (crash_points::control != nullptr) crash_points::record(target);
 }

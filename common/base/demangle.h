@@ -1,4 +1,4 @@
-// Names of C++ as people write them.
+// C++ names as people write them.
 #pragma once
 
 #include <cxxabi.h>
@@ -9,7 +9,7 @@
 
 namespace baton {
 
-// "app::connect(int)" of "_ZN3app7connectEi"; `name` itself where it is none of C++.
+// "app::connect(int)" for "_ZN3app7connectEi". Returns `name` itself if it is not a mangled C++ name.
 inline std::string demangled(const std::string& name) {
   const std::unique_ptr<char, decltype(&std::free)> text(
       abi::__cxa_demangle(name.c_str(), nullptr, nullptr, nullptr), std::free);

@@ -1,6 +1,6 @@
-// fmt, compiled into the program: a shared library of it would be shared with the modules that are loaded. It
-// is what fmt's own src/format.cc says, which packages do not bring. Other files are not compiled with
-// FMT_HEADER_ONLY, because each of them would take ten times as long.
+// Compiles fmt into the program, because modules that are loaded would share a shared library of it. This
+// is the content of fmt's own src/format.cc, which packages do not bring. Other files are not compiled with
+// FMT_HEADER_ONLY, because each would then take ten times as long.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE

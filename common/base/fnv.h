@@ -1,4 +1,4 @@
-// The FNV-1a hash: not for secrets, but the same in every build, which is what shared memory and names need.
+// The FNV-1a hash. Not for secrets, but the same in every build, which shared memory and names need.
 #pragma once
 
 #include <cstdint>

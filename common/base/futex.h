@@ -1,4 +1,4 @@
-// Waiting for a word of shared memory to change, across processes (futex(2)).
+// Waiting across processes for a word of shared memory to change (futex(2)).
 #pragma once
 
 #include <linux/futex.h>
@@ -12,8 +12,8 @@
 
 namespace baton {
 
-// Returns when `word` is not `seen` any more, when woken, at a signal, or after `timeout_ms` (below 1000):
-// look again.
+// Returns when `word` is no longer `seen`, when woken, at a signal, or after `timeout_ms` milliseconds
+// (below 1000). The caller must look again.
 inline void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t seen, int timeout_ms) {
   const timespec timeout{0, timeout_ms * 1'000'000L};
   ::syscall(SYS_futex, &word, FUTEX_WAIT, seen, &timeout, nullptr, 0);

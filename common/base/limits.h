@@ -1,4 +1,4 @@
-// Bounds by which shared memory is laid out, and which the configuration therefore keeps to.
+// Bounds that the layout of shared memory is built on. The configuration keeps to them.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,5 @@
-// spdlog is in here, and nowhere else: no other part of the program sees it, and no module that is loaded
-// into it does. Modules may use an spdlog of their own, whose registry and default logger are then theirs
-// alone.
+// Only this file includes spdlog, so neither the rest of the program nor a module that is loaded sees it. A
+// module may use an spdlog of its own, and its registry and default logger are then its own, too.
 #define SPDLOG_HEADER_ONLY
 #define SPDLOG_FMT_EXTERNAL
 
@@ -22,15 +21,15 @@ namespace {
 
 constinit LogLosses nobodys_losses;
 
-// The mutex is between threads of one process: its event thread, and that which logs for modules. None of
-// them waits for long with it, as no write does.
+// The mutex is between two threads of one process: the event thread, and the thread that logs for modules.
+// Neither waits long for it, because no write waits.
 class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   DescriptorSink(int fd, LogLosses& losses) : fd_(fd), losses_(losses) {}
 
-  // The message that follows is not counted when it is dropped. Of the only thread that there is.
+  // The next message is not counted when it is dropped. Only for a process that has a single thread.
   void only_try(bool only) { only_try_ = only; }
-  // What has become of the last message.
+  // Whether the last message was written.
   [[nodiscard]] bool written() const { return written_; }
 
  protected:
@@ -55,7 +54,7 @@ struct Log {
   spdlog::logger logger;
 
   Log(int fd, LogLosses& losses) : sink(std::make_shared<DescriptorSink>(fd, losses)), logger("baton", sink) {
-    logger.set_level(spdlog::level::trace);  // what is written is decided by enabled()
+    logger.set_level(spdlog::level::trace);  // enabled() decides what is written
     logger.set_error_handler([](const std::string&) {});
     name("master");
   }

@@ -1,4 +1,4 @@
-// The server's own log: what is said in it.
+// The server's own log.
 #pragma once
 
 #include <fmt/core.h>
@@ -17,13 +17,13 @@ namespace log {
 enum class Level : std::uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kCritical };
 
 namespace detail {
-extern Level lowest;  // that is written
+extern Level lowest;  // the lowest level that is written
 void write(Level level, fmt::string_view format, fmt::format_args arguments);
 bool try_write(Level level, fmt::string_view format, fmt::format_args arguments);
 }  // namespace detail
 
-// From this level on lines are written, in this process and those cloned from it afterwards. By name it is
-// one of "trace", "debug", "info", "warn", "error"; another name is "info".
+// Sets the lowest level that is written, in this process and in those cloned from it afterwards. The names
+// are "trace", "debug", "info", "warn" and "error"; any other name means "info".
 void set_level(Level level);
 void set_level(std::string_view name);
 
@@ -31,8 +31,8 @@ inline bool enabled(Level level) {
   return level >= detail::lowest;
 }
 
-// A line of the log, from any thread in the descriptor table that the processes share. Nothing is formatted
-// where the level is not written. `format` and its arguments are fmt's. Never waits: see write_lines.
+// Writes a line. Any thread may call it that has the shared descriptor table. `format` and its arguments
+// are fmt's, and nothing is formatted below the level. Never waits: see write_lines.
 template <typename... Arguments>
 void write(Level level, fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   if (enabled(level)) detail::write(level, format, fmt::make_format_args(arguments...));
@@ -58,7 +58,8 @@ void critical(fmt::format_string<Arguments...> format, Arguments&&... arguments)
   write(Level::kCritical, format, std::forward<Arguments>(arguments)...);
 }
 
-// An error that is not counted as a dropped line where it cannot be written. Returns whether it was.
+// Writes an error, but does not count it as a dropped line when it cannot be written. Returns whether it
+// was written.
 template <typename... Arguments>
 bool try_error(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   return detail::try_write(Level::kError, format, fmt::make_format_args(arguments...));
@@ -66,13 +67,15 @@ bool try_error(fmt::format_string<Arguments...> format, Arguments&&... arguments
 
 }  // namespace log
 
-// Points the log at `fd`, one write per line, in this process and those cloned from it; until then it is
-// standard error. Synchronous on purpose: a logging thread would not survive clone(2). `fd` is borrowed and
-// stays the same number for ever: replace_log() changes the file behind it for all processes at once, because
-// they share one descriptor table. `losses` outlives the log; null: nobody is told of dropped lines.
+// Points the log at `fd`, one write per line, in this process and in those cloned from it; until then the
+// log is standard error. Writing is synchronous on purpose: a logging thread would not survive clone(2).
+//
+// `fd` is borrowed and stays the same number for ever: replace_log() changes the file behind it for all
+// processes at once, because they share one descriptor table. `losses` must outlive the log; with null,
+// dropped lines are not reported.
 void install_logger(int fd, std::string_view level, LogLosses* losses = nullptr);
 
-// Names this process in each line from now on: "master", "worker 2".
+// Sets this process's name in each line from now on: "master", "worker 2".
 void set_log_identity(const std::string& identity);
 
 }  // namespace baton

@@ -20,13 +20,13 @@ namespace {
   throw std::runtime_error("cannot open the log " + path + ": " + why);
 }
 
-// The other end of a new pseudo-terminal each time that it is opened.
+// Whether each open(2) of the device makes a new pseudo-terminal and returns its other end.
 bool makes_terminals(dev_t device) {
   return major(device) == TTYAUX_MAJOR && minor(device) == 2;
 }
 
-// A terminal, or a device that takes everything or nothing and does no more. To open another one, or to write
-// to it, may set off anything.
+// Whether the device is a terminal, or one that only takes everything or nothing. Opening another device,
+// or writing to it, may set off anything.
 bool is_harmless(dev_t device) {
   const unsigned kind = major(device);
   const unsigned number = minor(device);
@@ -36,7 +36,7 @@ bool is_harmless(dev_t device) {
   return terminal && !makes_terminals(device);
 }
 
-// Why lines cannot go there; null: they can.
+// Why lines cannot go there. Null: they can.
 const char* objection(const struct stat& status) {
   if (S_ISDIR(status.st_mode)) return "it is a directory";
   if (S_ISSOCK(status.st_mode)) return "it is a socket";
@@ -50,10 +50,10 @@ const char* objection(const struct stat& status) {
 UniqueFd open_log_file(const std::string& path) {
   struct stat status {};
   const bool there = ::stat(path.c_str(), &status) == 0;
-  // Whoever has made that pipe, or that file, need not let this user open it again.
+  // This user may lack the right to open again a pipe or a file that the starting process has made.
   const int stream = standard_stream(path);
   if (stream >= 0 && !S_ISREG(status.st_mode)) return open_standard_log(stream);
-  if (there) {  // before it is opened: that alone may do harm
+  if (there) {  // before opening, because opening alone may do harm
     if (const char* why = objection(status)) refuse(path, why);
   }
   UniqueFd fd;
@@ -97,7 +97,8 @@ void replace_log(int fd, const UniqueFd& fresh) {
 bool ends_in_torn_line(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0) return false;
-  const std::string again = "/proc/self/fd/" + std::to_string(fd);  // it was opened for writing only
+  // `fd` itself was opened for writing only
+  const std::string again = "/proc/self/fd/" + std::to_string(fd);
   const UniqueFd readable(::open(again.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   char last = '\n';
   return readable && ::pread(readable.get(), &last, 1, status.st_size - 1) == 1 && last != '\n';

@@ -18,7 +18,7 @@ namespace {
 
 enum class Kind { kFile, kStream, kPackets, kOther };
 
-// Asked for each write: a reload may put a file of another kind in place of the descriptor.
+// Asked for each write, because a reload may put a file of another kind behind the descriptor.
 Kind kind_of(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0 || S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) return Kind::kFile;
@@ -43,7 +43,7 @@ class Writer {
  public:
   Writer(int fd, LogLosses& losses) : fd_(fd), kind_(kind_of(fd)), losses_(losses) {}
 
-  // How much of `lines` was written. With errno, if not all.
+  // Returns how much of `lines` was written. Sets errno if that is not all.
   std::size_t write(std::string_view lines) {
     std::size_t done = 0;
     while (done < lines.size()) {
@@ -57,7 +57,8 @@ class Writer {
   }
 
  private:
-  // What is written at a time: as many whole lines as go into a pipe together, a packet each, or everything.
+  // What to write at a time. To a file everything, to a packet socket one line, to a pipe or a stream socket
+  // as many whole lines as a pipe takes in one piece.
   [[nodiscard]] std::string_view piece_of(std::string_view rest) const {
     if (kind_ == Kind::kFile) return rest;
     std::size_t end =
@@ -66,7 +67,7 @@ class Writer {
     return rest.substr(0, end == std::string_view::npos ? rest.size() : end + 1);
   }
 
-  // As write(2), but a line that was left torn is ended first.
+  // Like write(2), but first ends a line that was left torn.
   ssize_t write_piece(std::string_view piece) {
     std::int32_t torn = fd_;
     const bool end_line = losses_.torn_fd.load(std::memory_order_relaxed) == fd_ &&

@@ -16,10 +16,10 @@ constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
 std::uint64_t number_in(const std::filesystem::path& file) {
   std::ifstream stream(file);
   std::uint64_t number = 0;
-  return stream >> number ? number : kNone;  // "max" is none
+  return stream >> number ? number : kNone;  // "max" means no limit
 }
 
-// Each group's limit holds for those below it as well.
+// Each group's limit also holds for the groups below it.
 std::uint64_t least_along(const std::filesystem::path& mount, const std::filesystem::path& group,
                           const char* file) {
   std::uint64_t least = number_in(mount / file);

@@ -1,4 +1,4 @@
-// How much memory there is for this process and its like.
+// How much memory this process and its children may use.
 #pragma once
 
 #include <cstdint>
@@ -6,12 +6,12 @@
 
 namespace baton {
 
-// The least of what the machine has and what the control groups on the way to this process's own allow
-// (memory.max of version 2, memory.limit_in_bytes of version 1). In bytes. In a container, where the way is
-// not to be seen, the group at its top is the container's own.
+// The smallest of the machine's memory and the limits of the control groups from the root down to this
+// process's own (memory.max of version 2, memory.limit_in_bytes of version 1), in bytes. A container may
+// not see that path; then the group at the top of its mount is its own.
 std::uint64_t memory_limit();
 
-// What the groups allow; the largest number there is if they set no limit.
+// The limit that the groups set; the largest number if they set none.
 std::uint64_t cgroup_memory_limit(const std::filesystem::path& proc_cgroup,
                                   const std::filesystem::path& mount);
 

@@ -1,13 +1,13 @@
-// Opening what lies below a folder, whatever links and renames do meanwhile.
+// Opens files below a folder, whatever links and renames do meanwhile.
 #pragma once
 
 #include <cstdint>
 
 namespace baton {
 
-// openat2(2) with O_CLOEXEC, `flags`, and a path that the kernel resolves in one step which cannot leave
-// `folder`: no "..", no absolute link, no link of /proc. Returns the descriptor, or -1 with errno; EXDEV: it
-// would have left the folder; EAGAIN: a rename raced with "..".
+// openat2(2) with O_CLOEXEC and `flags`. The kernel resolves `path` in one step that cannot leave `folder`:
+// no "..", no absolute link, no link of /proc. Returns the descriptor, or -1 with errno. EXDEV: the path
+// would have left the folder. EAGAIN: a rename raced with "..".
 int open_beneath(int folder, const char* path, int flags);
 
 }  // namespace baton

@@ -19,7 +19,7 @@ namespace baton {
 namespace {
 
 constexpr int kMostLinks = 8;
-constexpr int kMostTries = 8;  // while somebody makes and removes it
+constexpr int kMostTries = 8;  // while another process creates and removes it
 constexpr mode_t kMode = 0640;
 
 bool is_ours(const struct stat& status) {
@@ -35,8 +35,9 @@ bool everybody_writes(const std::string& folder, struct stat& status) {
   return ::stat(folder.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0;
 }
 
-// Where the link at `path` leads; `path` itself when it is none, or one of /proc, which leads to no name. It
-// is held meanwhile: what is looked at is what is read.
+// Where the link at `path` leads. Returns `path` itself when it is no link, or a link of /proc, which leads
+// to no name. The descriptor holds the link meanwhile, so the link that is checked is the link that is
+// read.
 std::string target_of(const std::string& path) {
   const UniqueFd link(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};
@@ -57,7 +58,7 @@ bool is_in_proc(const std::string& path) {
   return ::statfs(folder_of(path).c_str(), &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
 }
 
-// What is there is opened, or else made: at no instant is anything followed or taken over.
+// Opens the file if it exists, otherwise creates it. At no instant is a link followed or a file taken over.
 UniqueFd open_or_make(const std::string& path, int flags) {
   const int no_link = is_in_proc(path) ? 0 : O_NOFOLLOW;
   for (int i = 0; i < kMostTries; ++i) {

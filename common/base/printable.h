@@ -1,4 +1,4 @@
-// Text from outside, made harmless for terminals, pages and logs.
+// Makes text from outside harmless for terminals, pages and logs.
 #pragma once
 
 #include <cstddef>
@@ -8,17 +8,18 @@
 
 namespace baton {
 
-// Every byte but printable ASCII as \xNN: nothing in it can steer a terminal, and it is valid UTF-8.
+// Writes every byte except printable ASCII as \xNN. The result cannot steer a terminal, and is valid UTF-8.
 std::string printable(std::string_view text);
 
-// The same of no more than the first `most` bytes of `text`, for a log, which whoever sends much is not to
-// fill. Of what is longer it says how long it is.
+// The same for at most the first `most` bytes of `text`: for a log, which a client must not be able to
+// fill. Says how long a longer text is.
 std::string printable_start(std::string_view text, std::size_t most);
 
-// What stands in a field of fixed size, up to its first NUL or its end: another process may be writing it.
+// The text in a field of fixed size, up to its first NUL or its end. Another process may be writing the
+// field.
 std::string text_of(std::span<const char> field);
 
-// 'text', as it is.
+// 'text', unchanged inside the quotes.
 std::string quoted(std::string_view text);
 
 }  // namespace baton

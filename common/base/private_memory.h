@@ -8,8 +8,8 @@
 
 namespace baton {
 
-// Bytes resident in memory and not shared with a file or another process's mapping (/proc/PID/statm); nothing
-// when there is no such process. What a worker has not written to since it was cloned counts as well.
+// Bytes that are resident and shared with no file or other process's mapping (/proc/PID/statm). Memory that
+// a worker has not written to since it was cloned counts as well. Nothing when there is no such process.
 std::optional<std::uint64_t> private_memory(pid_t pid);
 
 }  // namespace baton

@@ -24,8 +24,8 @@ constexpr std::uint32_t kBindLowPorts = std::uint32_t{1} << CAP_NET_BIND_SERVICE
                            std::strerror(errno));
 }
 
-// Leaves of the permitted capabilities those of the mask, which is of the lower 32; these are effective,
-// inherited, and ambient: without the last a program that is executed would have none.
+// Keeps only the permitted capabilities in the mask, which covers the lower 32. These become effective,
+// inheritable and ambient: without the last, an executed program would have none.
 bool keep_capabilities(std::uint32_t mask) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
@@ -38,7 +38,7 @@ bool keep_capabilities(std::uint32_t mask) {
   return kept == 0 || ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0L, 0L) == 0;
 }
 
-// Not needed where PR_SET_NO_NEW_PRIVS holds, so that it is no failure where CAP_SETPCAP is missing.
+// Where PR_SET_NO_NEW_PRIVS holds this is not needed, so it is no failure that CAP_SETPCAP is missing.
 void reduce_bounding_set() {
   for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0L, 0L, 0L) >= 0; ++capability) {
     if (capability != CAP_NET_BIND_SERVICE) ::prctl(PR_CAPBSET_DROP, capability, 0L, 0L, 0L);
@@ -51,7 +51,7 @@ void change_identity(const Account& account) {
   if (::initgroups(account.user.c_str(), *account.gid) != 0) fail(account, "initgroups");
   if (::setresgid(*account.gid, *account.gid, *account.gid) != 0) fail(account, "setresgid");
   if (::setresuid(*account.uid, *account.uid, *account.uid) != 0) fail(account, "setresuid");
-  // Changing the user clears what whoever started us has asked for.
+  // Changing the user clears the death signal that the starting process has asked for.
   ::prctl(PR_SET_PDEATHSIG, death_signal);
 }
 

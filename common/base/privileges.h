@@ -1,4 +1,4 @@
-// Who a process runs as, and what it may do beyond that. Nothing here can be taken back.
+// The user that a process runs as, and its rights beyond that. Nothing here can be taken back.
 #pragma once
 
 #include <sys/types.h>
@@ -8,36 +8,36 @@
 
 namespace baton {
 
-// What --user says: the account of a configuration that names none. In the environment, so that a program
-// that is executed in an upgrade has it as well.
+// The value of --user: the account for a configuration that names none. It is in the environment so that
+// the program that an upgrade executes has it, too.
 constexpr const char* kUserVariable = "BATON_USER";
 
-// Who the server is to run as: names as the configuration says them, and the numbers that the system has for
-// them.
+// The account that the server is to run as: the names in the configuration, and the numbers that the system
+// has for them.
 struct Account {
-  std::string user;          // empty: the user that started the master, who is not root then
+  std::string user;          // empty: the user that started the master, who then is not root
   std::string group;         // empty: the user's own group
-  std::optional<uid_t> uid;  // nothing: there is no `user`
+  std::optional<uid_t> uid;  // nothing: the configuration has no `user`
   std::optional<gid_t> gid;
 };
 
-// In the master, before there is any other process. Started as root it becomes `account.user`, with its
-// groups (initgroups(3)) and `account.group` as the first, if there is one. Of all capabilities
-// CAP_NET_BIND_SERVICE is kept, where there is one, also across execve(2). Where `account.user` is root
-// nothing is given up. Throws std::runtime_error that says what failed.
+// For the master, before any other process exists. Started as root, it becomes `account.user`, with that
+// user's groups (initgroups(3)) and with `account.group` as the primary group, if there is one. Of all
+// capabilities it keeps only CAP_NET_BIND_SERVICE, if it had it, also across execve(2). If `account.user`
+// is root, it gives up nothing. Throws std::runtime_error that says what failed.
 void become_user(const Account& account);
 
-// In the master, after become_user(), and in a program that it has executed: nothing that is executed gains
-// rights (PR_SET_NO_NEW_PRIVS), and other processes of the same user cannot look into this one or trace it,
-// unless core dumps are asked for (RLIMIT_CORE), which takes the same permission. Cloned processes inherit
+// For the master, after become_user(), and for a program that it has executed. No executed program gains
+// rights (PR_SET_NO_NEW_PRIVS). Other processes of the same user cannot inspect or trace this one, unless
+// core dumps are asked for (RLIMIT_CORE), because these need the same permission. Cloned processes inherit
 // both.
 void restrict_process();
 
-// In every process that is not the master: it keeps no capability. Root keeps them. False, with errno, if the
-// kernel refuses.
+// For every process except the master: gives up all capabilities. Root keeps them. False, with errno, if
+// the kernel refuses.
 bool drop_capabilities();
 
-// "'nobody'", or "uid 4711" when that has no name.
+// "'nobody'", or "uid 4711" when that id has no name.
 std::string name_of_user(uid_t uid);
 
 }  // namespace baton

@@ -21,8 +21,8 @@ namespace {
 constexpr long kLookAgainNs = 10'000'000;
 
 // The kernel's interface (Documentation/locking/robust-futex-ABI): the first word is the owner's thread id
-// and two flags. glibc can change neither that nor where its `kind` is without breaking programs that share
-// memory with older ones.
+// and two flags. glibc can change neither this word nor the place of its `kind` without breaking programs
+// that share memory with older ones.
 static_assert(offsetof(pthread_mutex_t, __data.__lock) == 0 && sizeof(int) == sizeof(std::uint32_t));
 
 std::atomic_ref<std::uint32_t> word_of(pthread_mutex_t& mutex) {
@@ -79,7 +79,8 @@ RobustMutex::Taken RobustMutex::lock() {
         unlock_for_the_dead();
         restore_kind();
       }
-    } else {  // not recoverable: it was written to by somebody else
+      // Not recoverable: another process has written to it.
+    } else {
       create();
       error = ::pthread_mutex_trylock(&mutex_);
       if (error == 0) return Taken::kOwnerDied;
@@ -104,9 +105,9 @@ void RobustMutex::restore_kind() {
 
 void RobustMutex::unlock_for_the_dead() {
   std::uint32_t seen = word_of(mutex_).load(std::memory_order_relaxed);
-  if (seen == 0 || (seen & FUTEX_OWNER_DIED) != 0) return;  // to be had
+  if (seen == 0 || (seen & FUTEX_OWNER_DIED) != 0) return;  // it can be taken
   const auto owner = static_cast<pid_t>(seen & FUTEX_TID_MASK);
-  // kill(2) finds any thread by its id, not only the first ones of processes.
+  // kill(2) finds any thread by its id, not only the first thread of a process.
   if (owner != 0 && (::kill(owner, 0) == 0 || errno != ESRCH)) return;
   if (word_of(mutex_).compare_exchange_strong(seen, (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
     ::syscall(SYS_futex, &mutex_, FUTEX_WAKE, 1, nullptr, nullptr, 0);

@@ -1,29 +1,31 @@
-// A mutex in shared memory whose owner may die (pthread_mutexattr_setrobust(3)), made to survive what a
-// module can do to it as well.
+// A mutex in shared memory whose owner may die (pthread_mutexattr_setrobust(3)). It also survives what a
+// module can do to it.
 //
-// The kernel unlocks what a dying thread holds by walking a list in that thread's memory. A wild write into
-// the list, or a thread that dies without write access to the mutex (a signal handler runs with the default
-// protection keys), leaves it locked by nobody. Who waits therefore looks now and then whether the owner
-// still lives, and does what the kernel would have done.
+// When a thread dies, the kernel unlocks what the thread holds by walking a list in the thread's memory.
+// Two things defeat that: a wild write into the list, and a thread that dies without write access to the
+// mutex (a signal handler runs with the default protection keys). The mutex then stays locked without an
+// owner. So a waiting process checks now and then whether the owner still lives, and otherwise does what
+// the kernel would have done.
 #pragma once
 
 #include <pthread.h>
 
 namespace baton {
 
-// Plain memory: no constructor, so that mapping shared memory does not touch it.
+// Plain memory without a constructor, so that mapping shared memory does not touch it.
 class RobustMutex {
  public:
   enum class Taken : unsigned char {
     kClean,
-    kOwnerDied,  // in the middle of a change, maybe: repair, then mark_consistent(), then unlock()
+    // The owner may have died in the middle of a change: repair, then mark_consistent(), then unlock().
+    kOwnerDied,
   };
 
-  // By its creator, before anybody else knows it.
+  // For its creator, before any other process knows it.
   void create();
 
-  // Waits as long as the owner lives. A thread that holds it already has left a call by a jump, or is in a
-  // signal handler: that ends the process, because neither can be put right.
+  // Waits for as long as the owner lives. Ends the process if the calling thread already holds the mutex:
+  // the thread has then left a call by a jump, or is in a signal handler, and neither can be repaired.
   [[nodiscard]] Taken lock();
   void mark_consistent();
   void unlock();

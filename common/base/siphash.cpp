@@ -51,7 +51,7 @@ class SipState {
   std::uint64_t v0_, v1_, v2_, v3_;
 };
 
-// Little-endian, as the algorithm has it: so are the machines this runs on.
+// The algorithm is little-endian, and so are the machines that baton runs on.
 static_assert(std::endian::native == std::endian::little);
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SipHash-2-4 (Aumasson and Bernstein, 2012): a hash for tables whose keys come from outside. Without the
-// key nobody can choose texts that fall together.
+// key nobody can choose texts that collide.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ struct SipKey {
   std::uint64_t high = 0;
 };
 
-// One that nobody can foresee. Throws std::runtime_error.
+// A key that nobody can predict. Throws std::runtime_error.
 SipKey random_sip_key();
 
 std::uint64_t siphash(const SipKey& key, std::string_view text);

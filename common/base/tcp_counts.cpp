@@ -10,8 +10,8 @@ namespace baton {
 
 namespace {
 
-// The kernel counts a FIN that has arrived as one more byte received. In these states it has; <netinet/tcp.h>
-// names them, but cannot stand beside <linux/tcp.h>.
+// Whether a FIN has arrived, which the kernel counts as one more received byte. <netinet/tcp.h> names these
+// states, but cannot be included together with <linux/tcp.h>.
 bool fin_arrived(const tcp_info& info) {
   constexpr int kTimeWait = 6;
   constexpr int kCloseWait = 8;
@@ -24,7 +24,7 @@ bool fin_arrived(const tcp_info& info) {
 }  // namespace
 
 std::optional<StreamCounts> stream_counts(int fd) {
-  // The queues and the counters are read one after the other: an acknowledgement or a segment in between
+  // The queues and the counters are read one after the other. An acknowledgement or a segment in between
   // would be missed, so look again until the queues have not moved.
   for (int tries = 0; tries < 100; ++tries) {
     int unsent = 0;

@@ -11,9 +11,9 @@ struct StreamCounts {
   std::uint64_t consumed = 0;  // bytes taken out of the socket
 };
 
-// Exact for a TCP socket that accept(2) returned (tcp(7), TCP_INFO; SIOCOUTQ and SIOCINQ), until its own side
-// is shut down: then a FIN counts as one more byte written. Nothing for other sockets, and when the counts do
-// not stand still.
+// Exact for a TCP socket that accept(2) returned (tcp(7), TCP_INFO; SIOCOUTQ and SIOCINQ), until its own
+// side is shut down: a FIN then counts as one more written byte. Nothing for other sockets, and nothing
+// when the counts do not stand still.
 std::optional<StreamCounts> stream_counts(int fd);
 
 }  // namespace baton

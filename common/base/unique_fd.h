@@ -8,8 +8,9 @@
 namespace baton {
 
 // Closes its descriptor when destroyed. Empty when get() < 0.
-// Descriptors live in one table shared by the master and all workers: a UniqueFd inherited by a clone must be
-// released, never destroyed, in all processes but one. Workers therefore end with _exit().
+//
+// Descriptors live in one table that the master and all workers share. So a UniqueFd that a clone inherits
+// must be destroyed in one process only, and released in all others. Workers therefore end with _exit().
 class UniqueFd {
  public:
   UniqueFd() = default;

@@ -14,7 +14,7 @@ std::string format_count(std::uint64_t count);
 std::string format_rate(double per_second);
 // "0.4s", "59s", "3m05s", "2h13m", "5d04h"; negative is 0.
 std::string format_duration(double seconds);
-// "950us", "1.25ms", "12.5ms", "2.1s"; "-" for 0, which a histogram says when it has no sample.
+// "950us", "1.25ms", "12.5ms", "2.1s"; "-" for 0, which a histogram without samples returns.
 std::string format_latency(std::uint64_t ns);
 
 }  // namespace baton

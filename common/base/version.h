@@ -1,5 +1,5 @@
-// What this build is. Defined in version.cpp alone, so that a build that differs in nothing else (the tests
-// make some) needs only that file compiled anew.
+// What this build is. Only version.cpp defines it, so a build that differs in nothing else (the tests make
+// such builds) compiles only that file anew.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@ namespace baton {
 
 extern const char* const kVersion;
 
-// Of the shared memory: see common/shared/segment.h. To be raised when the meaning of anything there changes;
-// sizes and places are covered by the segment's fingerprint.
+// The layout of the shared memory: see common/shared/segment.h. Raise it when the meaning of anything there
+// changes. The segment's fingerprint covers sizes and places.
 extern const std::uint32_t kLayoutVersion;
 
 }  // namespace baton

@@ -11,7 +11,7 @@ namespace baton {
 
 namespace {
 
-constexpr std::string_view kNames[] = {"fsgsbase", "dispatch", "pkeys"};  // as Ability has them
+constexpr std::string_view kNames[] = {"fsgsbase", "dispatch", "pkeys"};  // in the order of Ability
 
 unsigned read_abilities(std::string_view list) {
   unsigned abilities = 0;

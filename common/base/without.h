@@ -1,4 +1,4 @@
-// What of the CPU and the kernel baton uses where it is there, and can be told to leave alone.
+// Abilities of the CPU and the kernel that baton uses where they exist, and can be told to leave alone.
 #pragma once
 
 namespace baton {
@@ -9,10 +9,10 @@ enum class Ability : unsigned {
   kProtectionKeys,  // "pkeys": pkeys(7) (CPU, Linux 4.9)
 };
 
-// Whether the environment variable BATON_WITHOUT names it, separated from others by commas: then it is not to
-// be used, and the process does all that it would do on a machine that has none. So the tests of one machine
-// speak for others. The variable is read once, by the first call; throws std::runtime_error if it names
-// anything else. The master asks first, before it clones its workers.
+// Whether the environment variable BATON_WITHOUT, a list separated by commas, names `ability`. Then the
+// ability must not be used, and the process behaves as on a machine without it, so that the tests of one
+// machine speak for others. The first call reads the variable, and throws std::runtime_error if it names
+// anything else; the master makes that call before it clones its workers.
 bool without(Ability ability);
 
 }  // namespace baton
