@@ -23,14 +23,15 @@ namespace baton {
 namespace {
 
 constexpr int kBurst = 16;
-// For one place, in one turn: others may take it first, or a reload has lowered the limit.
+// Most evictions for one client. One may not be enough: another worker may take the place first, or a reload
+// has lowered the limit.
 constexpr int kMaxEvicted = 4;
 
 std::uint32_t listener_count(const SegmentHeader& header) {
   return std::min<std::uint32_t>(header.listener_count.load(std::memory_order_acquire), kMaxListeners);
 }
 
-// How many connections there may be when one more comes to `listener`; without one: to any of them.
+// How many connections there may be when one more comes to `listener`; without a listener: to any of them.
 std::uint32_t most_with(const SegmentHeader& header, std::optional<int> listener) {
   std::uint32_t reserve = 0;
   for (std::uint32_t i = 0; i < listener_count(header); ++i) {
@@ -47,7 +48,7 @@ bool client_waits(int listener) {
 
 enum class Place : std::uint8_t { kTaken, kNone, kLater, kNotWanted };
 
-// Counted before it is accepted: workers that accept at the same time never exceed the limit together.
+// Counts the client before it is accepted, so workers that accept at the same time never exceed the limit.
 Place take_place(const WorkerContext& context, Evictor& evictor, int listener, std::uint64_t now_ns) {
   SegmentHeader& header = context.segment.header();
   for (int evicted = 0; evicted < kMaxEvicted; ++evicted) {
@@ -61,7 +62,7 @@ Place take_place(const WorkerContext& context, Evictor& evictor, int listener, s
   return Place::kLater;
 }
 
-// Counts the client for its address. False: that has as many connections as it may.
+// Counts the client for its address. False: the address has as many connections as it may.
 bool admit(const WorkerContext& context, const sockaddr_storage& address) {
   AddressCounts& counts = context.segment.addresses();
   const AddressKey key = counts.key_of(Peer::from_sockaddr(address));
@@ -79,7 +80,7 @@ void pause_accepting(const WorkerContext& context) {
 
 void adopt(const WorkerContext& context, int fd, const sockaddr_storage& address, std::uint64_t now_ns) {
   const ConnectionTable table = context.segment.connections();
-  raise_highest(context.segment.header(), fd);  // first: recovery looks no further
+  raise_highest(context.segment.header(), fd);  // before the slot is open: recovery looks no further
   table.open(fd, context.index);
   crash_point("after-open-slot");
   fill_in(table.at(fd), table.notes(fd), address, context.segment.addresses(), tick_of(now_ns),
@@ -94,7 +95,8 @@ void hand_over(const WorkerContext& context, int fd) {
   watch_connection(context, fd);
 }
 
-// The table is not this worker's to close in: the next event brings one whose it is.
+// For a worker that must not close descriptors now. The shutdown makes an event; the worker that gets the
+// event closes the connection.
 void leave_closing(const WorkerContext& context, int fd) {
   Transport(fd, context.segment.connections().at(fd)).cut();
   context.segment.connections().release(fd, SlotState::kArmedRead);
@@ -113,7 +115,7 @@ int accept_burst(const WorkerContext& context, Evictor& evictor, int listener, s
     if (place == Place::kLater) break;
     if (place == Place::kNone) {
       pause_accepting(context);
-      // A close between our count and the pause saw none to end: look again.
+      // A worker that closed between our count and the pause saw no pause to end: look again.
       if (header.connections.load() < most_with(header, listener))
         wake_listeners(context.segment, context.epoll);
       return last;
@@ -121,7 +123,7 @@ int accept_burst(const WorkerContext& context, Evictor& evictor, int listener, s
     const DescriptorMotion motion(DescriptorMotion::Kind::kSocket);
     if (!motion) {
       header.connections.fetch_sub(1);
-      return last;  // the listeners are armed again when the table is free
+      return last;  // the listeners are re-armed when the table may be changed again
     }
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -149,8 +151,7 @@ int accept_burst(const WorkerContext& context, Evictor& evictor, int listener, s
       case ENFILE:
       case ENOBUFS:
       case ENOMEM:
-        // Not to be tried again at once, there would be no end to it: the next close or the master's next
-        // sweep goes on.
+        // To try again at once would never end. The next close, or the master's next sweep, ends the pause.
         pause_accepting(context);
         return last;
       case EBADF:
@@ -175,8 +176,8 @@ void fill_in(Slot& slot, SlotNotes& notes, const sockaddr_storage& peer, const A
   slot.address = addresses.key_of(notes.peer);
   if (peer.ss_family == AF_UNIX) slot.socket = SocketKind::kUnix;
   slot.accepted = now;
-  // A client that connects and says nothing is let go without a word; the head's own deadline begins with its
-  // first byte.
+  // A client that connects and stays silent is closed without a reply. So its deadline has the kind
+  // kKeepAlive. The deadline of a head begins with its first byte.
   std::atomic_signal_fence(std::memory_order_release);
   set_deadline(slot, Deadline::kKeepAlive, now + ticks_of(timeouts.header));
 }
@@ -194,10 +195,10 @@ void close_connection(const WorkerContext& context, int fd) {
   SegmentHeader& header = context.segment.header();
   Slot& slot = table.at(fd);
   context.flight().phase.store(FlightPhase::kClosing, std::memory_order_relaxed);
-  slot.enter(Phase::kLingering);  // for whoever comes after a death in here
+  slot.enter(Phase::kLingering);  // if this worker dies in here, recovery must not go on with the connection
   const DescriptorMotion motion(DescriptorMotion::Kind::kSocket);
   if (!motion) return leave_closing(context, fd);
-  // Orphans hold the socket as well: closing alone would neither tell the client nor end its registration.
+  // Orphans have the socket too. A close alone would neither tell the client nor end its epoll registration.
   if (header.orphans.load(std::memory_order_relaxed) != 0) {
     Transport(fd, slot).cut();
     context.epoll.remove(fd);

@@ -8,33 +8,35 @@
 
 namespace baton {
 
-// An event for a listener. Accepts a bounded burst and re-arms the listener when more may be waiting, so that
-// clients already connected are not starved. At max_connections somebody else is closed
-// (worker/connection/evictor.h). Where nobody can be, or out of descriptors or memory, accepting pauses for
-// all workers: the kernel's backlog holds who comes, and resume_accepting() goes on.
+// Handles an event of a listener. Accepts up to 16 clients, and re-arms the listener if more may wait. So
+// clients that are connected already do not starve. At max_connections it closes another connection
+// (worker/connection/evictor.h). If no connection may go, or there are no descriptors or no memory, all
+// workers stop accepting: the kernel's backlog holds new clients until resume_accepting().
 //
-// Returns the last connection accepted, held by this worker and not in the epoll set yet, or -1: its request
-// has often arrived already and is then served without another event. All others are in the set, and the
-// listener is armed, before this returns: whatever that one request costs, it delays no one else.
+// Returns the connection that was accepted last, or -1. This worker holds that connection, and it is not in
+// the epoll set yet: its request has often arrived already, and can be served without another event. Before
+// this returns, all other connections are in the set and the listener is armed. So the one request delays no
+// other client, whatever it costs.
 int accept_burst(const WorkerContext& context, Evictor& evictor, int listener, std::uint64_t now_ns);
 
-// Fills in a slot just opened. The deadline is stored last: one without is not filled in (master/recovery.h).
+// Fills in a slot that has just been opened. The deadline is stored last, so a slot without a deadline is not
+// filled in (master/recovery.h).
 void fill_in(Slot& slot, SlotNotes& notes, const sockaddr_storage& peer, const AddressCounts& addresses,
              Tick now, const TimeoutConfig& timeouts);
-// Recovery and batonctl look no further than the highest descriptor ever used.
+// Raises the highest descriptor ever used to `fd`. Recovery and batonctl look no further than that.
 void raise_highest(SegmentHeader& header, int fd);
 
-// Puts a connection that this worker has released into the epoll set. Closes it if there is no memory for
-// that.
+// Puts a connection that this worker has released into the epoll set. If the kernel has no memory for that,
+// closes it.
 void watch_connection(const WorkerContext& context, int fd);
 
-// Closes a connection that this worker holds, with everything its slot owns, and lets a paused listener go
-// on.
+// Closes a connection that this worker holds, with everything that its slot owns, then calls
+// resume_accepting().
 void close_connection(const WorkerContext& context, int fd);
 
-// Re-arms every listener if accepting is paused and there is room. Called after a close.
+// Re-arms every listener if accepting is paused and there is room. Call after a connection was closed.
 void resume_accepting(const Segment& segment, const EpollSet& epoll);
-// The same whether there is room or not. By the master's sweep.
+// The same, whether there is room or not. For the master's sweep.
 void wake_listeners(const Segment& segment, const EpollSet& epoll);
 
 }  // namespace baton

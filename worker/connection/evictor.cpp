@@ -13,16 +13,15 @@ namespace baton {
 
 namespace {
 
-constexpr std::uint64_t kKept = std::numeric_limits<std::uint64_t>::max();  // the rank of what is not to go
-// A head that comes in pieces comes in one round trip or two; a flood of those that do not end has to find no
-// room.
+constexpr std::uint64_t kKept = std::numeric_limits<std::uint64_t>::max();  // rank of a connection that stays
+// A head in several pieces takes one round trip or two. A flood of heads that never end must not keep room.
 constexpr Tick kMostForHead = 200'000'000 / kTickNs;
-constexpr Tick kMostShownOut = 1'000'000'000 / kTickNs;
-constexpr std::uint64_t kMostSlots = 100'000;  // looked at in a tick: a millisecond or so
-// Found by one pass, of those there are: what they are worth is not asked again for each of them.
+constexpr Tick kMostShownOut = 1'000'000'000 / kTickNs;  // lingering
+constexpr std::uint64_t kMostSlots = 100'000;            // looked at in a tick: a millisecond or so
+// One pass keeps as many victims as 1/16 of max_connections, but at least 64.
 constexpr std::size_t kLeastFound = 64;
 constexpr std::size_t kShareFound = 16;
-constexpr Tick kStale = 1'000'000'000 / kTickNs;
+constexpr Tick kStale = 1'000'000'000 / kTickNs;  // victims of an older pass are forgotten
 
 enum Kind : std::uint64_t { kSilent, kIdle, kSlow };
 
@@ -32,13 +31,13 @@ constexpr std::uint64_t rank(Kind kind, Tick since) {
 
 }  // namespace
 
-// Without the claim what the slot says may be out of date; with it, it is the truth.
+// Lower goes first. For a process without the claim, the slot and so the rank may be out of date.
 std::uint64_t Evictor::rank_of(const Slot& slot, Tick now) const {
   const TimeoutConfig& timeouts = context_.config.timeouts;
   if (slot.verdict.load(std::memory_order_relaxed) != Verdict::kNone) return kKept;
   const Tick deadline = slot.deadline.load(std::memory_order_relaxed);
   const auto since = [deadline](Tick allowed) { return deadline - std::min(deadline, allowed); };
-  // What another worker has begun since this one looked at the clock lies ahead of `now`.
+  // `begun` may lie ahead of `now`, if another worker has written it since this one looked at the clock.
   const auto after = [now](Kind kind, Tick begun, Tick most) {
     return now >= begun && now - begun >= most ? rank(kind, begun) : kKept;
   };
@@ -54,7 +53,7 @@ std::uint64_t Evictor::rank_of(const Slot& slot, Tick now) const {
 }
 
 bool Evictor::make_room(std::uint64_t now_ns) {
-  if (DescriptorMotion::table_lost()) return false;  // it is not this worker's to close in
+  if (DescriptorMotion::table_lost()) return false;  // this worker must not close descriptors now
   const Tick now = tick_of(now_ns);
   if (now - searched_ >= kStale) victims_.clear();
   if (close_one(now)) return true;
@@ -102,7 +101,8 @@ void Evictor::search(Tick now) {
   looked_at_ += static_cast<std::uint64_t>(highest) + 1;
 }
 
-// False: it has been at work since it was found, or something has arrived that nobody has seen yet.
+// False: the connection stays, because it has been at work since the pass, or bytes have arrived that no
+// worker has seen yet.
 bool Evictor::close(const Victim& victim, Tick now) {
   const ConnectionTable table = context_.segment.connections();
   const auto state = table.try_claim(victim.fd, victim.generation, context_.index);
@@ -112,7 +112,7 @@ bool Evictor::close(const Victim& victim, Tick now) {
   const bool heard = Transport(victim.fd, slot).unread() > slot.peeked;
   const bool goes = *state == SlotState::kArmedRead && rank_of(slot, now) <= victim.rank &&
                     (slot.phase == Phase::kLingering || !heard) &&
-                    table.notes(victim.fd).parked.status == 0;  // else there is a line to be written yet
+                    table.notes(victim.fd).parked.status == 0;  // else its line in the access log is due
   if (goes) {
     bump(context_.counters().evicted);
     close_connection(context_, victim.fd);

@@ -1,5 +1,5 @@
-// Room at max_connections: instead of having everybody wait until somebody leaves, the connections that are
-// worth least are closed.
+// Makes room at max_connections: closes the connections that are worth least, so that new clients need not
+// wait until others leave.
 #pragma once
 
 #include <cstdint>
@@ -9,23 +9,22 @@
 
 namespace baton {
 
-// One per worker. Only connections that the server owes nothing go, in this order, of each kind the one that
-// has been so for longest first:
+// One per worker, for its event thread. Only connections that the server owes nothing are closed. They go in
+// this order; within a kind, the one that has been so for longest goes first:
 //
-//   1. those that have said nothing since they were made, 0.2 s ago or more: whoever has a question asks it;
-//   2. those that wait for their next request;
-//   3. those whose request head has been arriving for 0.2 s or more, and those that were shown out a second
-//   ago.
+//   1. accepted 0.2 s ago or more, and silent since: a client with a request would have sent it;
+//   2. idle between two requests;
+//   3. slow: the head has been arriving for 0.2 s or more, or the connection has lingered for 1 s or more.
 //
-// They are found by a pass over all slots that keeps the best ones for later, so that a single one costs
-// little. What is found is a hint: a victim is claimed like by any worker, and looked at again, before it is
-// closed.
+// A pass over all slots finds victims, and keeps the best ones for later calls, so that each costs little.
+// A pass reads slots without their claims, so a victim is only a hint. The worker claims it as for an event,
+// and looks at it again, before it closes it.
 class Evictor {
  public:
   explicit Evictor(const WorkerContext& context) : context_(context) {}
 
-  // Closes one connection. False: there is none to be closed, or too much has been looked through in this
-  // tick.
+  // Closes one connection. False: no connection may go, or passes have looked at 100,000 slots in this tick,
+  // or this worker must not change the descriptor table now. `now_ns` is of monotonic_ns().
   bool make_room(std::uint64_t now_ns);
 
  private:
@@ -43,8 +42,8 @@ class Evictor {
 
   const WorkerContext& context_;
   std::vector<Victim> victims_;  // the best one last
-  Tick searched_ = 0;            // when last
-  std::uint64_t looked_at_ = 0;  // slots, in that tick
+  Tick searched_ = 0;            // tick of the last pass
+  std::uint64_t looked_at_ = 0;  // slots that passes have looked at in that tick
 };
 
 }  // namespace baton

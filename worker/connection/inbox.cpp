@@ -53,8 +53,8 @@ bool Inbox::keep_partial(int fd, Slot& slot) {
   if (in_socket == 0) return true;
   Transport socket(fd, slot);
   if (!socket.has_low_water() || in_socket <= slot.peeked) return spool(fd, slot, data().size());
-  // Noted first: a mark that the slot does not know of would never be taken back, and short requests not
-  // seen.
+  // The note comes before the mark: after a death in between, a mark that the slot does not note would never
+  // be lowered, and shorter requests would not wake a worker.
   slot.peeked = static_cast<std::uint32_t>(in_socket);
   crash_point("partial-marked");
   return socket.wake_at(in_socket + 1);
@@ -67,8 +67,8 @@ bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
   const char* bytes = data().data() + slot.spool_bytes;
   if (::pwrite(slot.spool_fd, bytes, fresh, slot.spool_bytes) != static_cast<ssize_t>(fresh)) return false;
   crash_point("spool-written");
-  // Written first, consumed second: whatever has left the socket is in the spool, and how much that is the
-  // kernel knows.
+  // The write comes before the consume. So after a death every byte that has left the socket is in the spool,
+  // and the kernel's count tells how many have.
   if (fresh > 0 && !Transport(fd, slot).consume(fresh)) return false;
   crash_point("spool-taken");
   slot.spool_bytes = static_cast<std::uint32_t>(n);
@@ -78,7 +78,7 @@ bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
 }
 
 bool consume_request(int fd, Slot& slot, std::uint64_t in_socket) {
-  // First: with the mark still up, shorter requests would not be seen.
+  // The mark goes first: while it is up, shorter requests do not wake a worker.
   clear_low_water(fd, slot);
   if (in_socket > 0 && !Transport(fd, slot).consume(in_socket)) return false;
   crash_point("after-consume");
@@ -89,7 +89,7 @@ bool consume_request(int fd, Slot& slot, std::uint64_t in_socket) {
 void drop_spool(Slot& slot) {
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   const SpoolFile dropped(slot.spool_fd);
-  slot.spool_fd = -1;  // before it is closed: see drop_parked()
+  slot.spool_fd = -1;  // before `dropped` closes it: see drop_parked()
   slot.spool_bytes = 0;
   crash_point("spool-dropped");
 }

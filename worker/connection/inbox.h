@@ -1,5 +1,5 @@
-// What has arrived on one connection and not been answered yet. The bytes stay in the socket (MSG_PEEK) until
-// the response is handed over: a worker's death loses none of them.
+// The bytes that have arrived on one connection and are not answered yet. They stay in the socket (MSG_PEEK)
+// until the response has been handed over, so a worker's death loses none of them.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 namespace baton {
 
 enum class PeekResult : std::uint8_t {
-  kData,     // data() holds something, perhaps only what was there before
-  kNothing,  // the socket is empty
-  kClosed,   // the peer has shut its side down and everything it sent is consumed
-  kBroken,   // reset
+  kData,     // the socket has bytes, perhaps only those of the peek before
+  kNothing,  // the socket is empty; data() may still hold spooled bytes
+  kClosed,   // the peer has shut down its side, and the socket is empty
+  kBroken,   // the connection was reset, or its spool cannot be read
 };
 
 // One per worker, used for one connection at a time.
@@ -23,32 +23,33 @@ class Inbox {
  public:
   static constexpr std::size_t kBytes = std::size_t{80} * 1024;  // above the largest allowed head
 
-  // `place` outlives it: where a head goes that cannot stay in the socket.
+  // `place` says where a head goes that cannot stay in the socket. It outlives this object.
   explicit Inbox(const SpoolPlace& place);
 
-  // Makes data() the connection's spooled bytes followed by what is in the socket, as far as there is room.
+  // Fills data() with the connection's spooled bytes, then with those in the socket, as far as there is room.
   PeekResult peek(int fd, Slot& slot);
 
-  // Makes data() what is in the socket, the spool left aside: the body of a request whose head is in the
-  // spool.
+  // Fills data() with what is in the socket alone: the body of a request whose head is in the spool.
   PeekResult peek_body(int fd, Slot& slot);
 
+  // Valid until the next call of a peek.
   [[nodiscard]] std::string_view data() const { return {buffer_.get() + start_, end_ - start_}; }
 
-  // Leaves the first `n` bytes out of data() from here on: they have been answered.
+  // Drops the first `n` bytes of data(), because they have been answered.
   void skip(std::size_t n) { start_ += n; }
 
-  // Forgets the connection it was used for.
+  // Forgets the connection.
   void clear() { start_ = end_ = 0; }
 
-  // Leaves an incomplete head, all of data(), to wait for more. A TCP socket keeps it, and its SO_RCVLOWAT is
-  // set so that only further bytes wake anybody. Where the low-water mark does not help (a Unix socket; or
-  // the kernel, short of receive buffer, reports readable below it) the bytes move into a file, so that
-  // there is always progress. False, with errno as fit_spool() has it: nothing has changed then.
+  // Lets an incomplete head, all of data(), wait for more bytes. A TCP socket keeps the head, and SO_RCVLOWAT
+  // is set, so that only further bytes wake a worker. The low-water mark does not help in two cases: a Unix
+  // socket ignores it, and a kernel that is short of receive buffer reports readable below it. Then the bytes
+  // move into a file, so that there is always progress. False, with errno as fit_spool() sets it: there is no
+  // room or no descriptor for that file, and nothing has changed. False also if another system call fails.
   [[nodiscard]] bool keep_partial(int fd, Slot& slot);
 
-  // Moves the first `n` bytes of data() from the socket to the spool: a head whose body is yet to come.
-  // False: as above.
+  // Moves the first `n` bytes of data() from the socket to the spool: a head whose body is still to come.
+  // False: as keep_partial().
   [[nodiscard]] bool spool(int fd, Slot& slot, std::size_t n);
 
  private:
@@ -60,8 +61,9 @@ class Inbox {
   std::size_t end_ = 0;
 };
 
-// Takes what has been answered out of the way: the next `in_socket` bytes, which are there, and the spool.
-// For the claim's holder, and for the master in a dead worker's place. False: the connection is broken.
+// Discards a request that has been answered: the next `in_socket` bytes of the socket, which are there, and
+// the spool. For the holder of the claim, and for the master in the place of a dead holder. False: the
+// connection is broken.
 [[nodiscard]] bool consume_request(int fd, Slot& slot, std::uint64_t in_socket);
 
 // Closes the spool.

@@ -20,8 +20,9 @@ namespace baton {
 
 namespace {
 
-// The script of a response that was parked with more than one piece left. A memfd holds the count, the pieces
-// and behind them the bytes of those that are not ranges of the file.
+// A response that is parked with more than one piece left has a script, in a spool file:
+//
+//   count (8 bytes) | ScriptPiece 0 | ... | ScriptPiece count-1 | bytes of the pieces with in_file == 0
 struct ScriptPiece {
   std::int64_t in_file = 0;  // 1: a range of Slot::body_fd; 0: of the script itself
   std::int64_t offset = 0;
@@ -31,7 +32,7 @@ struct ScriptPiece {
 constexpr int kMemory = -1;    // OutboxRecord::Piece::fd: bytes of the record
 constexpr int kOverflow = -2;  // bytes of the worker's own memory
 
-// What has not been sent of a response: `skip` bytes of its first piece have.
+// The rest of a response. `skip` bytes of its first piece have been sent.
 struct Rest {
   const SpoolPlace& place;
   const OutboxRecord& record;
@@ -40,9 +41,10 @@ struct Rest {
   std::uint64_t most_copied;
 };
 
-// A copy of the record's pieces, which may be written meanwhile. False: they cannot be those of a response.
+// Copies the record's pieces, because they may be written meanwhile. False: they cannot be those of a
+// response.
 bool take_pieces(const OutboxRecord& record, std::vector<OutboxRecord::Piece>& pieces) {
-  constexpr off_t kMostOfAFile = off_t{1} << 56;  // all of them together are a number still
+  constexpr off_t kMostOfAFile = off_t{1} << 56;  // the sum of kMaxPieces such lengths is still an off_t
   const std::uint32_t count = std::min(record.piece_count, OutboxRecord::kMaxPieces);
   pieces.assign(record.pieces, record.pieces + count);
   return std::all_of(pieces.begin(), pieces.end(), [](const OutboxRecord::Piece& piece) {
@@ -57,13 +59,14 @@ void store_parked(Slot& slot, SpoolFile body, SpoolFile script) {
   slot.script_fd = script.release();
   slot.body_fd = body.release();
   crash_point("park-stored");
-  // Last: with the flag first, a death in between would leave it to the heir to close the open-file table's
-  // descriptor.
+  // The flag comes last. In the other order, after a death in between, the next holder would close a
+  // descriptor of the open-file table.
   std::atomic_signal_fence(std::memory_order_release);
   slot.set(SlotFlags::kOwnsBodyFd);
 }
 
-// One range of a file, or nothing at all: then only the end of the response has yet to be seen to.
+// Parks one range of a file. The range is empty if all bytes are sent, and only the end of the response is
+// left to do.
 bool park_range(const Rest& rest, Slot& slot) {
   SpoolFile body;
   slot.parked.offset = slot.parked.end = 0;
@@ -95,7 +98,8 @@ bool copy_bytes(const Rest& rest, const OutboxRecord::Piece& piece, off_t offset
   return true;
 }
 
-// The one file that the script names: what was spilled, which may be large, unless there is another.
+// The one file of which the script has ranges: the file that append_file() has named, else the spill file,
+// which may be large. The bytes of all other pieces are copied.
 int file_of(const Rest& rest) {
   const int spill = rest.record.spill_fd.load(std::memory_order_relaxed);
   int file = -1;
@@ -105,7 +109,7 @@ int file_of(const Rest& rest) {
   return file;
 }
 
-// Beside the bytes of the pieces that go into it.
+// The size of the script, with the bytes of the pieces that go into it.
 std::uint64_t script_bytes(const Rest& rest, int file) {
   std::uint64_t bytes = sizeof(std::uint64_t) + rest.pieces.size() * sizeof(ScriptPiece);
   for (const OutboxRecord::Piece& piece : rest.pieces) {
@@ -148,8 +152,8 @@ bool park_script(const Rest& rest, Slot& slot) {
   return true;
 }
 
-// Between two pieces the slot's offset is the index of the next one, negative: one store decides that this
-// piece is done, and a death anywhere in enter_piece() leaves the next holder to do it again.
+// Between two pieces the slot's offset is negative, and names the next piece. So one store says that a piece
+// is done. After a death anywhere in enter_piece(), the next holder does it again.
 off_t between(std::uint32_t next_index) {
   return -1 - static_cast<off_t>(next_index);
 }
@@ -181,7 +185,7 @@ SendResult send_range(const Transport& socket, int source, Slot& slot, std::uint
     const ssize_t n = socket.send_file(source, slot.parked.offset, static_cast<std::size_t>(want));
     if (n < 0) return from_errno();
     crash_point("file-sent");
-    if (n == 0) return SendResult::kBroken;  // shorter than it was when the head was written
+    if (n == 0) return SendResult::kBroken;  // the file is shorter than when the head was written
     sent += static_cast<std::uint64_t>(n);
     budget -= n;
   }
@@ -197,7 +201,7 @@ const SpoolPlace& Outbox::in_memory() {
 }
 
 Outbox::Outbox(OutboxRecord& record, const SpoolPlace& place) : record_(record), place_(place) {
-  record_.spill_fd.store(-1, std::memory_order_relaxed);  // of whoever had this entry before
+  record_.spill_fd.store(-1, std::memory_order_relaxed);  // a worker that had this entry before has left it
   record_.stored_fd.store(-1, std::memory_order_relaxed);
   clear();
 }
@@ -223,8 +227,8 @@ void Outbox::drop(std::atomic<std::int32_t>& file) {
   close_spool(fd);
 }
 
-// Opens the file, or moves it to where one of `bytes` belongs. False, with errno: no room or no descriptor;
-// nothing has changed then.
+// Opens the file, or moves it to disk if one of `bytes` belongs there. False, with errno: no room or no
+// descriptor, and nothing has changed.
 bool Outbox::fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_t bytes,
                  const SpoolPlace& place) {
   const int fd = file.load(std::memory_order_relaxed);
@@ -260,7 +264,7 @@ void Outbox::append_stored() {
   if (length == 0) return;
   const int fd = stored_fd();
   if (record_.spill_fd.load(std::memory_order_relaxed) < 0) {
-    // Named twice for a moment, never not at all.
+    // For a moment both words name the file, so there is none in which no word does.
     record_.spill_fd.store(fd, std::memory_order_relaxed);
     crash_point("stored-appended");
     record_.stored_fd.store(-1, std::memory_order_relaxed);
@@ -283,8 +287,8 @@ std::uint64_t Outbox::forget_sent() {
   if (record_.piece_count == 0) {
     record_.memory_bytes = record_.incomplete = 0;
     overflow_.clear();
-    // Emptied, not written over: sendfile(2) has handed on its very pages, and they may still be on their
-    // way.
+    // Emptied, not written over: sendfile(2) has handed these very pages to the socket, which may still need
+    // them.
     const int spilled = record_.spill_fd.load(std::memory_order_relaxed);
     if (spilled >= 0 && ::ftruncate(spilled, 0) == 0) {
       spilled_ = 0;
@@ -301,8 +305,8 @@ std::uint64_t Outbox::forget_sent() {
   return sent;
 }
 
-// Not by a hole (FALLOC_FL_PUNCH_HOLE, fallocate(2)): where the file has pages larger than the hole's, the
-// kernel writes zeroes into them, and sendfile(2) has handed on these very pages.
+// A hole (FALLOC_FL_PUNCH_HOLE, fallocate(2)) would not do. If the file has pages larger than the hole, the
+// kernel writes zeroes into them, and sendfile(2) has handed these very pages to the socket.
 void Outbox::reclaim() {
   constexpr off_t kWorthIt = 1 << 20;
   const int fd = record_.spill_fd.load(std::memory_order_relaxed);
@@ -325,7 +329,7 @@ void Outbox::reclaim() {
 void Outbox::add_piece(int fd, off_t offset, off_t length) {
   total_ += static_cast<std::uint64_t>(length);
   if (record_.piece_count == OutboxRecord::kMaxPieces) {
-    record_.incomplete = 1;  // no response has so many: see send()
+    record_.incomplete = 1;  // no response has so many pieces: send_pieces() gives up
     return;
   }
   record_.pieces[record_.piece_count++] = {fd, offset, length};
@@ -334,7 +338,7 @@ void Outbox::add_piece(int fd, off_t offset, off_t length) {
 void Outbox::append(std::string_view bytes) {
   if (bytes.empty()) return;
   const auto length = static_cast<off_t>(bytes.size());
-  // Once some of it has been spilled what follows is as well: many small parts shall not become many pieces.
+  // Behind spilled bytes all others are spilled too, so that many small parts do not become many pieces.
   const int spilled = record_.spill_fd.load(std::memory_order_relaxed);
   const bool behind_spilled =
       spilled >= 0 && record_.piece_count > 0 && record_.pieces[record_.piece_count - 1].fd == spilled;
@@ -358,9 +362,9 @@ void Outbox::append(std::string_view bytes) {
 }
 
 bool Outbox::spill(std::string_view bytes) {
-  if (!overflow_.empty()) return false;  // what follows it must not overtake it, and has no place either
+  if (!overflow_.empty()) return false;  // later bytes must not overtake the overflow
   const std::uint64_t size = static_cast<std::uint64_t>(spilled_) + bytes.size();
-  // Without a place on disk it stays in memory, rather than not be sent at all.
+  // If there is no place on disk the bytes stay in memory: better than not to be sent at all.
   if (!fit(record_.spill_fd, "baton-response", size, place_) &&
       !fit(record_.spill_fd, "baton-response", size, in_memory()))
     return false;
@@ -437,7 +441,7 @@ bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot, const
   if (sent > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) return false;
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   if (!motion) return false;
-  // A script is small, and where the budget allows it in memory, whatever the configured limit.
+  // A script is small. If the budget allows, it is in memory, whatever limits.spool_memory says.
   const SpoolPlace memory_first{place.folder, std::numeric_limits<std::uint64_t>::max()};
   Rest rest{memory_first, record, pieces, static_cast<off_t>(sent), most_copied};
   while (!rest.pieces.empty() && rest.skip >= rest.pieces.front().length) {
@@ -489,9 +493,9 @@ void drop_parked(Slot& slot) {
     return;
   }
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
-  // Forgotten first, closed second: a worker killed in between leaves a descriptor nobody knows of, which is
-  // found. The other way round its heir would close the number again, which may be another client's socket by
-  // then.
+  // The slot forgets the files before they are closed. A death in between leaves descriptors that no slot
+  // names, and the reclaimer closes these (master/reclaimer.h). In the other order, the next holder would
+  // close a number again, which may be another client's socket by then.
   const SpoolFile body(owned ? slot.body_fd : -1);
   const SpoolFile script(slot.script_fd);
   slot.body_fd = slot.script_fd = -1;

@@ -1,5 +1,5 @@
-// What a worker is about to send on one connection: bytes it has made and ranges of one file, in order; and
-// what becomes of it when the socket is full, or when the worker dies.
+// The response that a worker is about to send on one connection: bytes that it has made and ranges of one
+// file, in order. When the socket is full, or the worker dies, the rest is parked in the slot.
 #pragma once
 
 #include <sys/types.h>
@@ -18,63 +18,64 @@
 namespace baton {
 
 enum class SendResult : std::uint8_t {
-  kDone,     // everything is in the kernel's hands
+  kDone,     // all bytes are in the kernel's hands
   kBlocked,  // the socket is full, or has had its share for this turn: park and wait for EPOLLOUT
-  kBroken,   // the peer is gone or the file has shrunk: close
+  kBroken,   // the peer is gone, or the file has shrunk: close
 };
 
-// One turn sends at most this much, so that a fast reader of a large file does not keep a worker from the
-// others.
+// Most bytes of files that one turn sends: a fast reader of a large file must not keep a worker from other
+// clients.
 constexpr off_t kSendBudget = 1 << 20;
 
-// Gathers a response, or those of a pipelined batch, in the worker's OutboxRecord: there it outlives the
-// worker. Bytes beyond what the record holds go to a file: in memory while they are few, see SpoolPlace.
-// Reused from request to request.
+// Gathers a response, or those of a pipelined batch, in the worker's OutboxRecord, where they outlive the
+// worker. Bytes that do not fit the record go to a file, which is in memory while they are few (SpoolPlace).
+// One per worker, reused from request to request.
 class Outbox final : public http::Sink {
  public:
-  // `record` is this worker's own and outlives it, as `place` does: where the files are. Without: in memory.
+  // `record` is this worker's own. `place` says where the files are; without it they are in memory. Both
+  // outlive this object.
   explicit Outbox(OutboxRecord& record, const SpoolPlace& place = in_memory());
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
   void clear();
   void append(std::string_view bytes) override;
-  // `fd` must stay open until send() is done or park() has returned. All ranges of one response are of one
-  // file.
+  // The caller keeps `fd` open until send() is done or park() has returned. All ranges of one response are of
+  // one file.
   void append_file(int fd, off_t offset, off_t length) override;
 
-  // Sets a part of a body aside, in a file of its own which append_file() can name then: for one that is not
-  // to be held in memory, and whose length is not known yet. False: no room, or no descriptor.
+  // Stores a part of a body in a file of its own, apart from the response. For a body that is too large for
+  // memory and whose length is not known yet. append_file() can name the file (stored_fd()). False, with
+  // errno: no room, or no descriptor; EDQUOT: no room in the budget.
   [[nodiscard]] bool store(std::string_view bytes);
   void discard_stored();
-  // Adds all of it to the response. What is appended from here on and does not fit in memory goes behind it,
-  // so that there is one file to be parked.
+  // Adds all stored bytes to the response. Bytes that are appended later and do not fit in memory go behind
+  // them in the same file, so that only one file has to be parked.
   void append_stored();
   [[nodiscard]] int stored_fd() const { return record_.stored_fd.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t stored_bytes() const { return stored_; }
 
-  // While a response is sent before it is complete: forgets what has been sent, so that total() and sent()
-  // count what remains. Returns how much that was.
+  // For a response that is sent before it is complete: forgets the bytes that have been sent, so that total()
+  // and sent() count the rest only. Returns how many they were.
   std::uint64_t forget_sent();
 
-  // Then: gives back the room of what has been sent of a file, where that is more than what is left in it.
-  // What is left moves to another file, so that its size follows from what waits, not from what was ever
-  // sent.
+  // Call after forget_sent(). If much more of the spill file has been sent than is left in it, moves the rest
+  // to a new file. So the size of the file follows from what waits, not from all that was ever sent.
   void reclaim();
 
-  [[nodiscard]] std::uint64_t total() const { return total_; }  // bytes appended since clear()
+  [[nodiscard]] std::uint64_t total() const { return total_; }  // bytes appended and not forgotten
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   [[nodiscard]] std::size_t memory_bytes() const { return record_.memory_bytes; }
   [[nodiscard]] ResponseNote& last() { return record_.last; }
 
-  // Sends from where the last call stopped. The offset of a file range is kept in the slot, where sendfile(2)
+  // Sends on, from where the last call stopped. The offset of a file range is in the slot, where sendfile(2)
   // itself advances it.
   SendResult send(int fd, Slot& slot);
 
-  // Whether all of it is where it can outlive the worker: it could be parked.
+  // Whether the response could be parked: no part of it is in this worker's own memory only.
   [[nodiscard]] bool parkable() const { return record_.incomplete == 0; }
 
-  // Moves what is left into the slot: see park_rest(). False: no descriptor or memory for it.
+  // Moves the rest into the slot, as park_rest() does. False: no descriptor, or no memory.
   [[nodiscard]] bool park(Slot& slot) const;
 
  private:
@@ -89,29 +90,32 @@ class Outbox final : public http::Sink {
 
   OutboxRecord& record_;
   const SpoolPlace& place_;
-  std::string overflow_;    // what neither the record nor a memfd could take: sent, but lost with this worker
-  std::uint32_t next_ = 0;  // piece
-  off_t done_ = 0;          // of it
+  std::string overflow_;    // bytes that neither the record nor a file could take: lost if this worker dies
+  std::uint32_t next_ = 0;  // index of the piece that is sent next
+  off_t done_ = 0;          // bytes of that piece that have been sent
   std::uint64_t total_ = 0;
   std::uint64_t sent_ = 0;
-  off_t spilled_ = 0;
-  std::uint64_t stored_ = 0;
+  off_t spilled_ = 0;         // bytes in the spill file
+  std::uint64_t stored_ = 0;  // bytes in the stored file
 };
 
-// Parks what follows the first `sent` bytes of `record` in the slot, as a file range with a descriptor of its
-// own, so that any process can go on with resume_parked(). For the claim's holder, and for the master in a
-// dead worker's place. False: no descriptor or memory for it, or a part was in the dead worker's own memory;
-// the connection has to be closed.
-// It may be anything that the record says: what cannot be is refused, as is to copy more than `most_copied`
-// bytes.
+// Parks the bytes of `record` behind the first `sent`, as a file range in the slot with a descriptor of its
+// own. Then any process can go on with resume_parked(). For the holder of the claim, and for the master in
+// the place of a dead holder. False: the connection has to be closed, because
+//
+// - there is no descriptor or no memory;
+// - a part of the response was in the dead worker's own memory;
+// - the record says what cannot be (a dying worker may have written anything into it);
+// - more than `most_copied` bytes would have to be copied.
 [[nodiscard]] bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot,
                              const SpoolPlace& place,
                              std::uint64_t most_copied = std::numeric_limits<std::uint64_t>::max());
 
-// Goes on with the parked response of `slot`. `sent` grows by what was sent.
+// Sends on the parked response of `slot`. `sent` grows by the bytes that were sent.
 SendResult resume_parked(int fd, Slot& slot, std::uint64_t& sent);
 
-// Closes what was parked. For the claim's holder, when the response is done or the connection ends.
+// Closes the files of a parked response. For the holder of the claim, when the response is done or the
+// connection ends.
 void drop_parked(Slot& slot);
 
 }  // namespace baton

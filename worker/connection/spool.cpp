@@ -18,7 +18,8 @@ namespace {
 
 SpoolBudget process_budget;
 
-// What is counted is the server's table: while that is not this process's to change, nothing is.
+// Charges stand by the descriptor numbers of the server's table. While this process must not change that
+// table, it counts nothing and refuses nothing.
 bool charge(int fd, SpoolMedium medium, std::uint64_t bytes) {
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   return !motion || process_budget.charge(fd, medium, bytes);
@@ -148,7 +149,7 @@ SpooledBody::~SpooledBody() {
   if (memory_ != nullptr) ::munmap(memory_, mapped_);
 }
 
-// From the file's first byte: a mapping begins with a page.
+// Maps from the file's first byte, because a mapping has to begin at a page.
 bool SpooledBody::map(int fd, std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return true;
   const std::size_t all = offset + length;

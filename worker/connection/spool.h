@@ -1,5 +1,5 @@
-// Files for bodies: in memory while they are small, on disk when they are not; and all of them together
-// within a budget (common/shared/spool_budget.h).
+// Files for bodies of requests and responses. Small ones are in memory, large ones on disk, and all of them
+// together stay within a budget (common/shared/spool_budget.h).
 #pragma once
 
 #include <sys/types.h>
@@ -17,17 +17,17 @@ namespace baton {
 
 struct SpoolPlace {
   const std::string& folder;   // server.spool_dir
-  std::uint64_t memory_bytes;  // limits.spool_memory: a larger one is on disk
+  std::uint64_t memory_bytes;  // limits.spool_memory: a larger file is on disk
 };
 
-// What this process counts its files in from here on. Before, and in a worker from before an upgrade, whose
-// descriptors are not the server's any more, nothing is counted.
+// From here on this process counts its files in `budget`. Nothing is counted before, and nothing in a worker
+// from before an upgrade: its descriptors are not the server's any more.
 void count_spools_in(const SpoolBudget& budget);
 
-// Gives back what the file was charged for, and closes it.
+// Gives back the charge of the file, and closes it.
 void close_spool(int fd);
 
-// A file that is closed so, unless it is released.
+// Owns a file, and ends it with close_spool().
 class SpoolFile {
  public:
   SpoolFile() = default;
@@ -50,41 +50,41 @@ class SpoolFile {
 
 // How large a file is to be.
 struct SpoolExtent {
-  std::uint64_t bytes = 0;     // now: what it is charged for
-  std::uint64_t expected = 0;  // in the end, as far as it is known: decides where it is put; at least `bytes`
+  std::uint64_t bytes = 0;     // now: the file is charged for so many
+  std::uint64_t expected = 0;  // in the end, as far as known, at least `bytes`: decides where the file is put
 };
 
-// A file without a name: a memfd, or above place.memory_bytes, and where the budget for memory is used up,
-// one in the folder (O_TMPFILE, open(2)), which its last close removes. The caller has it in motion
-// (common/shared/descriptor_motion.h). Nothing, with errno: no room or no descriptor; EDQUOT: no room in the
-// budget.
+// Opens a file without a name. It is a memfd. If it is expected to be larger than place.memory_bytes, or the
+// budget for memory is used up, it is a file in the folder instead, which the last close removes (O_TMPFILE,
+// open(2)). The caller holds a DescriptorMotion (common/shared/descriptor_motion.h). Nothing, with errno: no
+// room or no descriptor; EDQUOT: no room in the budget.
 SpoolFile open_spool(const char* name, SpoolExtent extent, const SpoolPlace& place);
 
-// Sees to it that the file `fd` may have the extent: `fresh` is a copy of it on disk then, if it has to move
-// there, and the caller's to name in its place. Else fresh is nothing. False, with errno as above: nothing
-// has changed then.
+// Makes sure that the file `fd` may have the extent. If it has to move to disk, `fresh` becomes a copy of it
+// there, and the caller names that in its place; else `fresh` is left as it is. False, with errno as above:
+// nothing has changed.
 [[nodiscard]] bool fit_spool(int fd, SpoolExtent extent, const SpoolPlace& place, SpoolFile& fresh);
 
-// The same for a slot's spool, which is opened if there is none yet. For the claim's holder.
+// The same for the spool of a slot, which is opened if there is none yet. For the holder of the claim.
 [[nodiscard]] bool fit_spool(Slot& slot, SpoolExtent extent, const SpoolPlace& place);
 
-// A second descriptor of a file, -1 with errno if there is none. What the file costs is counted for both
-// until one of them is closed.
+// Returns a second descriptor of a file, or -1 with errno. The file is charged twice until one of the two is
+// closed.
 int duplicate_spool(int fd);
 
-// After it has been made shorter.
+// Lowers the charge of a file that has been made shorter, to `bytes`.
 void recharge_spool(int fd, std::uint64_t bytes);
 
-// Whether so little of the budget for files on disk is left that it should be kept for what cannot wait.
+// Whether 7/8 of the budget for files on disk are used. The rest should be left to what cannot wait.
 [[nodiscard]] bool spool_is_tight();
 
-// Whether a file of this size may be allowed by the budget at all, were there no other.
+// Whether the budget would allow a file of this size if there were no other.
 [[nodiscard]] bool spool_can_hold(std::uint64_t bytes, const SpoolPlace& place);
 
-// Whether all of it could be written, with errno if not.
+// Writes all `size` bytes. False, with errno: not all could be written.
 bool write_all(int fd, const void* data, std::size_t size, off_t at);
 
-// Makes `bytes` of a file, from its `offset` on, the beginning of another.
+// Copies `bytes` of a file, from its `offset` on, to the beginning of another.
 bool copy_file(int from, int to, off_t bytes, off_t offset = 0);
 
 // A part of a file, mapped for reading.
@@ -95,7 +95,7 @@ class SpooledBody {
   SpooledBody& operator=(const SpooledBody&) = delete;
   ~SpooledBody();
 
-  // Once. False, with errno.
+  // Call once. False, with errno: it cannot be mapped.
   bool map(int fd, std::uint64_t offset, std::uint64_t length);
   [[nodiscard]] std::string_view bytes() const { return bytes_; }
 

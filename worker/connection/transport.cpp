@@ -20,7 +20,7 @@ bool Transport::counted() const {
   return false;
 }
 
-// Its poll takes no notice of the mark (unix_poll() in the kernel).
+// The poll of a Unix socket ignores the mark (unix_poll() in the kernel).
 bool Transport::has_low_water() const {
   return counted();
 }
@@ -46,7 +46,7 @@ ssize_t Transport::send_file(int file, off_t& offset, std::size_t most) const {
 ssize_t Transport::consume_some(std::size_t most) const {
   switch (slot_.socket) {
     case SocketKind::kTcp: return ::recv(fd_, nullptr, most, MSG_TRUNC | MSG_DONTWAIT);
-    case SocketKind::kUnix: break;  // MSG_TRUNC copies nothing there, but into nowhere
+    case SocketKind::kUnix: break;  // only TCP discards by MSG_TRUNC (tcp(7)): bytes need a buffer
   }
   char scratch[16 * 1024];
   begin_move();

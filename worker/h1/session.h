@@ -56,7 +56,7 @@ struct Session {
   [[nodiscard]] bool stopping() const;
 
   // What to do with a connection that needs a descriptor when this worker cannot open one. kRead: this worker
-  // has lost the descriptor table, another worker can go on. kClose: there are no more descriptors.
+  // must not change the descriptor table now, another worker can go on. kClose: there are no descriptors.
   static Next without_descriptor();
 
   // -- Of the worker.
