@@ -14,7 +14,7 @@ namespace baton {
 // (master/log_watch.h).
 struct LogLosses {
   std::atomic<std::uint64_t> lines{0};  // dropped since the server was started
-  // of these, how many the error log has reported; only the master writes it
+  // Of the dropped lines, how many the error log has reported. Only the master writes it.
   std::atomic<std::uint64_t> told{0};
   std::atomic<std::int32_t> error{0};  // errno of the last drop
   // The descriptor of the file whose last line is torn, or -1. The next writer ends that line first. A

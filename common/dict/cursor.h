@@ -1,4 +1,4 @@
-// The text of an entry, its key and then its value, piece by piece as it lies in the cells.
+// A cursor over the text of an entry: its key and then its value, piece by piece as it lies in the cells.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,8 @@ class DictMemory::Cursor {
   Cursor(DictMemory& memory, CellIndex entry)
       : memory_(memory), entry_(entry), at_(entry), piece_(memory.at(entry).text, DictCell::kFirstBytes) {}
 
-  // Each goes on where the last one ended, and stops where the chain is broken: the memory is damaged then.
+  // Each call goes on where the last one ended. Each stops where the chain is broken, and notes that the
+  // memory is damaged.
   void write(std::string_view text) {
     for_each_piece(text.size(), [&text](std::span<char> piece) {
       std::memcpy(piece.data(), text.data(), piece.size());
@@ -40,7 +41,7 @@ class DictMemory::Cursor {
   }
 
  private:
-  // Whether `use` was true for all pieces of the next `bytes`.
+  // Calls `use` for each piece of the next `bytes`. Returns whether all calls returned true.
   template <typename Use>
   bool for_each_piece(std::size_t bytes, Use use) {
     while (bytes > 0) {

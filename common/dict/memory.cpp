@@ -8,9 +8,9 @@ namespace baton {
 
 namespace {
 
-// A process may be killed between any two instructions, and another one finds what it had stored until then:
-// in the order of the instructions, whatever the processor does, because a signal is taken between two of
-// them. So only the compiler has to be kept from moving stores across the one that counts.
+// A process may be killed between any two instructions. Another process then finds what the instructions up
+// to there have stored, whatever order the processor works in, because a signal is taken between two
+// instructions. So it is enough to keep the compiler from moving stores across the one that counts.
 void store_in_order(std::atomic<std::uint64_t>& word, std::uint64_t value) {
   std::atomic_signal_fence(std::memory_order_seq_cst);
   word.store(value, std::memory_order_relaxed);
@@ -76,7 +76,7 @@ bool DictMemory::is_further(CellIndex index, CellIndex first) const {
          cells_[index].sequence.load(std::memory_order_relaxed) == 0;
 }
 
-// Cell 0 takes what would go elsewhere.
+// Cell 0 receives what would go to an impossible index.
 DictCell& DictMemory::at(CellIndex index) {
   if (index != 0 && index < cell_count_) return cells_[index];
   damaged_ = true;
@@ -190,7 +190,7 @@ void DictMemory::clear() {
   header_->entry_count = header_->heap_size = 0;
   header_->free_first = header_->free_count = 0;
   std::fill(buckets_.begin(), buckets_.end(), 0);
-  // Last: until here a rebuild would look at all cells that may have been in use.
+  // Last: until here a rebuild looks at all cells that may have been in use.
   std::atomic_signal_fence(std::memory_order_seq_cst);
   header_->fresh = 1;
 }
@@ -212,7 +212,8 @@ CellIndex DictMemory::take_cell() {
     damaged_ = true;
     return 0;
   }
-  // It may hold an entry from before a clear(): one that is none now, and must not be one further cell's.
+  // The cell may hold an entry from before a clear(). That entry no longer exists, and must not come back
+  // to life in a further cell.
   header_->fresh = index + 1;
   cells_[index].sequence.store(0, std::memory_order_relaxed);
   return index;
@@ -311,7 +312,7 @@ void DictMemory::place_in_heap(std::uint32_t position, CellIndex entry) {
   at(entry).heap_at = position + 1;
 }
 
-// True: it has risen above `position`.
+// Returns whether it has risen above `position`.
 bool DictMemory::rise_in_heap(std::uint32_t position, CellIndex entry) {
   const std::uint32_t from = position;
   while (position > 0 && sooner(entry, heap_[(position - 1) / 2])) {

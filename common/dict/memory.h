@@ -1,11 +1,11 @@
 // The data structures of a shared dictionary: entries in cells, an index, the order of use, the order of
-// expiry (common/dict/layout.h draws them). For SharedDict alone, which holds the lock around every call but
-// those marked.
+// expiry. common/dict/layout.h draws them. Only SharedDict uses this class, and it holds the lock around
+// every call, except those marked "Without the lock".
 //
-// Nothing that is read is believed: a module may have written anywhere. An index out of range, a chain that
-// leads to a foreign cell, lists that do not agree make the object `damaged`; a call then does nothing more
-// that matters, and its result means nothing. The caller looks once, at the end of its work, and rebuilds. No
-// walk is longer than there are cells.
+// Nothing that is read is trusted, because a module may have written anywhere. An index out of range, a
+// chain that leads to a foreign cell, or lists that do not agree make the object `damaged`. A call then has
+// no further effect that matters, and its result means nothing. The caller checks damaged() once, at the
+// end of its work, and rebuilds. No walk is longer than the number of cells.
 #pragma once
 
 #include <cstddef>
@@ -22,14 +22,14 @@ class DictMemory {
  public:
   static constexpr std::size_t kMaxKeyBytes = 1024;
 
-  // `base`: memory as open_dict() checks it. What is frozen is copied and never read again.
+  // `base`: memory as open_dict() has checked it. Its frozen members are copied and never read again.
   explicit DictMemory(void* base);
 
   // Without the lock.
   [[nodiscard]] RobustMutex& mutex() const { return header_->mutex; }
   [[nodiscard]] std::uint32_t hash(std::string_view key) const;
-  // Whether an entry of these sizes can be: at most half of the dictionary, so that a value can be replaced
-  // by one that is written while the old one still stands.
+  // Whether an entry of these sizes is possible. It may take at most half of the dictionary, so that a new
+  // value can be written while the old one still exists.
   [[nodiscard]] bool can_hold(std::size_t key_bytes, std::size_t value_bytes) const;
   [[nodiscard]] std::uint64_t bytes_total() const;
 
@@ -38,21 +38,22 @@ class DictMemory {
   [[nodiscard]] std::uint64_t bytes_used() const;
   [[nodiscard]] std::uint32_t entries() const { return header_->entry_count; }
 
-  // The entry of a key; 0: none.
+  // The entry with this key; 0: none.
   [[nodiscard]] CellIndex find(std::string_view key, std::uint32_t hash);
   [[nodiscard]] std::uint64_t expires_ns(CellIndex entry) { return at(entry).expires_ns; }
   [[nodiscard]] std::size_t value_bytes(CellIndex entry) { return at(entry).value_bytes; }
   void copy_value(CellIndex entry, std::string& value);
   [[nodiscard]] bool value_is(CellIndex entry, std::string_view value);
-  void touch(CellIndex entry);  // it has just been used
+  void touch(CellIndex entry);  // notes that the entry has just been used
 
-  // Least recently used, and next to expire; 0: there is none.
+  // The entry unused for longest, and the next entry to expire; 0: none.
   [[nodiscard]] CellIndex oldest() const { return header_->oldest; }
   [[nodiscard]] CellIndex soonest() const { return header_->heap_size != 0 ? heap_[0] : 0; }
 
-  // The steps of a change. make() takes cells, of which there must be enough, and fills them in; 0: damaged.
-  // publish() and withdraw() are the one store that makes an entry be and not be. enlist() enters a published
-  // one into index and orders, delist() takes a withdrawn one out and frees its cells.
+  // The steps of a change, in their order. make() takes cells, of which there must be enough, and fills
+  // them; 0: damaged. publish() and withdraw() are the single stores that make an entry exist and cease to
+  // exist. enlist() puts a published entry into the index and the orders. delist() takes a withdrawn entry
+  // out of them and frees its cells.
   [[nodiscard]] CellIndex make(std::string_view key, std::string_view value, std::uint64_t expires_ns,
                                std::uint32_t hash);
   void publish(CellIndex entry);
@@ -60,13 +61,13 @@ class DictMemory {
   void enlist(CellIndex entry);
   void delist(CellIndex entry);
 
-  // All entries cease to be, at one store; none does if it meets damage.
+  // Makes all entries cease to exist with one store. Does nothing if it meets damage.
   void clear();
 
-  // Makes all that is derived anew from the cells. What a dead process had begun and not published is freed;
-  // of two entries with one key the newer stays. `everything`: believe the header nothing, after damage.
-  // Returns how many entries could not be kept because they make no sense; without damage 0. May be
-  // interrupted by death like everything else, and be begun again.
+  // Makes everything derived anew from the cells. Frees what a dead process had begun and not published. Of
+  // two entries with one key, keeps the newer. `everything`: trusts nothing in the header; for use after
+  // damage. Returns how many entries were dropped because they make no sense; without damage that is 0. A
+  // process may die in the middle of it, too: the next one begins it again.
   std::uint64_t rebuild(bool everything);
 
   [[nodiscard]] bool damaged() const { return damaged_; }
@@ -94,7 +95,7 @@ class DictMemory {
   void sink_in_heap(std::uint32_t position, CellIndex entry);
   [[nodiscard]] bool sooner(CellIndex a, CellIndex b) { return at(a).expires_ns < at(b).expires_ns; }
 
-  // Of rebuild(); in dict_rebuild.cpp.
+  // Parts of rebuild(); in common/dict/rebuild.cpp.
   std::uint64_t rebuild_entries(CellIndex end);
   bool claim(CellIndex entry, CellIndex end);
   void drop(CellIndex entry);

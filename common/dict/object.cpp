@@ -110,7 +110,7 @@ void remove_dict(const std::string& object) {
 void remove_dicts_of(const std::string& segment) {
   const std::string prefix = dict_object_name(segment, "");
   std::error_code error;
-  // shm_open(3): where Linux keeps them.
+  // Where Linux keeps shared memory objects: shm_open(3).
   for (std::filesystem::directory_iterator entry("/dev/shm", error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();

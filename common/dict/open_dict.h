@@ -18,7 +18,8 @@ namespace baton {
 
 class OpenDict {
  public:
-  // `memory` as create_dict() and open_dict() map it; `entry` tells the world of it and outlives this.
+  // `memory` as create_dict() and open_dict() map it. `entry` shows its figures and must outlive this
+  // object.
   OpenDict(boost::interprocess::mapped_region memory, DictEntry& entry)
       : memory_(std::move(memory)),
         entry_(entry),
@@ -35,11 +36,12 @@ class OpenDict {
  private:
   boost::interprocess::mapped_region memory_;
   DictEntry& entry_;
-  std::string name_;  // as it was: the entry may be written by others
+  std::string name_;  // a copy, because other processes may write the entry
   SharedDict dict_;
 };
 
-// Those of one configuration. What one leaves out lives as long as workers of an earlier one use it.
+// The dictionaries of one configuration. A dictionary that the next configuration leaves out lives for as
+// long as workers of an earlier one use it.
 using DictSet = std::vector<std::shared_ptr<OpenDict>>;
 
 }  // namespace baton

@@ -1,4 +1,4 @@
-// DictMemory::rebuild: everything that is derived, made anew from the cells.
+// DictMemory::rebuild: makes everything derived anew from the cells.
 #include <algorithm>
 
 #include "common/dict/cursor.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr CellIndex kUnlisted = ~CellIndex{0};  // in DictCell::newer while the order of use is rebuilt
 
-// No clock gets there: 2^62 uses take centuries. Above it is what somebody else has written.
+// No clock gets there: 2^62 uses take centuries. A value above it is a stray write.
 constexpr std::uint64_t kMostClock = std::uint64_t{1} << 62;
 
 }  // namespace
@@ -33,7 +33,7 @@ std::uint64_t DictMemory::rebuild(bool everything) {
   return lost;
 }
 
-// Frees all cells but those of entries, then lets each entry claim its own and enter the index.
+// Frees all cells except those of entries. Then each entry claims its own cells and enters the index.
 std::uint64_t DictMemory::rebuild_entries(CellIndex end) {
   for (CellIndex index = 1; index < end; ++index) {
     DictCell& cell = cells_[index];
@@ -59,7 +59,7 @@ std::uint64_t DictMemory::rebuild_entries(CellIndex end) {
   return lost;
 }
 
-// False: it makes no sense, or leads to cells that another entry has.
+// False: the entry makes no sense, or leads to cells that another entry has.
 bool DictMemory::claim(CellIndex entry, CellIndex end) {
   const DictCell& cell = cells_[entry];
   if (cell.first != entry || cell.sequence.load(std::memory_order_relaxed) > kMostClock ||
@@ -85,7 +85,7 @@ void DictMemory::drop(CellIndex entry) {
   }
 }
 
-// Whoever died between publishing an entry and withdrawing the one before it has left two.
+// A process that died between publishing an entry and withdrawing its predecessor has left two.
 void DictMemory::index_newest_of_key(CellIndex entry) {
   DictCell& cell = cells_[entry];
   char text[kMaxKeyBytes];
@@ -107,8 +107,8 @@ void DictMemory::index_newest_of_key(CellIndex entry) {
 
 // -- order of use
 
-// Begins with what the list still says: a death leaves it short of one entry, so that sorting it is one or
-// two looks at each.
+// Begins with what the list still says. After a death the list lacks only one entry, so sorting it takes
+// one or two looks at each.
 void DictMemory::rebuild_recency(CellIndex end) {
   CellIndex list = 0;
   CellIndex last = 0;
@@ -134,7 +134,7 @@ void DictMemory::rebuild_recency(CellIndex end) {
   }
 }
 
-// A natural merge sort of the list linked by `older`: runs that are in order stay as they are.
+// A natural merge sort of the list linked by `older`. Runs that are in order stay as they are.
 CellIndex DictMemory::sort_by_use(CellIndex list) {
   while (true) {
     CellIndex sorted = 0;
@@ -160,7 +160,7 @@ CellIndex DictMemory::cut_run(CellIndex& list) {
   return run;
 }
 
-// Appends both at `end`; returns the new one.
+// Appends both lists, merged, at `end`; returns the new end.
 CellIndex* DictMemory::merge(CellIndex a, CellIndex b, CellIndex* end) {
   while (a != 0 && b != 0) {
     CellIndex& newer = cells_[a].used >= cells_[b].used ? a : b;

@@ -11,7 +11,8 @@ namespace baton {
 namespace {
 
 constexpr int kMostTries = 3;
-// Of expired entries, dropped by the way: more than one can come with each call, so that they do not pile up.
+// How many expired entries a call drops by the way. More than one, because each call can add one: so they
+// do not pile up.
 constexpr int kSweptByTheWay = 4;
 
 std::uint64_t expiry(std::uint64_t now_ns, std::uint64_t ttl_ms) {
@@ -30,8 +31,8 @@ std::optional<std::int64_t> number_of(std::string_view text) {
 
 }  // namespace
 
-// The critical section. What a dead owner left is repaired before the mutex is called consistent: who dies in
-// between leaves it to the next one again.
+// The critical section. What a dead owner left is repaired before the mutex is marked consistent: if the
+// repairer dies in between, the next owner repairs.
 class SharedDict::Lock {
  public:
   explicit Lock(SharedDict& dict) : dict_(dict), mutex_(dict.memory_.mutex()) {
@@ -161,7 +162,7 @@ void SharedDict::clear() {
 
 // -- one call
 
-// A call that meets damage has done nothing yet (`done_`), and is begun again when all is put right.
+// A call that meets damage has had no effect yet, unless `done_` is set. It begins again after the repair.
 template <typename Work>
 SharedDict::Status SharedDict::run(Work work) {
   const Lock lock(*this);
@@ -212,8 +213,9 @@ void SharedDict::drop(CellIndex entry) {
   memory_.delist(entry);
 }
 
-// The new entry is written while the old one stands, so there is always exactly one of them. Being the one
-// just used, the old one is not evicted: half of the dictionary is enough for the new one.
+// The new entry is written while the old one exists, so at every instant exactly one counts: the newer,
+// while both exist. The old one was just used, so it is not evicted: half of the dictionary is enough for
+// the new one.
 SharedDict::Status SharedDict::store(std::string_view key, std::string_view value, std::uint64_t expires_ns,
                                      std::uint32_t hash, std::uint64_t now_ns, CellIndex old) {
   if (old != 0) memory_.touch(old);

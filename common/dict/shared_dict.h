@@ -1,11 +1,14 @@
-// A dictionary that all workers share: keys and values are any bytes, values may expire, and when there is no
-// room the entries that were not used for longest go.
+// A dictionary that all workers share. Keys and values are any bytes, and values may expire. When there is
+// no room, the entries that were unused for longest are dropped.
 //
-// Each call is one critical section of a robust mutex. A process that dies in it, at any instruction, leaves
-// the call done or not done at all; the next one who comes repairs the rest first. See common/dict/layout.h.
+// Thread and process safety
 //
-// Any thread of any process that inherited or mapped the memory may call, but no signal handler. Calls cost
-// O(1), those that change expiry O(log entries), plus copying key and value.
+// (1) Any thread of any process that inherited or mapped the memory may call, but a signal handler may not.
+// (2) Each call is one critical section of a robust mutex. If a process dies in it, at any instruction, the
+//     call is either done or not done at all.
+// (3) The next process that takes the mutex repairs the rest before its own call. See common/dict/layout.h.
+//
+// A call costs O(1), one that changes expiry O(log entries), plus the copying of key and value.
 #pragma once
 
 #include <cstdint>
@@ -23,30 +26,31 @@ class SharedDict {
 
   enum class Status : std::uint8_t {
     kOk,
-    kNotFound,    // no such key, or it has expired
-    kExists,      // add: the key is there
-    kMismatch,    // compare_and_swap: the value is another one
-    kNotANumber,  // increment: the value is no decimal 64-bit integer, or the sum would not be
-    kTooLarge,    // the key has more than kMaxKeyBytes, or the entry would take more than half of the cells
+    kNotFound,    // no such key, or its entry has expired
+    kExists,      // add: the key exists
+    kMismatch,    // compare_and_swap: the value is a different one
+    kNotANumber,  // increment: the value is no decimal 64-bit integer, or the sum would overflow one
+    kTooLarge,    // the key is longer than kMaxKeyBytes, or the entry would take more than half of the cells
   };
   using Clock = std::uint64_t (*)();  // nanoseconds, the same in all processes
 
-  // `memory` of a dictionary (common/dict/object.h) and the entry that tells of it; both outlive this.
+  // `memory` of a dictionary (common/dict/object.h), and the counters that show its figures. Both must
+  // outlive this object.
   SharedDict(void* memory, DictCounters& counters, Clock clock = monotonic_ns);
   SharedDict(const SharedDict&) = delete;
   SharedDict& operator=(const SharedDict&) = delete;
 
-  // `key`, `value` and `expected` may be anywhere, also in what get() has filled. `ttl_ms`: milliseconds
-  // until it expires; 0: never. A call that finds the key counts as its use.
+  // `key`, `value` and `expected` may lie anywhere, also in a string that get() has filled. `ttl_ms`:
+  // milliseconds until the value expires; 0: never. A call that finds the key counts as a use of its entry.
   Status get(std::string_view key, std::string& value);
   Status set(std::string_view key, std::string_view value, std::uint64_t ttl_ms);
-  // As set(), but only where there is nothing.
+  // Like set(), but only if the key does not exist.
   Status add(std::string_view key, std::string_view value, std::uint64_t ttl_ms);
-  // Adds to a decimal integer and keeps its expiry. One that is not there begins at `initial`, to which
-  // `delta` is added, and expires after `ttl_ms`. `result`, which may be null, is set only when it was done.
+  // Adds `delta` to a decimal integer and keeps its expiry. A missing key begins with `initial` + `delta`
+  // and expires after `ttl_ms`. `result` may be null; it is set only on kOk.
   Status increment(std::string_view key, std::int64_t delta, std::int64_t initial, std::uint64_t ttl_ms,
                    std::int64_t* result);
-  // As set(), but only if the value is `expected` now.
+  // Like set(), but only if the current value is `expected`.
   Status compare_and_swap(std::string_view key, std::string_view expected, std::string_view value,
                           std::uint64_t ttl_ms);
   Status remove(std::string_view key);
@@ -73,7 +77,7 @@ class SharedDict {
   DictMemory memory_;
   DictCounters& counters_;
   Clock clock_;
-  bool done_ = false;  // the call in hand has had its effect: it must not be begun again
+  bool done_ = false;  // the call in hand has taken effect and must not begin again
 };
 
 }  // namespace baton
