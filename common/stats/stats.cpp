@@ -17,8 +17,8 @@ namespace baton {
 
 namespace {
 
-// The master makes a sequence odd for microseconds, unless it is made to wait for the processor or dies
-// there. Past this many looks it is taken for dead: numbers that count one worker twice are better than none.
+// The master makes a sequence odd for microseconds, unless it has to wait for the processor or dies there.
+// After this many looks it counts as dead: numbers that count one worker twice are better than none.
 constexpr int kMaxLooks = 500;
 constexpr int kQuickLooks = 20;
 
@@ -56,18 +56,19 @@ constexpr std::array kFields{
 
 constexpr double kNsPerSecond = 1e9;
 
-// Both clocks are read by different processes: a start that lies after `now` is an instant ago.
+// Different processes have read the two clocks, so a start after `now` counts as now.
 double seconds_since(std::uint64_t start_ns, std::uint64_t now_ns) {
   return start_ns < now_ns ? static_cast<double>(now_ns - start_ns) / kNsPerSecond : 0.0;
 }
 
-// `length` comes from shared memory that another process may be writing: it is never believed past `field`.
+// `length` comes from shared memory that another process may be writing, so it is cut to `field`.
 std::optional<std::string> line_of(std::span<const char> field, std::size_t length) {
   if (length == 0) return std::nullopt;
   return std::string(field.data(), std::min(length, field.size()));
 }
 
-// The record keeps the last request's line until the next one is read: before that it is not what is in hand.
+// The record keeps the last request's line until the next one is read. Before that it is not the request in
+// hand.
 std::optional<std::string> request_of(const FlightRecord& flight) {
   const FlightPhase phase = flight.phase.load(std::memory_order_relaxed);
   if (phase != FlightPhase::kServing && phase != FlightPhase::kSending) return std::nullopt;
@@ -136,7 +137,7 @@ void look_at_workers(const Segment& segment, Snapshot& snapshot) {
     WorkerState state = entry.state.load(std::memory_order_acquire);
     if (state == WorkerState::kEmpty) continue;
     if (state == WorkerState::kReady && entry.retire.load(std::memory_order_relaxed) != 0)
-      state = WorkerState::kRetiring;  // has not looked yet
+      state = WorkerState::kRetiring;  // it has not looked yet
     snapshot.workers.push_back(worker_of(entry, state, snapshot.taken_ns));
     snapshot.totals.activity.add(snapshot.workers.back().activity);
   }
@@ -154,7 +155,8 @@ void read_workers(const Segment& segment, Snapshot& snapshot) {
   std::sort(snapshot.workers.begin(), snapshot.workers.end(), [](const WorkerStats& a, const WorkerStats& b) {
     return std::tie(a.generation, a.ordinal, a.pid) < std::tie(b.generation, b.ordinal, b.pid);
   });
-  const WorkerStats* before = nullptr;  // of a worker and its successor the higher number counts for both
+  // Of a worker and its successor, the higher number counts for both.
+  const WorkerStats* before = nullptr;
   for (const WorkerStats& worker : snapshot.workers) {
     const bool same =
         before != nullptr && before->generation == worker.generation && before->ordinal == worker.ordinal;

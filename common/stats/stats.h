@@ -1,5 +1,5 @@
 // Statistics of a running instance: a copy of what people want to know, taken from its shared segment.
-// batonctl and the status page show the same numbers because both are made of a Snapshot.
+// batonctl and the status page show the same numbers, because both use a Snapshot.
 #pragma once
 
 #include <sys/types.h>
@@ -15,7 +15,7 @@
 
 namespace baton {
 
-// What one worker, or all that ever were, have done. Counters has the meaning of each number.
+// What one worker, or all workers since the start, have done. Counters explains each number.
 struct Activity {
   std::uint64_t requests = 0;
   std::uint64_t accepted = 0;
@@ -37,7 +37,7 @@ struct Activity {
 
   void add(const Counters& counters, const Histogram& histogram);
   void add(const Activity& other);
-  // What was done after `earlier`; a number that went down (another process has the entry) counts as 0.
+  // What was done after `earlier`. A number that went down counts as 0: another process has the entry now.
   [[nodiscard]] Activity since(const Activity& earlier) const;
   [[nodiscard]] std::uint64_t latency_ns(double quantile) const {
     return Histogram::quantile(latency, quantile);
@@ -73,12 +73,13 @@ struct WorkerStats {
   double uptime_s = 0;
   FlightPhase phase = FlightPhase::kWaiting;
   std::optional<double> busy_s;        // how long it has had the event in hand; nothing while it waits
-  std::optional<int> connection;       // the descriptor it holds
+  std::optional<int> connection;       // the descriptor of the connection that it holds
   std::optional<std::string> request;  // its request line as sent, any bytes; while serving or sending
-  // WorkerState::kFailing: there is no process, `pid` is 0 and only these say something.
-  std::uint32_t failures = 0;  // deaths in a row before it was ready
-  double retry_s = 0;          // until the next one is tried
-  std::string last_death;      // how the last one ended
+  // Only for WorkerState::kFailing: there is no process then, `pid` is 0, and only these members mean
+  // anything.
+  std::uint32_t failures = 0;  // deaths in a row before a worker was ready
+  double retry_s = 0;          // seconds until the next worker starts
+  std::string last_death;      // how the last worker ended
   Activity activity;
 };
 
@@ -94,35 +95,35 @@ struct ConnectionStats {
   int fd = -1;
   std::string peer;
   std::string_view state;               // "held", "idle", "reading", "lingering", "writing"
-  Phase phase = Phase::kHead;           // of the slot
+  Phase phase = Phase::kHead;           // the slot's phase
   std::optional<std::uint32_t> worker;  // the holder's ordinal
   double age_s = 0;
   std::uint32_t requests = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
-  std::optional<std::string> request;  // in hand or parked, any bytes
+  std::optional<std::string> request;  // the request line in hand or parked, any bytes
 };
 
-// Of the workers that handlers may hold which are not known to be quick.
+// The workers that slow handlers may occupy. A handler counts as slow until it is known to be quick.
 struct PlaceStats {
   std::uint32_t most = 0;
   std::uint32_t held = 0;
-  std::size_t waiting = 0;  // requests
+  std::size_t waiting = 0;  // requests that wait for such a worker
 };
 
 struct Totals {
-  Activity activity;  // of the dead and the living
+  Activity activity;  // of all workers, dead and living
   ConnectionCounts connections;
   std::uint64_t restarts = 0;
-  std::uint32_t workers = 0;  // processes; not those that are failing
+  std::uint32_t workers = 0;  // processes, so without failing ones
   std::uint32_t failing = 0;
   PlaceStats places;
   SpoolBudget::Use spool;                  // what is spooled now
-  std::uint64_t access_lines_dropped = 0;  // of the logs: they could not be written
+  std::uint64_t access_lines_dropped = 0;  // lines that could not be written
   std::uint64_t error_lines_dropped = 0;
 };
 
-// A shared dictionary. DictCounters has the meaning of each number.
+// A shared dictionary. DictCounters explains each number.
 struct DictStats {
   std::string name;
   std::uint64_t entries = 0;
@@ -149,15 +150,15 @@ struct Snapshot {
 enum class SnapshotDetail : std::uint8_t { kSummary, kConnections };
 
 // Copies the numbers while the server goes on. Totals never go back from one snapshot to the next: a dead
-// worker's counters are seen either in its entry or among the retired, not in both and not in neither (but
-// for a master that was killed while it moved them). Everything else may be an instant apart. Costs one look
-// at every slot up to the highest in use.
+// worker's counters are seen either in its entry or among the retired ones, never in both or in neither.
+// The exception is a master that was killed while it moved them. All other numbers may be an instant apart.
+// Costs one look at every slot up to the highest one in use.
 Snapshot take_snapshot(const Segment& segment, SnapshotDetail detail = SnapshotDetail::kConnections);
 
-// The outcome of the last reload; nothing if there has been none, or while the master is writing it.
+// The outcome of the last reload. Nothing if there has been none, or while the master writes it.
 std::optional<LastReload> read_report(const CommandReport& report);
 
-// Of a failing worker: "next try in 1.6s, 3rd failure: exited with status 78".
+// For a failing worker: "next try in 1.6s, 3rd failure: exited with status 78".
 std::string describe_failure(const WorkerStats& worker);
 
 std::string_view to_string(MasterState state);

@@ -9,7 +9,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Milliseconds are all that a reader can use; more digits only make the document longer.
+// More digits than milliseconds would only make the document longer.
 double rounded(double seconds) {
   return std::round(seconds * 1000) / 1000;
 }
