@@ -34,11 +34,12 @@ namespace baton {
 
 namespace {
 
-// A stopped or starved worker can swallow the one wake-up of an event; whoever looks again after this long
-// finds it.
+// A stopped or starved worker can swallow the only wake-up of an event. Every worker looks again after this
+// long, and one of them finds the event.
 constexpr int kBackstopMs = 100;
 
-// The master's death ends its workers; one that happened before prctl(2) shows as another parent.
+// Has the kernel send SIGTERM when the master dies. False: the master died before prctl(2), so the parent is
+// another process.
 bool follow_master(pid_t master) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   return ::getppid() == master;
@@ -54,14 +55,14 @@ bool can_read_roots(const serve::Router& router) {
   return readable;
 }
 
-// Has it look at what this worker's entry says.
+// Wakes the master, which then looks at this worker's entry.
 void tell_master(const WorkerContext& context) {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t ignored = ::write(context.ready_fd, &one, sizeof one);
 }
 
-// Tells the master, then waits for it to switch to this generation: until all of it is ready, none of it
-// serves. False: the server ends before it has begun.
+// Tells the master that this worker is ready, then waits until the master switches to this generation. No
+// worker of a generation serves before all of them are ready. False: the server ends before the switch.
 bool await_switch(const WorkerContext& context, pid_t master) {
   context.entry().state.store(WorkerState::kReady, std::memory_order_release);
   crash_point("worker-ready");
@@ -77,7 +78,7 @@ bool await_switch(const WorkerContext& context, pid_t master) {
   return true;
 }
 
-// What workers share is out of the modules' reach from here on. False: it is not.
+// From here on modules cannot write to the memory that the workers share. False: they still can.
 bool guard_memory(const WorkerContext& context) {
   const std::span<std::byte> memory = context.segment.memory();
   bool guarded = app::Protection::guard(memory.data(), memory.size());
@@ -99,12 +100,12 @@ void tell_of_machine(bool guarded, const std::string& obstacle) {
 }
 
 void prepare_for_modules() {
-  ::setpgid(0, 0);  // with its children, so that they can be ended together
-  // Into a file or a pipe it would be kept back, and be lost when this process is killed.
+  ::setpgid(0, 0);  // a group with the children of its modules, so that all can be killed together
+  // Line by line. Fully buffered, as for a file or a pipe, output would be lost when this process is killed.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
 }
 
-// Ends the process, the reason noted for the master, if the modules cannot be used.
+// If the modules cannot be used, notes the reason for the master and ends the process.
 std::unique_ptr<app::ModuleHost> start_modules(const WorkerContext& context) {
   WorkerEntry& entry = context.entry();
   try {
@@ -164,11 +165,10 @@ class Worker {
       master_.look(now);
       if (!event) continue;
       bump(context_.counters().wakeups);
-      // Left alone, as below: whoever lifts the freeze kicks. Looked at first: after the freeze of an upgrade
-      // has been lifted, `generation` is surely past ours.
+      // The event is dropped, as below: the process that lifts the freeze kicks all connections. This check
+      // comes before retiring(): once the freeze of an upgrade is lifted, `generation` is surely past ours.
       if (frozen()) continue;
-      // What a retiring worker was woken for is left to others: the master re-arms everything once it is
-      // gone.
+      // A retiring worker drops its event: the master re-arms all connections once this worker is gone.
       if (retiring()) break;
       flight.since_ns.store(now, std::memory_order_relaxed);
       flight.phase.store(FlightPhase::kReading, std::memory_order_relaxed);
@@ -192,7 +192,7 @@ class Worker {
   }
 
  private:
-  // Under the watchdog, like a request.
+  // The watchdog limits the time for this, as it does for a request.
   void stop_modules() {
     FlightRecord& flight = context_.flight();
     flight.since_ns.store(monotonic_ns(), std::memory_order_relaxed);
@@ -205,11 +205,12 @@ class Worker {
     return context_.segment.header().frozen.load(std::memory_order_acquire) != 0;
   }
 
-  // An upgrade is under way: it ends with the freeze lifted, if it fails, or with a newer generation as well.
+  // Waits while an upgrade is under way. If it fails, the freeze is lifted; if it succeeds, there is a newer
+  // generation as well.
   void await_thaw() {
     context_.flight().phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
     futex_wait(context_.segment.header().frozen, 1, kBackstopMs);
-    // Signals are blocked here: the one that the master's death sends is not seen.
+    // Signals are blocked here, so the SIGTERM for the master's death would not be seen.
     master_.look_now();
   }
 
@@ -217,12 +218,13 @@ class Worker {
     if (retire_asked()) return true;
     if (context_.entry().retire.load(std::memory_order_relaxed) != 0) return true;
     const SegmentHeader& header = context_.segment.header();
-    // A ready event wins over a pending signal: a busy worker would not see the signal for long.
+    // A ready event wins over a pending signal, so a busy worker would not see the signal for a long time.
     if (header.state.load(std::memory_order_relaxed) == MasterState::kEnding) return true;
     return header.generation.load(std::memory_order_acquire) > context_.generation;
   }
 
-  // Has the master look at the counters: it starts a successor, and says when this one may go.
+  // Tells the master once this worker has served its share of requests. The master starts a successor, and
+  // says when this worker may go.
   void tell_when_share_is_served() {
     if (share_ == 0 || context_.counters().requests.load(std::memory_order_relaxed) < share_) return;
     share_ = 0;
@@ -236,7 +238,7 @@ class Worker {
   Evictor evictor_;
   MasterWatch master_;
   std::uint32_t limit_ms_;
-  std::uint64_t share_;  // of requests, until it is served; 0: no limit, or told
+  std::uint64_t share_;  // limits.requests_per_worker; 0: no limit, or the master knows that it is reached
 };
 
 }  // namespace
@@ -259,8 +261,8 @@ void run_worker(const WorkerContext& context) {
     log::error("cannot give up the master's capabilities: {}", std::strerror(errno));
     ::_exit(WorkerExit::kCannotStart);
   }
-  // Once the generation serves, a root may be gone or closed to us for a while: its requests are refused, and
-  // all others served.
+  // Roots are checked only before the generation serves. Later a root may be gone or unreadable for a while:
+  // its requests are refused, and all others are served.
   const bool serving =
       context.segment.header().generation.load(std::memory_order_acquire) >= context.generation;
   if (!serving && !can_read_roots(context.router)) ::_exit(WorkerExit::kCannotStart);
@@ -268,7 +270,8 @@ void run_worker(const WorkerContext& context) {
   Worker worker(context, *modules);
   if (context.config.limits.worker_memory != 0)
     context.entry().base_memory.store(private_memory(::getpid()).value_or(0), std::memory_order_relaxed);
-  context.flight().files_in_motion.fetch_add(1, std::memory_order_release);  // odd since it was cloned
+  // The counter is odd since this worker was cloned: from here on no file of its start is in motion.
+  context.flight().files_in_motion.fetch_add(1, std::memory_order_release);
   if (await_switch(context, master)) worker.run(while_waiting);
   if (::getppid() != master) end_without_master(WorkerExit::kRetired);
   ::_exit(WorkerExit::kRetired);
