@@ -72,7 +72,7 @@ std::optional<Found> find_socket(const Address& address, const std::vector<ino_t
   if (!netlink || ::send(netlink.get(), &question, sizeof question, 0) < 0) return std::nullopt;
   alignas(nlmsghdr) std::array<char, 32768> answer{};
   for (;;) {
-    // The kernel writes the next part when the last one is taken: nothing is waited for.
+    // The kernel writes the next part when we take the last one, so this never has to wait.
     auto left = static_cast<int>(::recv(netlink.get(), answer.data(), answer.size(), MSG_DONTWAIT));
     if (left <= 0) return std::nullopt;
     for (auto* header = reinterpret_cast<nlmsghdr*>(answer.data());
@@ -107,7 +107,8 @@ bool has_descriptor(const std::string& process, const std::string& target) {
   return false;
 }
 
-// The first one: of a server's processes that is the master. Empty: none that we may look into.
+// Returns the first process that has the socket: of a server's processes that is the master. Empty: there is
+// none that we may look into.
 std::string process_with(std::uint32_t inode) {
   const std::string target = "socket:[" + std::to_string(inode) + "]";
   const Directory processes(::opendir("/proc"));

@@ -25,7 +25,7 @@ Death classify_death(const siginfo_t& info, const DeathContext& context) {
   if (info.si_code != CLD_EXITED) {
     return {cause_of_signal(info.si_status, context), info.si_status, info.si_code == CLD_DUMPED};
   }
-  // exit(3) in a handler, whatever the status, is no retirement.
+  // If a handler calls exit(3), that is no retirement, whatever the status is.
   if (info.si_status == WorkerExit::kRetired && !context.serving)
     return {Cause::kRetired, info.si_status, false};
   return {Cause::kExited, info.si_status, false};

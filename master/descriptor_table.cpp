@@ -21,7 +21,7 @@ std::uint32_t size_descriptor_table(std::uint32_t max_connections) {
   ::getrlimit(RLIMIT_NOFILE, &limit);
   const rlim_t hard = limit.rlim_max;
   std::uint32_t count = kMostPerConnection * max_connections + kFixed;
-  limit.rlim_cur = count;  // exactly: every descriptor number has a slot
+  limit.rlim_cur = count;  // exactly, so that every descriptor number has a slot
   limit.rlim_max = std::max<rlim_t>(hard, count);
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
     count = static_cast<std::uint32_t>(std::min<rlim_t>(hard, count));

@@ -30,7 +30,7 @@ std::string Dictionaries::object_of(std::string_view name) const {
   return dict_object_name(segment_.name(), name);
 }
 
-// -- making
+// -- making --
 
 void Dictionaries::take_over() {
   for (DictEntry& entry : segment_.dicts()) {
@@ -127,7 +127,7 @@ void Dictionaries::forget_unused() {
   });
 }
 
-// -- telling
+// -- reporting --
 
 std::uint64_t Dictionaries::News::take(const DictCounters::Counter& counter, std::uint64_t now_ns) {
   const std::uint64_t now = counter.load(std::memory_order_relaxed);
@@ -159,7 +159,7 @@ void Dictionaries::watch(std::uint64_t now_ns) {
   }
 }
 
-// -- asking first
+// -- rehearsing --
 
 void Dictionaries::rehearse(const Segment& segment, const std::vector<DictConfig>& configs) {
   const auto is_live = [&segment](const DictConfig& config) {

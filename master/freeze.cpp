@@ -12,7 +12,7 @@ namespace baton {
 
 namespace {
 
-constexpr std::uint64_t kSpinNs = 1'000'000;  // longer than a stretch takes, unless its process does not run
+constexpr std::uint64_t kSpinNs = 1'000'000;  // longer than any motion, unless its process does not run
 
 bool in_motion(const FlightRecord& flight) {
   // Sequentially consistent: a worker that has not seen `frozen` has counted before it looked.

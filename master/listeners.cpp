@@ -22,7 +22,7 @@ namespace baton {
 
 namespace {
 
-// Longer than it takes to connect from nearly anywhere.
+// Longer than connecting takes from nearly anywhere.
 constexpr std::uint64_t kLastSecondNs = 1'000'000'000;
 
 void set_option(int fd, int level, int name) {
@@ -36,8 +36,9 @@ bool is_stream_socket(int fd) {
   return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
-// A socket file that nobody listens to is a leftover, of a dead server or of the listener that we have just
-// closed. One that answers belongs to somebody, who may have put it in the place of ours.
+// Removes a socket file on which no process listens: it is a leftover of a dead server, or of the listener
+// that we have just closed. A socket that answers belongs to another process, which may have put it in the
+// place of ours.
 void remove_stale_socket(const Address& address) {
   struct stat status {};
   const std::string path = address.unix_path();
@@ -47,8 +48,9 @@ void remove_stale_socket(const Address& address) {
     ::unlink(path.c_str());
 }
 
-// Like a TCP port: who may connect is for the routes' allow and deny, not for the umask. The name has its
-// mode from the first instant: changed later, by name, it might be another file's.
+// Binds a Unix socket so that every user may connect, as to a TCP port: `allow` and `deny` of the routes
+// decide, not the umask. The name has its mode from the first instant, because a later change by name might
+// hit another file.
 int bind_for_all(int fd, const Address& address) {
   if (!address.is_unix()) return ::bind(fd, address.data(), address.size());
   ::fchmod(fd, 0666);
@@ -72,7 +74,7 @@ UniqueFd make_socket(const Address& address) {
   UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket || address.is_unix()) return socket;
   set_option(socket.get(), SOL_SOCKET, SO_REUSEADDR);
-  // Accepted sockets inherit it; whole responses are sent with MSG_MORE.
+  // Accepted sockets inherit this option. Whole responses are sent with MSG_MORE.
   set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY);
   if (address.family() == AF_INET6) set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY);
   return socket;
@@ -104,8 +106,8 @@ bool Listener::is(const ListenConfig& wanted) const {
 void Listeners::adopt(const std::vector<UpgradeState::Listener>& listeners) {
   using Stage = UpgradeState::Listener::Stage;
   for (const UpgradeState::Listener& state : listeners) {
-    // Its number may have been given to something else, by a worker that has gone wrong: then it is bound
-    // anew.
+    // A worker that has gone wrong may have given the number to something else: then prepare() binds the
+    // address anew.
     if (!segment_.connections().contains(state.fd) || !is_stream_socket(state.fd)) {
       log::error("the listener {} was lost in the upgrade", state.text);
       continue;
@@ -117,7 +119,7 @@ void Listeners::adopt(const std::vector<UpgradeState::Listener>& listeners) {
     listener.fd = UniqueFd(state.fd);
     listener.bound = Address::of_socket(state.fd);
     listener.listens = accepts(state.fd);
-    // A Unix socket that was shut down says that it listens, too.
+    // A Unix socket says that it listens even after it was shut down.
     listener.watched = state.stage == Stage::kActive ||
                        (state.stage == Stage::kRemoved && listener.listens && !listener.bound.is_unix());
     auto& list = state.stage == Stage::kActive     ? active_
@@ -151,7 +153,7 @@ void Listeners::prepare(const std::string& file, const std::vector<ListenConfig>
   try {
     for (const ListenConfig& config : wanted) {
       if (find(active_, config) != active_.end()) continue;
-      if (find(prepared_, config) != prepared_.end()) continue;  // by the program before this one
+      if (find(prepared_, config) != prepared_.end()) continue;  // the program before this one bound it
       const auto removed = find(removed_, config);
       if (removed == removed_.end() || !removed->watched) {
         prepared_.push_back(bind_one(file, config));
@@ -271,7 +273,7 @@ void Listeners::commit() {
   if (!trouble.empty()) throw std::runtime_error(trouble);
 }
 
-// `room` is for those that are not wanted themselves.
+// `room`: how many listeners may stay although no entry asks for them themselves.
 bool Listeners::stays(const Listener& listener, std::size_t& room) const {
   const auto any = [this](auto matches) { return std::any_of(wanted_.begin(), wanted_.end(), matches); };
   if (any([&](const ListenConfig& wanted) { return listener.is(wanted); })) return true;
@@ -281,7 +283,7 @@ bool Listeners::stays(const Listener& listener, std::size_t& room) const {
   return true;
 }
 
-// A Unix socket ends at once: its path may be bound anew.
+// A Unix socket ends at once, because its path may be bound anew.
 void Listeners::end(Listener&& listener) {
   if (listener.bound.is_unix()) {
     unwatch(listener);
@@ -297,7 +299,7 @@ void Listeners::close_due(std::uint64_t now_ns, bool others_serve) {
     if (now_ns < listener.end_ns) return false;
     if (listener.watched) {
       unwatch(listener);
-      listener.end_ns = now_ns + kLastSecondNs;  // for a worker that is accepting from it
+      listener.end_ns = now_ns + kLastSecondNs;  // a worker may be accepting from it
       return false;
     }
     if (others_serve) return false;

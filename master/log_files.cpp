@@ -28,7 +28,7 @@ void look_at_end(int fd, LogLosses& losses) {
 
 LogFile::LogFile(std::string target) : target_(std::move(target)), file_(open_target(target_)) {}
 
-// A program from before wrote to the standard stream itself.
+// There is no file if the program before the upgrade wrote to the standard stream itself.
 LogFile::LogFile(std::string target, UniqueFd file)
     : target_(std::move(target)), file_(file ? std::move(file) : open_target(target_)) {}
 

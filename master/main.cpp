@@ -29,15 +29,15 @@
 
 namespace {
 
-// What whoever started us left open would be in the table that all workers share, and be taken for a
-// client's. After an upgrade it is all that we live on.
+// Descriptors that the process that started us left open would be in the table that all workers share, and
+// pass for clients'. After an upgrade the open descriptors are what the server lives on.
 void close_inherited_descriptors() {
   if (std::getenv(baton::kUpgradeVariable) != nullptr) return;
   ::close_range(STDERR_FILENO + 1, ~0U, 0);
 }
 
-// Closed by whoever started us, the numbers 0 to 2 would be given to sockets, and what is printed to a
-// client.
+// If the process that started us closed 0 to 2, sockets would get these numbers, and clients would get what
+// is printed.
 void occupy_standard_descriptors() {
   int fd = -1;
   do fd = ::open("/dev/null", O_RDWR);
@@ -61,14 +61,14 @@ int check_only(const baton::Config& config, const std::string& file) {
   return 0;
 }
 
-// Says why there is no server: on standard error, and after an upgrade, whose reader looks there, in the log.
+// Says why there is no server: on standard error; after an upgrade in the log, where the operator looks.
 class Complaint {
  public:
   void belongs_into(const std::string& log) { log_ = log; }
 
   void say(const std::string& why) const {
     if (log_.empty()) return print(why);
-    try {  // opened again: Master closes its own when it cannot be made
+    try {  // opens the log again: Master has closed its own if its constructor failed
       const baton::ErrorLogFile log(log_);
       baton::install_logger(log.fd(), "info");
       baton::log::critical("the upgrade has failed, all connections are lost: {}", why);
@@ -100,7 +100,7 @@ struct Options {
 int run(const Options& options, const std::string& program) {
   Complaint complaint;
   try {
-    baton::without({});  // where it names what there is not, this is the time to say so
+    baton::without({});  // throws now, before anything starts, if $BATON_WITHOUT names an unknown ability
     auto inherited = baton::inherited_state();
     if (inherited) complaint.belongs_into(inherited->error_log);
     baton::ConfigResult loaded = baton::load_config(options.file);
@@ -136,7 +136,7 @@ int main(int argc, char** argv) {
   app.add_flag("-t,--test", options.test, "Check the configuration and exit; binds nothing");
   app.add_option("--user", options.user,
                  "Who to run as, started as root, where the configuration does not say");
-  // For a master to ask the program that would replace it.
+  // A master calls the program that would replace it with this flag.
   app.add_flag("--upgrade-probe", options.probe)->group("");
   app.set_version_flag("-V,--version", std::string("baton ") + baton::kVersion);
   try {

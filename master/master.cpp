@@ -71,7 +71,7 @@ Segment take_segment_over(const std::string& file, const Config& config, const U
     orphans += static_cast<std::uint32_t>(generation.workers.size());
   header.orphans.store(orphans);
   clear_failing(segment.scoreboard());  // of a generation that is over
-  // From here on those that were started before are orphans. They are frozen, so none is at the table.
+  // From here on the workers that were started before are orphans. They are frozen: none changes the table.
   header.executions.fetch_add(1);
   return segment;
 }
@@ -101,7 +101,7 @@ Master::Master(Config config, std::string file, std::string program, std::option
       listeners_(segment_, epoll_),
       sweeper_(segment_, epoll_),
       reclaimer_(segment_, epoll_, [this](int fd) { return owns(fd); }) {
-  // A log that nobody reads any more, or that is as large as may be, is no reason to end.
+  // A log without a reader, or one that has reached its largest size, is no reason to end.
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);
   leave_room_for_workers();
@@ -125,7 +125,8 @@ Master::Master(Config config, std::string file, std::string program, std::option
 
   const sigset_t set = signal_set();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
-  // Ignored by whoever started us, it would be inherited, and dead workers reaped before we look.
+  // The process that started us may have ignored SIGCHLD. Inherited, that would have the kernel reap dead
+  // workers before we look.
   ::signal(SIGCHLD, SIG_DFL);
   own_epoll_ = checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
   signals_ = checked(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), "signalfd");
@@ -155,13 +156,13 @@ void Master::watch(int fd) const {
 
 int Master::run() {
   restart_due_workers(monotonic_ns());
-  reap_dead();  // those that the program before an upgrade was told of
+  reap_dead();  // workers whose SIGCHLD went to the program before an upgrade
   while (stage_ != Stage::kEnded) {
     epoll_event events[16];
     const int patience = look_after_death();
     guard_.note();
     const int count = ::epoll_wait(own_epoll_.get(), events, std::size(events), patience);
-    // The timer alone ends it ten times a second. But whoever shares the table may have closed that.
+    // The timer ends this wait ten times a second; but a worker, which shares the table, may have closed it.
     if ((count < 0 && errno != EINTR) || (count == 0 && patience == kSurelyATick)) {
       give_up();
       break;
@@ -189,8 +190,7 @@ int Master::run() {
   return exit_status_;
 }
 
-// -- events
-// -----------------------------------------------------------------------------------------------------------
+// -- events ----------------------------------------------------------------------------------------------
 
 void Master::on_signals() {
   signalfd_siginfo info{};
@@ -244,9 +244,10 @@ void Master::reopen_logs() {
   if (all) log::info("logs reopened");
 }
 
-// How long the loop may wait, in milliseconds. What a dead worker left open is looked for until it is
-// settled, because a client may be waiting on it. And the one wake-up for a connection that was handed on may
-// go to a worker that is stopped, or that is killed next: it is passed on until others have surely seen it.
+// Returns how long the loop may wait, in milliseconds. The reclaimer looks again and again for what a dead
+// worker left open until all is settled, because a client may be waiting on it. And the one wake-up for a
+// connection that was handed on may go to a worker that is stopped, or that is killed next: so the master
+// repeats the wake-up until other workers have surely seen it.
 int Master::look_after_death() {
   if (monotonic_ns() < nudge_until_ns_) {
     epoll_.nudge();
@@ -255,7 +256,8 @@ int Master::look_after_death() {
   return reclaimer_.pending() ? 1 : kSurelyATick;
 }
 
-// Nothing can be told or asked of it any more: better that whoever supervises the server starts it again.
+// A master without its own descriptors gets no signals and no ticks. It ends, so that its supervisor starts
+// the server again.
 void Master::give_up() {
   log::critical(
       "the master's own descriptors are closed, as by a module that closes what is not its own: "
@@ -267,7 +269,7 @@ void Master::give_up() {
 void Master::on_tick() {
   std::uint64_t ticks = 0;
   [[maybe_unused]] const ssize_t ignored = ::read(timer_.get(), &ticks, sizeof ticks);
-  on_signals();  // what is there, or that nothing can come any more
+  on_signals();  // also notices that the signalfd was closed
   const std::uint64_t now = monotonic_ns();
   segment_.files().collect(segment_.scoreboard(), kMasterHolder,
                            [this](int fd) { reclaimer_.close_file(fd); });
@@ -309,12 +311,11 @@ void Master::begin_service() {
             std::count_if(current_->workers.begin(), current_->workers.end(),
                           [this](const WorkerProcess& worker) { return is_ready(worker); }),
             current_->config.server.max_connections);
-  // Last, as with reloads and upgrades: whoever sees it finds in the log what is said of it.
+  // Last, as with reloads and upgrades: a process that sees this state finds the lines about it in the log.
   segment_.header().state.store(MasterState::kServing, std::memory_order_release);
 }
 
-// -- workers
-// ----------------------------------------------------------------------------------------------------------
+// -- workers ---------------------------------------------------------------------------------------------
 
 std::vector<bool> Master::taken_entries() const {
   std::vector<bool> taken(segment_.scoreboard().size());
@@ -365,7 +366,8 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
 
   segment_.outboxes()[worker.index].spill_fd.store(-1, std::memory_order_relaxed);
   segment_.outboxes()[worker.index].stored_fd.store(-1, std::memory_order_relaxed);
-  // Until it is ready: what it and its libraries read at the start is theirs, not a dead worker's.
+  // Odd, which means in motion, until it is ready: so files that it and its libraries open at the start do
+  // not pass for a dead worker's.
   entry.flight.files_in_motion.store(1, std::memory_order_relaxed);
   const bool modules_are_new = &generation == current_.get() || !current_->router.has_modules();
   const pid_t pid = spawn_worker([&] {
@@ -394,7 +396,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   return true;
 }
 
-// Of what the master has open, that which could be taken for something a worker left (Reclaimer).
+// Whether `fd` is the master's own; only for descriptors that could pass for what a worker left (Reclaimer).
 bool Master::owns(int fd) const {
   if (fd == segment_.fd() || error_log_.owns(fd) || listeners_.owns(fd)) return true;
   bool own = false;
@@ -407,7 +409,7 @@ bool Master::owns(int fd) const {
   return own;
 }
 
-// A worker that has found another folder in a root's place left the old one open.
+// A worker that found another folder in the place of a root left the old folder open.
 void Master::look_for_left_roots() {
   const auto look_at = [this](const Generation& generation) {
     generation.router.for_each_route([this](const serve::Route& route) {
@@ -428,7 +430,7 @@ bool Master::is_ready(const WorkerProcess& worker) const {
          segment_.scoreboard()[worker.index].state.load(std::memory_order_acquire) != WorkerState::kStarting;
 }
 
-// One after the other: what follows from the end of one may move the others elsewhere.
+// Finds and reaps one at a time: reap() may move the other WorkerProcess objects elsewhere.
 void Master::reap_dead() {
   while (true) {
     Generation* its_generation = nullptr;
@@ -439,7 +441,8 @@ void Master::reap_dead() {
       dead = generation.find_ended();
     });
     if (dead == nullptr) return;
-    // What its handlers have started is in its group, whose number is surely its own until it is waited for.
+    // Processes that its handlers have started are in its group. The group's number is surely its own until
+    // it is waited for.
     ::kill(-dead->pid, SIGKILL);
     const auto end = dead->ended(0);
     if (!end) return;
@@ -457,19 +460,20 @@ void Master::reap(Generation& generation, WorkerProcess& worker, const siginfo_t
   if (death.cause != Cause::kRetired) reclaimer_.on_death(phase);
   LastMoments moments = last_moments(segment_, worker, generation.router, monotonic_ns());
   worker.pid = -1;
-  if (generation.orphaned)  // other addresses are those of another program than this one
+  if (generation.orphaned)  // addresses without an object are those of the program before this one
     std::erase_if(moments.crash.frames, [](const Symbolizer::Frame& frame) { return frame.object.empty(); });
   if (stage_ == Stage::kRetiring) cut_offs_.add_of(segment_, worker.index);
   const std::vector<Recovered> held =
       recover(segment_, epoll_, worker.index, death, current_->config, generation.access_log->fd());
   bury(worker);
-  // Who ended it before it was ready has said why; of successors that cannot start the first tells all.
+  // No report if the master killed it before it was ready, because the log says why already; nor for a
+  // successor after the first one that could not start.
   const bool known = (worker.killed && !moments.was_ready) ||
                      (generation.is_successor(worker) && generation.succession.failures() > 0);
   nudge_until_ns_ = monotonic_ns() + kNudgeNs;
   if (generation.orphaned) lose_orphan();
   after_death(generation, worker, moments, death);
-  // When all is mended: a log on a slow disk holds up nobody's connection.
+  // After all repairs: a log on a slow disk must not hold up a connection.
   if (death.cause != Cause::kRetired && !known) post_mortem_.report(log::Level::kWarn, moments, death, held);
 }
 

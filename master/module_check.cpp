@@ -35,15 +35,15 @@ namespace baton {
 
 namespace {
 
-// A configuration with this route alone, whose module is then the one to blame.
+// Returns a configuration with this route alone, so that a fault is its module's.
 Config only(const Config& config, const RouteConfig& route) {
   Config reduced = config;
   reduced.sites = {SiteConfig{{}, {route}}};
   return reduced;
 }
 
-// Dictionaries like those of the configuration, for this process alone and of modest size. `entries` outlive
-// them.
+// Makes dictionaries like those of the configuration, for this process alone and of modest size. `entries`
+// must outlive them.
 DictSet make_dicts(const Config& config, std::deque<DictEntry>& entries) {
   constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 20;
   DictSet dicts;
@@ -59,8 +59,8 @@ DictSet make_dicts(const Config& config, std::deque<DictEntry>& entries) {
   return dicts;
 }
 
-// First thing that the checking process says, and the only one if all is good: its exit status may be a
-// module's.
+// The verdict comes first in what the checking process reports, and is all of it if the module is good. The
+// exit status would not do, because a module may end the process.
 constexpr char kGood = '+';
 constexpr char kBad = '-';
 
@@ -91,7 +91,7 @@ void say(int report, char verdict, std::string_view why) {
   }
 }
 
-// Empty: it ended well.
+// Says how the process ended badly; empty: it ended well.
 std::string how_it_ended(int status, const std::string& said) {
   if (said.starts_with(kGood)) return "";
   if (said.starts_with(kBad)) return said.substr(1);
@@ -102,7 +102,7 @@ std::string how_it_ended(int status, const std::string& said) {
   return "the process that loads it and sets it up " + how;
 }
 
-// What is wrong with the module of the one route; empty: nothing.
+// Returns what is wrong with the module of the one route; empty: nothing.
 std::string check(const Config& config, std::chrono::milliseconds patience) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return std::string("pipe: ") + std::strerror(errno);
@@ -123,7 +123,8 @@ std::string check(const Config& config, std::chrono::milliseconds patience) {
     return "loading it and setting it up takes more than " + format_duration(seconds);
   }
   char said[4096];
-  // It has ended: what it had to say is in the pipe. A child of the module's may have the pipe open still.
+  // The process has ended, so its whole report is in the pipe. The pipe may not be at its end: a child of the
+  // module may still have it open.
   pollfd readable{output.get(), POLLIN, 0};
   const ssize_t n = ::poll(&readable, 1, 0) > 0 ? ::read(output.get(), said, sizeof said) : 0;
   return how_it_ended(status, std::string(said, n > 0 ? static_cast<std::size_t>(n) : 0));

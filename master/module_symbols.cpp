@@ -17,7 +17,7 @@ namespace baton {
 
 namespace {
 
-// As the compiler was told it, when it stands in the folder that it was called in.
+// The path as the compiler was given it, if the file is in the folder in which the compiler was called.
 std::string place(std::string_view file, std::string_view folder, int line) {
   if (!folder.empty() && file.starts_with(folder) && file.substr(folder.size()).starts_with('/'))
     file.remove_prefix(folder.size() + 1);
@@ -33,8 +33,8 @@ std::optional<Dwarf_Word> number_of(Dwarf_Die& die, unsigned attribute) {
   return value;
 }
 
-// Where the function itself stands at `address`, if that is code of functions that are inlined into it: the
-// outermost of these calls. Else empty.
+// If the code at `address` comes from functions that are inlined into another one, returns where in that
+// function the outermost of these calls is. Else empty.
 std::string outermost_call(Dwarf_Die& unit, Dwarf_Addr address, std::string_view folder) {
   const auto free_dies = [](Dwarf_Die* dies) { std::free(dies); };
   using Dies = std::unique_ptr<Dwarf_Die[], decltype(free_dies)>;
@@ -42,8 +42,8 @@ std::string outermost_call(Dwarf_Die& unit, Dwarf_Addr address, std::string_view
   if (dwarf_getscopes(&unit, address, &memory) <= 0) return "";
   const Dies innermost(memory, free_dies);
   memory = nullptr;
-  // The scopes of an inlined function's code go on with those around its definition; this gives those around
-  // the code.
+  // The scopes of an inlined function's code continue with those around its definition. This call returns
+  // those around the code instead.
   const int count = dwarf_getscopes_die(&innermost[0], &memory);
   if (count <= 0) return "";
   const Dies scopes(memory, free_dies);

@@ -25,7 +25,7 @@ std::string read_text(const std::string& path) {
   return text;
 }
 
-// 0: the file is not there, or says something else.
+// Returns the pid in the file. 0: there is no such file, or it holds something else.
 pid_t named_by(const std::string& path) {
   pid_t pid = 0;
   std::ifstream file(path);
@@ -33,8 +33,8 @@ pid_t named_by(const std::string& path) {
   return file && pid > 0 ? pid : 0;
 }
 
-// A pid is used again: only a process that is called what this program is called is a server. Its workers are
-// called otherwise.
+// Pids are reused, so the process counts as a server only if it has the name of this program. Workers have
+// another name.
 bool is_server(pid_t pid) {
   const std::string name = read_text("/proc/" + std::to_string(pid) + "/comm");
   return process_start(pid) != 0 && (name == "baton\n" || name == read_text("/proc/self/comm"));
@@ -54,7 +54,7 @@ PidFile::PidFile(std::string path) : path_(std::move(path)) {
   }
   const std::string fresh = path_ + ".new";
   const std::string text = std::to_string(::getpid()) + "\n";
-  ::unlink(fresh.c_str());  // of one that died here
+  ::unlink(fresh.c_str());  // a server may have died here
   const UniqueFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
       std::rename(fresh.c_str(), path_.c_str()) != 0) {

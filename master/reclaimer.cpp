@@ -34,8 +34,7 @@ int integer_option(int fd, int name) {
   return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
 }
 
-// Files without a name, of the workers' making: on disk, or memfds, whose names the kernel shows behind the
-// link.
+// Nameless files that workers make: on disk, or memfds, whose names the kernel shows behind the link.
 bool is_workers_memory(int fd, int flags) {
   if ((flags & O_TMPFILE) == O_TMPFILE) return true;
   char link[32];
@@ -70,7 +69,7 @@ void Reclaimer::look(const TimeoutConfig& timeouts) {
 void Reclaimer::list_suspects() {
   const std::unique_ptr<DIR, DirectoryCloser> folder(::opendir("/proc/self/fd"));
   if (!folder) {
-    wanted_ = true;  // no descriptor to be had: later
+    wanted_ = true;  // no descriptor is free: try again later
     return;
   }
   std::vector<int> open;
@@ -87,8 +86,8 @@ void Reclaimer::list_suspects() {
   accepting_only_ = std::exchange(all_accepting_, true);
 }
 
-// By descriptor number. Slots in the hands of living workers are read as they are: what that misses is in
-// motion.
+// Indexed by descriptor number. Slots that living workers hold are read without waiting: a descriptor that
+// this misses is in motion.
 std::vector<bool> Reclaimer::named() const {
   const ConnectionTable table = segment_.connections();
   std::vector<bool> known(table.size());
@@ -124,7 +123,7 @@ bool Reclaimer::identify(int fd, Suspect& suspect) const {
     suspect.kind = Kind::kSocket;
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
-    // Listeners are the master's; what has no peer any more was a client all the same.
+    // A listener is the master's. A socket that has no peer any more was a client all the same.
     return integer_option(fd, SO_ACCEPTCONN) == 0 &&
            (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 || errno == ENOTCONN) &&
            integer_option(fd, SO_TYPE) == SOCK_STREAM;
@@ -157,8 +156,8 @@ void Reclaimer::note_movers() {
   }
 }
 
-// Those that were out of motion when they were noted are through already. One that has died since, or whose
-// entry belongs to another by now, moves nothing.
+// A kind of descriptor (sockets, files) that was not in motion when it was noted is through already. A worker
+// that has died since, or whose entry belongs to another worker by now, moves nothing.
 bool Reclaimer::movers_are_through() {
   std::erase_if(movers_, [this](const Mover& mover) {
     const WorkerEntry& entry = segment_.scoreboard()[mover.index];
@@ -194,7 +193,7 @@ void Reclaimer::settle(const TimeoutConfig& timeouts) {
   });
   still = files_stand_still(after) && still && before == after;
   std::erase_if(suspects_, [&](const Suspect& suspect) {
-    if (suspect.kind != Kind::kSocket && !still) return false;  // at another moment
+    if (suspect.kind != Kind::kSocket && !still) return false;  // try again at another moment
     take(suspect, timeouts);
     return true;
   });
@@ -211,8 +210,8 @@ void Reclaimer::take(const Suspect& suspect, const TimeoutConfig& timeouts) {
   close_spool(suspect.fd);
 }
 
-// Nothing has come or gone on it, so it is not one that was about to be closed. Of a Unix socket that cannot
-// be told, but what its worker was doing can.
+// Adopts a socket on which nothing has come or gone, because such a socket was not about to be closed. A Unix
+// socket has no counts to tell this, so the last phase of the dead workers decides.
 bool Reclaimer::adopt(int fd, const TimeoutConfig& timeouts) {
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;

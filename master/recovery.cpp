@@ -15,13 +15,13 @@ namespace baton {
 
 namespace {
 
-// However often its workers are killed from outside: past this a request may be what kills them after all.
+// How many of its workers may be killed from outside: past this the request may be what kills them after all.
 constexpr std::uint8_t kMaxKills = 20;
-// Deaths over a parked response of which not a byte could be sent.
+// How many workers may die over a parked response of which not a byte could be sent.
 constexpr std::uint8_t kMaxCrashesParked = 8;
 
-// What the master moves of a response's rest, which is heads and small files of a batch: it has others to
-// look after.
+// How many bytes of a response's rest the master copies; these are heads and small files of a batch. There is
+// a limit because the master has other connections to look after.
 constexpr std::uint64_t kMostCopied = 16 << 20;
 
 // Decides how one connection goes on; the master holds it as the dead worker's heir.
@@ -72,10 +72,10 @@ class Heir {
 };
 
 Outcome Heir::resolve() {
-  // Borrowed from the dead one, which nobody closes in its place: the reclaimer, who spares what a slot
-  // names, does.
+  // The connection does not own this descriptor: it belonged to the dead worker. The reclaimer closes it, and
+  // it spares what a slot names.
   if (!slot_.has(SlotFlags::kOwnsBodyFd)) slot_.body_fd = -1;
-  // The deadline is the last that accepting sets: without one, the slot does not say yet who the peer is.
+  // Accepting sets the deadline last: a slot without one does not name its peer yet.
   if (slot_.deadline.load(std::memory_order_relaxed) == 0 && !fill_in_peer()) return give_up();
   if (socket_.counted()) {
     counts_ = socket_.counts();
@@ -102,7 +102,7 @@ bool Heir::fill_in_peer() {
   return true;
 }
 
-// What is taken from the socket of a head is in the spool: it was written there first.
+// All of a head that was taken from the socket is in the spool: it was written there first.
 bool Heir::take_head_counts() {
   if (!counts_) return !socket_.uncertain();
   if (slot_.spool_fd < 0) {
@@ -131,8 +131,8 @@ bool Heir::take_body_counts() {
 Outcome Heir::begin_again() {
   const std::uint32_t offset = slot_.phase == Phase::kHead ? slot_.batch_offset : 0;
   slot_.request_bytes = slot_.batch_offset = 0;
-  // A body may be complete, or a head all in the spool, and then nothing more arrives that would bring a
-  // worker: EPOLLOUT does, at once.
+  // A body may be complete, or a head may be all in the spool. Then nothing more arrives that would bring a
+  // worker; EPOLLOUT brings one at once.
   if (slot_.phase == Phase::kBody || slot_.spool_fd >= 0) next_ = SlotState::kArmedWrite;
   const bool reading = flight_.phase.load(std::memory_order_relaxed) == FlightPhase::kReading &&
                        (slot_.phase == Phase::kBody || socket_.unread() > 0);
@@ -158,7 +158,7 @@ Outcome Heir::blame() {
 }
 
 Outcome Heir::answer(Verdict verdict) {
-  // The answer itself, or reading the request for it, is what crashes.
+  // If a verdict stands already, workers crash over the answer itself, or over reading the request for it.
   const bool before = slot_.verdict.load(std::memory_order_relaxed) != Verdict::kNone;
   if (before && death_.cause != Cause::kKilled) return give_up();
   if (!before) slot_.verdict.store(verdict, std::memory_order_relaxed);
@@ -173,7 +173,7 @@ Outcome Heir::resume() {
   const std::uint64_t unconsumed =
       counts_ ? end - counts_->consumed : slot_.request_bytes - slot_.spool_bytes;
   if (sent > slot_.response_bytes || unconsumed > slot_.request_bytes) return give_up();
-  forget_descriptors();  // what the dead one may have parked already, and the spool
+  forget_descriptors();  // those that the dead worker may have parked already, and the spool
   const SpoolPlace place{config_.server.spool_dir, config_.limits.spool_memory};
   if (!park_rest(record_, sent, slot_, place, kMostCopied) || !consume_request(fd_, slot_, unconsumed))
     return give_up();
@@ -190,8 +190,8 @@ Outcome Heir::resume() {
   return Outcome::kResumed;
 }
 
-// The master closes no descriptor because the slot names it: it may name the master's own. Named by nobody,
-// those that are a worker's are found by the reclaimer.
+// The master does not close what a slot names: after a wild write that may be one of its own descriptors.
+// Once no slot names them, the reclaimer finds those that are a worker's.
 void Heir::forget_descriptors() {
   slot_.body_fd = slot_.script_fd = slot_.spool_fd = -1;
   slot_.clear(SlotFlags::kOwnsBodyFd);
@@ -214,8 +214,8 @@ Outcome Heir::show_out() {
   return Outcome::kHandedOn;
 }
 
-// The event that the shutdown brings has a worker close it, and log what was being sent: the client may have
-// all of it.
+// The shutdown brings an event, on which a worker closes the connection. The worker also logs what was being
+// sent: the client may have received all of it.
 Outcome Heir::give_up() {
   if (slot_.phase == Phase::kResponse || slot_.phase == Phase::kStreaming) {
     notes_.parked = record_.last;
@@ -237,7 +237,7 @@ void kick(Segment& segment, const EpollSet& epoll) {
   const int highest = segment.highest_fd();
   for (int fd = 0; fd <= highest; ++fd) {
     const Claim claim = table.claim(fd);
-    // Its holder may have armed it already, and the event have been the dead one's.
+    // Its holder may have armed it already, and the dead worker may have taken the event.
     if (claim.is_client() && !claim.armed()) table.tell(fd);
     if (table.claim(fd).armed()) epoll.rearm(fd);
   }
@@ -253,18 +253,18 @@ std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder d
   for (int fd = 0; fd <= highest; ++fd) {
     const Claim claim = table.claim(fd);
     if (claim.state != SlotState::kHeld || claim.holder != dead) continue;
-    // Whoever takes it up looks anew whether it has to wait.
+    // The worker that takes it up decides anew whether it has to wait in line.
     segment.places().line.remove(fd);
     Heir heir(segment, dead, death, config, fd);
     held.push_back({fd, heir.resolve()});
     table.release(fd, heir.next());
-    // Killed between accept and its registration, the connection is not in the set yet.
+    // The worker may have been killed between accepting and registering it: then it is not in the set yet.
     if (epoll.add(fd) != 0) epoll.rearm(fd);
   }
   segment.scoreboard()[dead].flight.pinned_file.store(0, std::memory_order_seq_cst);
   segment.files().abandon_all_of(dead);
-  // Else they would seem to be those of the worker that comes in its place, until that one has loaded its
-  // modules and begun: whatever looks for what the dead one has left, looks before.
+  // Otherwise these descriptors would seem to belong to the successor in this entry, until it has loaded its
+  // modules and begun. The reclaimer, which looks for what the dead worker has left, looks before that.
   segment.outboxes()[dead].spill_fd.store(-1, std::memory_order_seq_cst);
   segment.outboxes()[dead].stored_fd.store(-1, std::memory_order_seq_cst);
   for (PermitSet& permits : segment.permits()) permits.release(dead);

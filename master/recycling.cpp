@@ -1,14 +1,20 @@
-// Recycling: a worker that has served its share of requests, or holds too much memory, is replaced by one
-// that is ready. As in a reload, and for one worker after the other over the whole server:
+// Recycling: a successor replaces a worker that has served its share of requests or holds too much memory. As
+// in a reload, the successor is ready before the old worker goes. One worker is replaced at a time over the
+// whole server.
 //
-//   serves ----------------------------------------------------------------------> retires, ends
-//     | it is the oldest of those that are to be replaced                            ^
-//     +--start_successor--> another entry, the same ordinal: starts --ready--> seat_ready_successor
-//                                   |                                        is what serves from then on
-//                                   +--dies, is not ready in time--> after_failed_successor: later again
+//   old worker: serves -----------------------------------------------------------------> retires, ends
+//                 |                                                                         ^
+//                 | it is the oldest of the workers to be replaced                          |
+//                 v                                                                         |
+//               start_successor                                                             |
+//                 |                                                                         |
+//                 v                                                                         |
+//   successor:  starts, in another entry, with the same ordinal --ready--> seat_ready_successor: it serves
+//                 |
+//                 +--dies, or is not ready in time--> after_failed_successor: another try later
 //
-// Whether one is to be replaced is read anew each time: nothing is kept that a death could spoil. A worker
-// that dies while its successor starts leaves the successor its place. A reload, an upgrade or a stop
+// Whether a worker is to be replaced is read anew each time: so there is no state that a death could spoil.
+// If a worker dies while its successor starts, the successor gets its place. A reload, an upgrade or a stop
 // dismisses the successor, which holds nothing before it is ready.
 #include <fmt/format.h>
 
@@ -26,7 +32,7 @@ namespace baton {
 
 namespace {
 
-// The next one is replaced when the last one has ended, or has had so long a request in hand.
+// The next worker is replaced when the last one has ended, or has been leaving for this long.
 constexpr std::uint64_t kLeavePatienceNs = 10'000'000'000;
 
 constexpr std::uint64_t kMega = std::uint64_t{1} << 20;
@@ -55,7 +61,7 @@ bool Master::has_served_its_share(const WorkerProcess& worker) const {
   return share != 0 && counters.requests.load(std::memory_order_relaxed) >= share;
 }
 
-// The oldest, so that each has its turn.
+// Returns the oldest worker that is to be replaced, so that each has its turn.
 WorkerProcess* Master::next_to_replace() {
   const std::uint64_t most_memory = current_->config.limits.worker_memory;
   WorkerProcess* oldest = nullptr;
@@ -86,7 +92,7 @@ void Master::start_successor(std::uint64_t now_ns) {
       std::any_of(serving.workers.begin(), serving.workers.end(), starts))
     return;
   const WorkerProcess* const old = next_to_replace();
-  // A reload must find room for its workers, however many have a request in hand for ever.
+  // A reload must find free entries for its workers, however many old workers never finish their request.
   if (old == nullptr || free_entries() <= kMaxWorkersPerGeneration) return;
   WorkerProcess& successor = serving.successor.emplace();
   successor.ordinal = old->ordinal;
@@ -115,7 +121,7 @@ void Master::seat_ready_successor() {
             place.pid);
   entry.retire.store(1, std::memory_order_relaxed);
   take_place_back(old);
-  old.wake();  // wakes one that waits; one with events looks at the entry
+  old.wake();  // for a worker that waits; a worker that has events looks at its entry anyway
   old.replaced_ns = monotonic_ns();
   serving.leaving.push_back(old);
 }
@@ -128,7 +134,7 @@ void Master::dismiss_successor() {
   current_->successor.reset();
 }
 
-// `how`: a sentence. The old one goes on, so this is said once, and there is no hurry.
+// `how`: a sentence. The old worker goes on, so there is no hurry, and the log is told only once.
 void Master::after_failed_successor(const std::string& how, bool was_ready, std::uint64_t now_ns) {
   Generation& serving = *current_;
   const WorkerProcess& old = serving.workers[serving.successor->ordinal];

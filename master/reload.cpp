@@ -61,13 +61,15 @@ void Master::switch_generation(std::uint32_t number) {
   futex_wake_all(generation);
 }
 
-// Of workers that have been told to go: they are none of those that one is to be left of.
+// Frees the places of workers that have been told to go: the places limit how many of the workers that stay
+// are in slow handlers ([limits] module_workers).
 void Master::take_places_back(const Generation& generation) {
   generation.for_each_process([this](const WorkerProcess& worker) { take_place_back(worker); });
 }
 
 void Master::take_place_back(const WorkerProcess& worker) {
-  // The worker takes one and then looks whether it is to go: one of the two sees the other.
+  // The worker takes a place and then looks whether it is to go; the master tells it to go and then takes the
+  // place back. So one of the two sees the other.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   segment_.places().held.release(worker.index);
   if (segment_.places().line.count() > 0) kick(segment_, epoll_);
@@ -83,7 +85,7 @@ void Master::commit_reload() {
   set_spool_limits(header.spool, segment_.spool_budget(), current_->config);
   std::strncpy(header.name, current_->config.server.name.c_str(), sizeof header.name - 1);
   if (current_->access_log != retiring_.back()->access_log) current_->access_log->begin(header.access_log);
-  // From this store on the old workers take no event; the signal only wakes those that wait.
+  // From this store on the old workers take no event. The signal only wakes those that wait.
   switch_generation(current_->number);
   take_places_back(*retiring_.back());
   retiring_.back()->wake_all();
@@ -103,7 +105,7 @@ void Master::commit_reload() {
 }
 
 void Master::abort_reload(const std::string& why) {
-  // They hold nothing: none of them has taken an event.
+  // The pending workers hold nothing: none of them has taken an event.
   pending_->kill_all();
   retiring_.push_back(std::move(pending_));
   listeners_.abandon();

@@ -96,7 +96,7 @@ void check_route(RightsCheck& check, const RouteConfig& route) {
   if (const auto* module = std::get_if<ModuleConfig>(&route.action)) check.reads(module->file, "the module");
 }
 
-// Nobody but root can do anything in /run: the folder just made is still that one when it is given away.
+// Only root can change /run, so lchown() hits the folder that mkdir() has just made.
 void make_run_folder(const std::string& file, const ServerConfig& server) {
   const std::string folder = std::filesystem::path(file).parent_path().string();
   if (!is_run_folder(folder) || ::mkdir(folder.c_str(), 0755) != 0) return;

@@ -13,8 +13,8 @@ namespace baton {
 
 pid_t spawn_worker(const std::function<void()>& child) {
   // glibc keeps this thread's id at the address that the kernel clears at thread exit. A raw clone leaves the
-  // parent's id there, and robust and recursive mutexes would then take the child for the parent: let the
-  // kernel write the child's.
+  // parent's id there, and robust and recursive mutexes would then take the child for the parent. So the
+  // kernel is told to write the child's id there.
   int* tid_address = nullptr;
   ::prctl(PR_GET_TID_ADDRESS, &tid_address);
   robust_list_head* robust_list = nullptr;
@@ -30,8 +30,8 @@ pid_t spawn_worker(const std::function<void()>& child) {
   args.exit_signal = SIGCHLD;
   const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
   if (pid == 0) {
-    // The kernel forgets the list for the child; without it a robust mutex held at its death would stay
-    // locked.
+    // The kernel does not give the child a robust list. Without one, a robust mutex that the child holds when
+    // it dies would stay locked.
     ::syscall(SYS_set_robust_list, robust_list, robust_size);
     child();
     ::_exit(0);

@@ -1,18 +1,18 @@
-// Stopping: gracefully with a deadline, or at once.
+// Stops the server: gracefully with a deadline, or at once.
 #include "common/base/log.h"
 #include "master/master.h"
 
 namespace baton {
 
 void Master::drain() {
-  if (inherited_) {  // those who were served before the upgrade are owed an orderly end: in a moment
+  if (inherited_) {  // clients from before the upgrade are owed an orderly end: stop when it is complete
     stop_asked_ = true;
     return;
   }
   if (stage_ == Stage::kStarting) return retire_all(StopTimes::at_once(monotonic_ns()));
   if (stage_ != Stage::kServing) return;
   log::info("stopping: finishing the requests in hand");
-  stage_ = Stage::kDraining;  // first: the end of a reload may begin the next one, but only while serving
+  stage_ = Stage::kDraining;  // first, because go_on() after a reload would begin another one while serving
   if (probe_) fail_upgrade("the server stops");
   if (pending_) abort_reload("the server stops");
   dismiss_successor();
@@ -54,7 +54,7 @@ void Master::stop_if_due(std::uint64_t now_ns) {
   }
 }
 
-// A worker that has no request in hand has longer, for what its modules do at the end.
+// A worker without a request in hand has until end_ns, for what its modules do at the end.
 void Master::kill_late(Generation& generation, std::uint64_t now_ns) {
   generation.for_each_process([&](WorkerProcess& worker) {
     if (!worker.running()) return;

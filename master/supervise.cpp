@@ -1,4 +1,4 @@
-// Watching over the workers: those that take too long or too much memory, and those that cannot start.
+// Watches over the workers: those that take too long or too much memory, and those that cannot start.
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -21,7 +21,7 @@ std::string seconds_until(std::uint64_t then_ns, std::uint64_t now_ns) {
   return format_duration(then_ns > now_ns ? static_cast<double>(then_ns - now_ns) / 1e9 : 0);
 }
 
-// `doing`: what it was at; empty: it did not say.
+// `doing`: what the worker says it was doing; empty: it did not say.
 std::string too_late(const std::string& doing) {
   return " has not become ready within " + format_duration(Master::kStartTimeoutNs / 1e9) +
          (doing.empty() ? "" : ": " + doing);
@@ -51,7 +51,7 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
   const bool current = &generation == current_.get();
   if (current && !worker.killed && !is_ready(worker) &&
       now_ns - entry.started_ns.load(std::memory_order_relaxed) > kStartTimeoutNs) {
-    if (!generation.is_successor(worker))  // of which after_failed_successor() tells
+    if (!generation.is_successor(worker))  // after_failed_successor() reports a successor
       log::error("worker {} (pid {}){}", worker.ordinal, worker.pid,
                  too_late(last_moments(segment_, worker, generation.router, now_ns).complaint));
     worker.kill();
@@ -59,8 +59,8 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
   if (current && ticks_ % kTicksToLookAtMemory == 0 && is_ready(worker)) look_at_memory(worker);
 }
 
-// One that was quick may hang now, and it may take its limit until it ends: the others are not to learn it
-// only then.
+// A handler that was quick may hang now, and may go on until its time limit. The other workers must learn
+// before that end that it is slow.
 void Master::note_slow_handler(const Generation& generation, const FlightRecord& flight,
                                std::uint64_t now_ns) {
   const std::uint64_t since = flight.since_ns.load(std::memory_order_relaxed);
@@ -81,10 +81,10 @@ void Master::after_death(Generation& generation, WorkerProcess& worker, const La
                                           : failure_of(moments, death, "its successor ");
     return after_failed_successor(how, moments.was_ready, now);
   }
-  if (!generation.has_a_place(worker)) return;  // it was to go
+  if (!generation.has_a_place(worker)) return;  // it had been told to go
   worker.restarts += 1;
   if (generation.successor && generation.successor->ordinal == worker.ordinal) {
-    worker = *generation.successor;  // is on its way already
+    worker = *generation.successor;  // is starting already
     generation.successor.reset();
     return;
   }

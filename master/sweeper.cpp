@@ -12,19 +12,20 @@ namespace {
 
 constexpr std::uint32_t kSweepsPerAudit = 10;
 
-// What has arrived and not been taken up yet is a request in hand: it is answered, as the connection's last.
+// A request that has arrived but has not been taken up yet counts as in hand: it is answered, as the
+// connection's last.
 bool idle(int fd, Slot& slot) {
   return slot.phase == Phase::kHead && slot.deadline_kind == Deadline::kKeepAlive &&
          Transport(fd, slot).unread() == 0;
 }
 
-// Whoever has its last answer is not what a stop waits for.
+// A stop does not wait for a client that has its last answer.
 bool lingers_no_more(const Slot& slot, Tick now) {
   return slot.phase == Phase::kLingering && slot.linger_end + kLingerStoppingTicks <= now + kLingerTicks;
 }
 
-// A reader slower than the socket's buffer gets no EPOLLOUT for long: as long as the peer acknowledges
-// enough, it is alive.
+// A client that reads slowly may cause no EPOLLOUT for long, because the socket's buffer stays full. It is
+// alive as long as it acknowledges enough.
 bool still_sending(int fd, Slot& slot, const TimeoutConfig& timeouts) {
   if (slot.deadline_kind != Deadline::kSend) return false;
   const std::int64_t queued = Transport(fd, slot).queued();
@@ -54,18 +55,18 @@ void Sweeper::sweep(Tick now, const TimeoutConfig& timeouts, bool expire_idle) {
   }
   if (audit) addresses_.end();
   correct_count(counted);
-  // Also while there is no room: what may be closed to make some changes with time.
+  // Also while there is no room: with time, other connections become ones that may be closed to make room.
   wake_listeners(segment_, epoll_);
 }
 
 void Sweeper::expire(int fd, Slot& slot, const Claim& seen, Tick now, const TimeoutConfig& timeouts,
                      bool expire_idle) {
   const ConnectionTable table = segment_.connections();
-  // While the master holds the claim nobody closes the descriptor, so shutdown() cannot hit a later
+  // While the master holds the claim no worker closes the descriptor, so shutdown() cannot hit a later
   // connection.
   const auto state = table.try_claim(fd, seen.generation, kMasterHolder);
   if (!state) return;
-  // It may have been served and re-armed since it was looked at: the claim word would be the same.
+  // The connection may have been served and re-armed since the first look: its claim word would be the same.
   const Tick deadline = slot.deadline.load(std::memory_order_relaxed);
   const bool passed = deadline != 0 && now >= deadline;
   const bool over = passed || (expire_idle && (idle(fd, slot) || lingers_no_more(slot, now)));
@@ -74,7 +75,7 @@ void Sweeper::expire(int fd, Slot& slot, const Claim& seen, Tick now, const Time
   epoll_.rearm(fd);
 }
 
-// Returns how the slot is to be handed back.
+// Returns the state in which the slot is to be released.
 SlotState Sweeper::end(int fd, Slot& slot, SlotState state, Tick now, const TimeoutConfig& timeouts,
                        bool passed) {
   const Tick patience = now + ticks_of(timeouts.send);
@@ -85,8 +86,8 @@ SlotState Sweeper::end(int fd, Slot& slot, SlotState state, Tick now, const Time
   }
   if (verdict == Verdict::kNone) {
     slot.verdict.store(Verdict::kExpired, std::memory_order_relaxed);
-    // An answer is due, to a client that may still be writing: shut down, its side would break under its
-    // hands before it has read that. EPOLLOUT brings a worker as well, unless the client reads nothing.
+    // The client is due an answer and may still be writing: after a shutdown its writes would fail before it
+    // has read the answer. EPOLLOUT brings a worker just as well, unless the client reads nothing.
     if (slot.deadline_kind == Deadline::kHeader || slot.deadline_kind == Deadline::kBody ||
         slot.deadline_kind == Deadline::kPlace) {
       slot.deadline.store(patience, std::memory_order_relaxed);
@@ -97,9 +98,9 @@ SlotState Sweeper::end(int fd, Slot& slot, SlotState state, Tick now, const Time
   return state;
 }
 
-// A worker killed between its count and its claim leaves the count off by one. Workers count before they
-// claim and after they free, so a difference is usual for a moment; one that stays the same for a second is
-// such a leftover.
+// A worker that is killed between counting a connection and claiming it leaves the count off by one. Workers
+// count before they claim and after they free, so a difference is usual for a moment. A difference that stays
+// the same for a second is such a leftover.
 void Sweeper::correct_count(std::uint32_t counted) {
   std::atomic<std::uint32_t>& connections = segment_.header().connections;
   const std::int64_t drift = std::int64_t{connections.load()} - counted;

@@ -32,14 +32,15 @@ constexpr std::size_t kTextBytes = 480;
 constexpr std::size_t kMaxKnown = 10'000;
 constexpr unsigned kPatienceSeconds = 20;  // for a machine without a free processor
 
-// Written by the process that looks up, read when it has ended: an empty text was not found out.
+// The process that looks up writes this; the master reads it when that has ended. Empty text: not found.
 struct Result {
   char texts[CrashRecord::kMaxFrames][kTextBytes] = {};
 };
 
 using Key = std::pair<std::uint64_t, std::uint64_t>;
 
-// A return address may be the first one behind its function, when that never returns.
+// A return address may lie just behind the calling function, if the call was its last instruction because the
+// callee never returns. So the address before it is looked up.
 std::uint64_t lookup_address(const Symbolizer::Backtrace& backtrace, std::size_t frame) {
   return backtrace[frame].address - (frame == 0 ? 0 : 1);
 }
@@ -65,12 +66,12 @@ std::string look_up(backward::TraceResolver& resolver, std::uint64_t address) {
   if (found.object_function.empty()) return "";
   std::string text = found.object_function;
   if (!found.source.filename.empty()) text += " at " + place(found.source);
-  // Of functions that are inlined into one another only the last call stands in the function itself.
+  // Of the calls of functions that are inlined into one another, only the last is in the function itself.
   if (!found.inliners.empty()) text += ", inlined at " + place(found.inliners.back());
   return text;
 }
 
-// While their descriptors are still there.
+// To be called while the descriptors of the images are still open.
 std::map<std::uint64_t, ModuleSymbols> map_images(const Symbolizer::Backtrace& backtrace) {
   std::map<std::uint64_t, ModuleSymbols> modules;
   for (const Symbolizer::Frame& frame : backtrace) {
@@ -81,8 +82,8 @@ std::map<std::uint64_t, ModuleSymbols> map_images(const Symbolizer::Backtrace& b
 
 [[noreturn]] void run_lookup(const Symbolizer::Backtrace& backtrace, Result& result) {
   auto modules = map_images(backtrace);
-  // Before anything else, or the clients' connections would be open in here as well: a table of its own,
-  // which the kernel does not even fill in.
+  // First, this process gets a descriptor table of its own, which the kernel does not even fill in: otherwise
+  // the clients' connections would be open in here as well.
   if (::close_range(3, ~0U, CLOSE_RANGE_UNSHARE) != 0 || !drop_capabilities()) ::_exit(1);
   ::prctl(PR_SET_NAME, "baton: names");
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -90,9 +91,9 @@ std::map<std::uint64_t, ModuleSymbols> map_images(const Symbolizer::Backtrace& b
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::alarm(kPatienceSeconds);
-  ::unsetenv("DEBUGINFOD_URLS");  // elfutils would ask servers for what is not here
+  ::unsetenv("DEBUGINFOD_URLS");  // else elfutils asks servers for debugging information that is not here
   backward::TraceResolver resolver;
-  // When it begins, libdw reads /proc/self/auxv, which is root's if the process is not dumpable.
+  // At its first use libdw reads /proc/self/auxv, which belongs to root if the process is not dumpable.
   ::prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
   look_up(resolver, 1);
   restrict_process();
@@ -107,7 +108,7 @@ std::map<std::uint64_t, ModuleSymbols> map_images(const Symbolizer::Backtrace& b
   ::_exit(0);
 }
 
-// What the dynamic linker knows, which takes no time: enough for addr2line(1).
+// Returns what the dynamic linker knows, which takes no time and is enough for addr2line(1).
 std::string roughly(const Symbolizer::Frame& frame, std::uint64_t address) {
   if (!frame.object.empty()) return fmt::format("{}+{:#x}", frame.object, address);
   Dl_info info{};
@@ -162,7 +163,7 @@ void Symbolizer::take_result() {
     if (!can_be_looked_up(asked_[i])) continue;
     std::string text;
     if (i < CrashRecord::kMaxFrames) text = text_of(result.texts[i]);
-    // Not found out once, it will not be the next time either.
+    // What was not found once will not be found the next time either.
     if (text.empty()) {
       text = roughly(asked_[i], lookup_address(asked_, i));
     } else if (!asked_[i].object.empty()) {

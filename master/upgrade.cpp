@@ -1,17 +1,18 @@
-// Upgrade (SIGUSR2): another program goes on in this very process.
+// Upgrade (SIGUSR2): another program goes on in the master's own process.
 //
-//   start_upgrade     asks the new program, in a process of its own, whether it can take over:
-//   master/upgrade_probe.h execute           binds what is new, writes down what stays
-//   (master/upgrade_state.h), freezes the descriptor
-//                     table (master/freeze.h), execve(2)
-//   -- the new program --
-//   Master::Master    takes the segment, the epoll set, the listeners, the logs and the children over
-//   adopt             these are orphans now, in retiring generations
-//   run, on_ready     starts its own workers, which wait until all are ready
-//   finish_upgrade    the one store to SegmentHeader::generation, then the freeze is lifted
+//   the old program
+//     start_upgrade    asks the new program, in a process of its own, whether it can take over
+//                      (master/upgrade_probe.h)
+//     execute          binds the new listeners, writes down what stays (master/upgrade_state.h), freezes the
+//                      descriptor table (master/freeze.h), execve(2)
+//   the new program
+//     Master::Master   takes over the segment, the epoll set, the listeners, the logs and the children
+//     adopt            puts the children, which are orphans now, into retiring generations
+//     run, on_ready    starts its own workers, which wait until all are ready
+//     finish_upgrade   does the one store to SegmentHeader::generation, then lifts the freeze
 //
-// Up to execve(2) every failure leaves all as it was. After it there is no way back; that is why the probe
-// does what can fail.
+// Up to execve(2) every failure leaves everything as it was. Afterwards there is no way back, so the probe
+// tries beforehand what can fail.
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <unistd.h>
@@ -33,14 +34,14 @@ namespace baton {
 
 namespace {
 
-// Nobody is served meanwhile.
+// No client is served meanwhile.
 constexpr std::chrono::milliseconds kFreezePatience{50};
 
-// For what the new program opens and does not know of beforehand.
+// For descriptors that the new program opens without having announced them.
 constexpr std::uint32_t kSpareDescriptors = 32;
 
-// A program keeps what is not closed on exec. All but `own` stays: sockets, files, logs, the set. With a
-// limit of 22,000 this takes 2 ms; reading /proc/self/fd with 10,000 open takes longer.
+// Clears close-on-exec on every descriptor but `own`, so that sockets, files, logs and the epoll set stay
+// open. With a limit of 22,000 this takes 2 ms; reading /proc/self/fd with 10,000 open takes longer.
 void keep_on_exec(std::uint32_t limit, const std::vector<int>& own) {
   for (std::uint32_t fd = STDERR_FILENO + 1; fd < limit; ++fd) ::fcntl(static_cast<int>(fd), F_SETFD, 0);
   for (const int fd : own) ::fcntl(fd, F_SETFD, FD_CLOEXEC);  // of no effect on -1
@@ -64,7 +65,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 }  // namespace
 
 void Master::start_upgrade() {
-  if (probe_) return;  // its report will answer for this one too
+  if (probe_) return;  // its report will answer this request, too
   if (stage_ != Stage::kServing && !inherited_)
     return fail_upgrade("the server is not serving: it starts or stops");
   if (pending_ || inherited_) {
@@ -74,7 +75,7 @@ void Master::start_upgrade() {
   try {
     probe_ = std::make_unique<UpgradeProbe>(program_, config_file_);
     watch(probe_->output_fd());
-    dismiss_successor();  // the table is frozen only when nobody starts
+    dismiss_successor();  // the table can be frozen only while no worker starts
   } catch (const std::runtime_error& error) {
     fail_upgrade(error.what());
   }
@@ -92,7 +93,7 @@ void Master::execute(const ProbeReport& report) {
     listeners_.prepare(report.file, report.listen);
     if (const std::string why = no_room_for(report); !why.empty()) throw std::runtime_error(why);
     log::info("upgrade: executing {}, version {}", program_, report.version);
-    post_mortem_.finish();  // the next program could not read its addresses, and knows nothing of its child
+    post_mortem_.finish();  // the next program could not resolve its addresses, nor reap its child
     const UniqueFd state = state_to_hand_over().save();
     if (auto why = freeze(segment_, epoll_, running_workers(), kFreezePatience))
       throw std::runtime_error(*why);
@@ -107,7 +108,7 @@ void Master::execute(const ProbeReport& report) {
   }
 }
 
-// Returns only if it fails, with errno.
+// Returns only if it fails; errno says why.
 void Master::exec_program(const UniqueFd& state) {
   std::vector<std::string> arguments{program_, "-c", config_file_};
   std::vector<std::string> environment = environment_with(kUpgradeVariable, name_of_state(state.get()));
@@ -117,7 +118,7 @@ void Master::exec_program(const UniqueFd& state) {
   ::execve(program_.c_str(), argv.data(), envp.data());
 }
 
-// What the new program could fail for want of, when there is no way back any more. Empty: nothing.
+// Says which room the new program would lack when there is no way back any more. Empty: none.
 std::string Master::no_room_for(const ProbeReport& report) const {
   if (segment_.scoreboard().size() - count_running() < report.workers)
     return "too many workers of earlier generations still have a request in hand; try again later";
@@ -162,7 +163,7 @@ UpgradeState Master::state_to_hand_over() const {
 std::vector<const WorkerProcess*> Master::running_workers() const {
   std::vector<const WorkerProcess*> running;
   const auto add = [&running](const Generation& generation) {
-    if (generation.orphaned) return;  // they touch no table but their own
+    if (generation.orphaned) return;  // they have a descriptor table of their own
     generation.for_each_process([&running](const WorkerProcess& worker) {
       if (worker.running()) running.push_back(&worker);
     });
@@ -172,7 +173,7 @@ std::vector<const WorkerProcess*> Master::running_workers() const {
   return running;
 }
 
-// Of no use to another program: it makes its own.
+// The descriptors that the new program has no use for: it makes its own.
 std::vector<int> Master::own_descriptors() const {
   std::vector<int> own{segment_.fd(), own_epoll_.get(), signals_.get(), timer_.get(), ready_.get()};
   const auto add = [&own](const Generation& generation) {
@@ -199,7 +200,7 @@ void Master::go_on() {
 }
 
 void Master::adopt(const UpgradeState& state) {
-  std::map<int, std::shared_ptr<LogFile>> logs;  // several generations may have one
+  std::map<int, std::shared_ptr<LogFile>> logs;  // several generations may share one
   const auto log_of = [&logs](const UpgradeState::Generation& generation) {
     auto& log = logs[generation.access_log_fd];
     if (generation.access_log_fd < 0 || !log)
@@ -209,16 +210,16 @@ void Master::adopt(const UpgradeState& state) {
   dictionaries_.take_over();
   for (const UpgradeState::Generation& generation : state.generations) {
     retiring_.push_back(std::make_unique<Generation>(generation, log_of(generation)));
-    retiring_.back()->dicts = dictionaries_.all();  // any of them may be what its workers use
+    retiring_.back()->dicts = dictionaries_.all();  // its workers may use any of them
   }
-  clear_failing(segment_.scoreboard());  // no process tries them again
+  clear_failing(segment_.scoreboard());  // no master starts those workers again
   const Generation& before = *retiring_.front();
   auto access_log = before.access_log;
   if (access_log->target() != first_config_.log.access) {
     try {
       access_log = std::make_shared<LogFile>(first_config_.log.access);
       access_log->begin(segment_.header().access_log);
-    } catch (const std::runtime_error& error) {  // the probe could: there is no way back
+    } catch (const std::runtime_error& error) {  // although the probe could open it; there is no way back
       log::error("{}; going on with the old file", error.what());
     }
   }
@@ -238,7 +239,7 @@ void Master::finish_upgrade() {
   const UpgradeState before = *std::exchange(inherited_, std::nullopt);
   SegmentHeader& header = segment_.header();
   stage_ = Stage::kServing;
-  // First: an old worker that sees the freeze lifted must see that it is replaced, too.
+  // Before thaw(): an old worker that sees the freeze lifted must also see that it is replaced.
   switch_generation(current_->number);
   for (const auto& generation : retiring_) take_places_back(*generation);
   std::string trouble;
@@ -264,8 +265,8 @@ void Master::finish_upgrade() {
 
 void Master::lose_orphan() {
   if (segment_.header().orphans.fetch_sub(1) != 1) return;
-  // One descriptor table is all there is again. What the orphans had open before, and closed in theirs, is
-  // still open in ours.
+  // The last orphan is gone, and with it the second descriptor table. Descriptors from before the upgrade
+  // that the orphans closed in their table are still open in ours.
   reclaimer_.on_death(FlightPhase::kWaiting);
 }
 

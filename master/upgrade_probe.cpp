@@ -71,7 +71,7 @@ void check_all_modules(const Config& config) {
   if (!problems.empty()) throw std::runtime_error(problems);
 }
 
-// Everything that a start does and that can fail, but for binding; throws std::runtime_error.
+// Does everything in a start that can fail, except binding. Throws std::runtime_error.
 Json rehearse(const Config& config, const std::string& config_file) {
   if (const std::string problems = problems_with_rights(config, config_file); !problems.empty())
     throw std::runtime_error(problems);
@@ -113,8 +113,8 @@ class SpawnActions {
     ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     ::posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions_, output, STDERR_FILENO);
-    // All are close-on-exec. But a client's socket in a process that nobody watches would not be closed when
-    // the server closes it, so this does not depend on it.
+    // All descriptors are close-on-exec, but this does not rely on it: as long as the probe had a client's
+    // socket, the connection would stay open after the server has closed it.
     ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
     ::posix_spawnattr_init(&attributes_);
     sigset_t set;

@@ -114,7 +114,7 @@ UniqueFd UpgradeState::save() const {
       ::fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) {
     throw std::runtime_error(std::string("cannot write down the state: ") + std::strerror(errno));
   }
-  // Until it was sealed, whoever shares the table could write there.
+  // Until it was sealed, every process that shares the table could write to it.
   if (content_of(fd.get()) != bytes) throw std::runtime_error("another process has written to the state");
   return fd;
 }
