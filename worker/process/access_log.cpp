@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint64_t kFlushNs = 1'000'000'000;
 constexpr std::size_t kMaxFieldBytes = 4'096;  // of each part that a client wrote: a line must fit the buffer
 
-// Quotes, backslashes and everything that could forge a line or drive a terminal become \xHH.
+// Writes quotes, backslashes and every byte that could forge a line or drive a terminal as \xHH.
 void append_escaped(std::string& line, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   for (const char c : text.substr(0, kMaxFieldBytes)) {

@@ -1,4 +1,4 @@
-// The access log: one line a response, in the combined or the JSON format.
+// The access log: one line for each response, in the combined or the JSON format.
 #pragma once
 
 #include <ctime>
@@ -21,17 +21,19 @@ struct AccessRecord {
   std::uint64_t duration_ns = 0;
 };
 
-// Lines are gathered in the worker's LogBuffer and written at the latest a second later, when it is full, and
-// when the worker ends; what a killed worker leaves there its master writes.
+// Gathers lines in the worker's LogBuffer. Writes them after a second at the latest, when the buffer is full,
+// and when the worker ends. If the worker is killed, the master writes the lines that it leaves. One per
+// worker, for its event thread.
 class AccessLog {
  public:
-  // `fd`: -1: off.
+  // `fd` stays open as long as this object. -1: there is no access log.
   AccessLog(LogBuffer& buffer, LogConfig::AccessFormat format, int fd, LogLosses& losses)
       : buffer_(buffer), format_(format), fd_(fd), losses_(losses) {}
 
   [[nodiscard]] bool enabled() const { return fd_ >= 0; }
   void add(const AccessRecord& record, std::time_t now, std::uint64_t now_ns);
-  // Writes if the oldest line has waited a second. Called at every turn of the loop.
+  // Writes if the oldest line has waited for a second. The loop calls it in every turn. `now_ns` is of
+  // monotonic_ns().
   void flush_if_due(std::uint64_t now_ns);
   void flush();
 

@@ -1,4 +1,4 @@
-// What a worker is given when it is cloned. All of it exists before and outlives the worker.
+// What a worker gets when it is cloned. All of it exists before the worker and outlives it.
 #pragma once
 
 #include "common/config/config.h"
@@ -19,14 +19,15 @@ struct WorkerContext {
   int ready_fd;       // eventfd: written once the worker can take events, and when it has served its share
   int access_log_fd;  // -1: off
   std::span<const std::shared_ptr<OpenDict>> dicts = {};
-  bool tells_of_machine = false;  // the log, what this machine cannot do for modules: one worker is enough
+  bool tells_of_machine = false;  // whether this worker logs what this machine cannot do for modules
 
-  // Whether another worker serves in this one's place, which ends after the request in hand.
+  // Whether another worker serves in the place of this one. Then this one ends after the request in hand. Any
+  // thread.
   [[nodiscard]] bool replaced() const {
     return segment.header().generation.load(std::memory_order_relaxed) > generation ||
            entry().retire.load(std::memory_order_relaxed) != 0;
   }
-  // Whether this worker is to go, as the server ends or another one takes its place. Any thread.
+  // Whether this worker has to go: the server ends, or replaced(). Any thread.
   [[nodiscard]] bool to_go() const {
     return segment.header().state.load(std::memory_order_relaxed) >= MasterState::kStopping || replaced();
   }

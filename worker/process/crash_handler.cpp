@@ -17,7 +17,7 @@ namespace baton {
 
 namespace {
 
-constexpr int kOwnFrames = 8;  // of the handler, and the signal trampoline
+constexpr int kOwnFrames = 8;  // most frames of the handler and the signal trampoline
 
 alignas(64) char handler_stack[std::size_t{64} * 1024];
 alignas(64) char app_handler_stack[sizeof handler_stack];
@@ -37,16 +37,16 @@ std::uint64_t interrupted_at(const void* context) {
 #endif
 }
 
-// Names of the images, for whose mappings the loader has names such as /proc/self/fd/57.
+// File names of the images. The loader knows their mappings by names such as /proc/self/fd/57.
 constexpr std::string_view kImagePrefix = "/proc/self/fd/";
 struct Image {
   int fd = -1;
   char name[CrashRecord::kObjectNameBytes] = {};
 };
-Image images[32];  // of later ones only the number is told
+Image images[32];  // a backtrace names later images by number only
 std::size_t image_count = 0;
 
-// -1: the name is not that of an image. strtol(3) is not async-signal-safe by any promise.
+// Returns -1 if the name is not that of an image. No document promises that strtol(3) is async-signal-safe.
 int image_number(std::string_view loaded_as) {
   if (!loaded_as.starts_with(kImagePrefix)) return -1;
   int number = 0;
@@ -60,8 +60,8 @@ void copy_name(char (&to)[CrashRecord::kObjectNameBytes], std::string_view path)
   for (std::size_t i = 0; i < sizeof to; ++i) to[i] = i < size ? name[i] : '\0';
 }
 
-// Notes the object that the frame is in, unless it is the program itself or known already. The loader answers
-// this without a lock, so that exceptions can be thrown anywhere: in a signal handler too.
+// Notes the object that the frame is in, unless that is the program itself or noted already. The loader
+// answers without a lock, so that exceptions can be thrown anywhere. So it may be asked in a signal handler.
 void record_object(CrashRecord& record, std::uint64_t frame) {
   const std::uint32_t count = record.object_count.load(std::memory_order_relaxed);
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -92,7 +92,8 @@ void record_crash(CrashRecord& record, const siginfo_t& info, std::uint64_t at) 
   record.address = info.si_code > 0 ? reinterpret_cast<std::uint64_t>(info.si_addr)
                                     : static_cast<std::uint64_t>(info.si_pid);
   record.frames[0] = at;
-  // Before the stack is walked: where it is in ruins, that is a second fault, and the end.
+  // The first frame is stored before the stack is walked: in a stack that is in ruins the walk makes a second
+  // fault, which ends the process.
   record.frame_count.store(1, std::memory_order_release);
   record_object(record, at);
   void* frames[CrashRecord::kMaxFrames + kOwnFrames];
@@ -111,7 +112,8 @@ void record_crash(CrashRecord& record, const siginfo_t& info, std::uint64_t at) 
 
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   crash_hooks.allow_writing();
-  // Which stack this is tells the event thread from the app thread, for which it may stand in.
+  // The stack tells whether this is the event thread, which may be running a module in the place of the app
+  // thread.
   const char here = 0;
   const bool on_event_stack = &here >= std::begin(handler_stack) && &here < std::end(handler_stack);
   const bool standing_in = on_event_stack && crash_hooks.interrupt_module();
@@ -122,8 +124,8 @@ void on_fatal_signal(int signal, siginfo_t* info, void* context) {
     return;
   }
   record_crash(*crash_record, *info, interrupted_at(context));
-  // Sent again, with all that the kernel said of it, it is delivered as soon as this handler has returned: at
-  // the very instruction, so a core dump shows the fault and not this handler.
+  // The signal is sent again, with all that the kernel said of it. It is delivered as soon as this handler
+  // returns, at the very instruction, so a core dump shows the fault and not this handler.
   ::sigaction(signal, &actions_before[signal], nullptr);
   ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::syscall(SYS_gettid), signal, info);
 }
@@ -161,7 +163,7 @@ void install_crash_handler(CrashRecord& record, CrashHooks hooks) {
   use_stack(handler_stack);
   struct sigaction action {};
   action.sa_sigaction = on_fatal_signal;
-  // A fault within the handler finds its signal blocked, and the kernel ends the process.
+  // While the handler runs, all signals are blocked: a fault in it makes the kernel end the process.
   ::sigfillset(&action.sa_mask);
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (const int signal : kFatalSignals) ::sigaction(signal, &action, &actions_before[signal]);

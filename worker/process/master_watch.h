@@ -10,13 +10,14 @@
 
 namespace baton {
 
-// A worker whose master has died finishes the event it has in hand and ends. It is signalled
-// (PR_SET_PDEATHSIG), but a ready event wins over a pending signal in epoll_pwait(2), so a busy worker would
-// not take it for long: it also looks who its parent is, once in 100 ms.
+// When its master dies, a worker finishes the event in hand and ends. The kernel signals it
+// (PR_SET_PDEATHSIG). But in epoll_pwait(2) a ready event wins over a pending signal, so a busy worker would
+// not take the signal for a long time. So a worker also asks for its parent every 100 ms.
 //
-// The first that notices puts the segment into MasterState::kEnding, for the others, and closes the
-// listeners, for all of them: the addresses are free for a new server while the last request is still being
-// finished.
+// The first worker that notices sets MasterState::kEnding for the others, and closes the listeners for all of
+// them. So the addresses are free for a new server while the last requests are still being finished.
+//
+// One per worker, for its event thread.
 class MasterWatch {
  public:
   MasterWatch(Segment& segment, const EpollSet& epoll)
@@ -24,7 +25,7 @@ class MasterWatch {
         epoll_(epoll),
         master_(segment.header().master_pid.load(std::memory_order_relaxed)) {}
 
-  // `now_ns`: monotonic_ns(). Costs nothing most of the time.
+  // Calls look_now() if 100 ms have passed. `now_ns` is of monotonic_ns().
   void look(std::uint64_t now_ns) {
     if (now_ns - looked_ns_ < kIntervalNs) return;
     looked_ns_ = now_ns;

@@ -17,7 +17,7 @@ std::atomic<bool> asked{false};
 
 void ask_to_retire(int) {
   asked.store(true, std::memory_order_relaxed);
-  // It came to another thread, and the one that waits is to wake.
+  // If another thread has taken the signal, it is sent on to the event thread, so that its wait ends.
   const auto process = ::syscall(SYS_getpid);
   if (::syscall(SYS_gettid) != process) ::syscall(SYS_tgkill, process, process, SIGTERM);
 }
@@ -30,7 +30,7 @@ bool is_ours(int signal) {
          (now.sa_handler == do_nothing || now.sa_handler == ask_to_retire);
 }
 
-// Those whose default is to end or to stop the process.
+// Calls `fn` for each signal that would end or stop the process by default, but not for faults.
 template <typename Fn>
 void for_each_that_ends(Fn fn) {
   constexpr int kHarmless[] = {SIGKILL, SIGSTOP, SIGCHLD, SIGCONT, SIGURG, SIGWINCH};
@@ -38,7 +38,7 @@ void for_each_that_ends(Fn fn) {
     const auto is = [signal](int other) { return other == signal; };
     if (std::any_of(std::begin(kHarmless), std::end(kHarmless), is)) continue;
     if (std::any_of(std::begin(kFatalSignals), std::end(kFatalSignals), is)) continue;
-    fn(signal);  // the C library refuses those that it uses itself
+    fn(signal);  // the C library refuses the signals that it uses itself
   }
 }
 

@@ -1,30 +1,35 @@
-// What signals do to a worker, and what the children of its modules inherit of that.
+// What signals do to a worker, and what the children of its modules inherit.
 #pragma once
 
 #include <signal.h>
 
 namespace baton {
 
-// SIGTERM asks a worker to retire; all others but those of a fault do nothing. The event thread takes them
-// only while it waits. Threads of modules take them at any time: the masks of those are the usual ones,
-// because what a child of theirs is begun with, by system(3) or posix_spawn(3), is its parent's mask. For the
-// same reason no signal is ignored, not even SIGPIPE: each has a handler, which no executed program inherits.
+// SIGTERM asks a worker to retire. Signals of faults go to the crash handler. All other signals do nothing.
+//
+// Thread and process safety
+//
+// (1) The event thread takes signals only while it waits.
+// (2) Threads of modules take signals at any time: they have the usual masks. A child that they start, by
+//     system(3) or posix_spawn(3), begins with the mask of its parent.
+// (3) For the same reason no signal is ignored, not even SIGPIPE. Each has a handler, which an executed
+//     program does not inherit.
 
-// Event thread, once, before there are others: blocks everything but faults. Returns the mask for the wait,
-// which lets SIGTERM in.
+// Event thread. Call once, before there are other threads. Blocks all signals but those of a fault. Returns
+// the mask for the wait, which lets SIGTERM in.
 sigset_t take_signals();
 
 // Whether SIGTERM has come.
 bool retire_asked();
 
-// All but those of a fault.
+// The set of all signals but those of a fault (kFatalSignals).
 sigset_t everything_but_faults();
 
-// In a forked child: what take_signals() has installed, and a module has not replaced, is undone.
+// In a forked child: takes back every handler that take_signals() has installed and no module has replaced.
 void give_signals_back();
 
-// Ends the process when its master has died before it, and with it whatever is left of the children of its
-// modules: nobody else would end them.
+// Ends the process, because its master has died. Kills the children of its modules too: there is no master
+// left to do it.
 [[noreturn]] void end_without_master(int status);
 
 }  // namespace baton
