@@ -82,7 +82,8 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-// "type/subtype" of token bytes: the word goes into a response field as it is, so nothing else may pass.
+// Whether the word is "type/subtype" of token bytes. It goes into a response field as it is, so nothing else
+// may pass.
 bool is_media_type(std::string_view word) {
   const std::size_t slash = word.find('/');
   return slash != std::string_view::npos && http::is_token(word.substr(0, slash)) &&
@@ -97,8 +98,8 @@ bool is_text(std::string_view type) {
          std::ranges::find(kTextTypes, type) != kTextTypes.end();
 }
 
-// What stands after the last dot of the last path segment. Empty if there is no dot, or only one that begins
-// the name.
+// Returns the part of the last path segment behind its last dot. Empty if the segment has no dot, or only one
+// at its beginning.
 std::string_view extension_of(std::string_view file_name) {
   const std::string_view name = file_name.substr(file_name.rfind('/') + 1);
   const std::size_t dot = name.rfind('.');

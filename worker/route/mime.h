@@ -1,4 +1,4 @@
-// Media types by file name.
+// Finds media types by file name.
 #pragma once
 
 #include <istream>
@@ -8,18 +8,18 @@
 
 namespace baton::serve {
 
-// Built once per generation, by the master, because reading the file costs a worker more than all else at its
-// start; const afterwards.
+// The master builds it once per generation, because to read the file would cost a worker more than all the
+// rest of its start. Const afterwards, so any process and thread may use it.
 class MimeTypes {
  public:
-  // Reads a mime.types file ("type ext ext ...", '#' begins a comment); entries it lacks come from a built-in
-  // list of common web types. Lines whose first word is not a media type are passed over; of several types
-  // for one extension the last stands. A missing or unreadable file leaves just the built-in list.
+  // Begins with a built-in list of common web types, then reads a mime.types file ("type ext ext ...", '#'
+  // begins a comment). Lines whose first word is not a media type are skipped. If an extension has several
+  // types, the last one counts. If the file is missing or unreadable, only the built-in list is used.
   explicit MimeTypes(const std::string& file = "/etc/mime.types");
 
-  // The Content-Type for a file name, by its last extension, case-insensitively. Text types (text/*,
-  // JavaScript, JSON, XML, SVG) carry "; charset=utf-8". Unknown: "application/octet-stream". A name whose
-  // only dot begins it (".profile") has no extension. The view is valid as long as this object is.
+  // Returns the Content-Type for a file name, by its last extension, in any case of letters. Text types
+  // (text/*, JavaScript, JSON, XML, SVG) carry "; charset=utf-8". Unknown: "application/octet-stream". A name
+  // whose only dot begins it (".profile") has no extension. The view is valid as long as this object.
   [[nodiscard]] std::string_view type_of(std::string_view file_name) const;
 
  private:

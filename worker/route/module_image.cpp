@@ -16,7 +16,7 @@ namespace baton::app {
 
 namespace {
 
-constexpr unsigned kExecutable = 0x10;  // MFD_EXEC, since Linux 6.3; there vm.memfd_noexec may ask for it
+constexpr unsigned kExecutable = 0x10;  // MFD_EXEC, since Linux 6.3, where vm.memfd_noexec may require it
 
 UniqueFd make_memfd(const std::string& name) {
   UniqueFd fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | kExecutable));

@@ -7,7 +7,7 @@ namespace baton::serve {
 
 namespace {
 
-// What several routes may have between them, by path.
+// Objects that routes with the same path share.
 struct Shared {
   std::map<std::string, std::shared_ptr<const app::ModuleImage>> images;
   std::map<std::string, std::shared_ptr<StaticRoot>> roots;
@@ -36,7 +36,7 @@ bool under(std::string_view path, std::string_view prefix) {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
-// Host names come in any case; configured ones are lower case already.
+// A client's host name may be in any case. Configured names are lower case already.
 std::string_view to_lower(std::string_view text, std::span<char> out) {
   const std::size_t size = std::min(text.size(), out.size());
   for (std::size_t i = 0; i < size; ++i) {

@@ -1,5 +1,5 @@
-// From a host name and a path to the route that answers. Built by the master before it clones a generation of
-// workers, which inherit it; const from then on.
+// Finds the route that answers, by host name and path. The master builds the router before it clones a
+// generation of workers, which inherit it. Const from then on.
 #pragma once
 
 #include <cstdint>
@@ -33,19 +33,20 @@ class Router {
   // Opens the roots and reads the modules. Throws std::runtime_error that names what cannot be opened.
   explicit Router(const Config& config);
 
-  // The longest matching prefix among the routes of the site for `host` (any case, without port), or of the
-  // default site; null when there is none. `path` is normalized (see http::normalize_path).
+  // Returns the route with the longest matching prefix. Only the routes of one site are considered: the site
+  // for `host` (any case, without port), else the default site. Null if no route matches. `path` is
+  // normalized (http::normalize_path()).
   [[nodiscard]] const Route* find(std::string_view host, std::string_view path) const;
 
-  // The route with this Route::number; null when there is none.
+  // Returns the route with this Route::number, or null.
   [[nodiscard]] const Route* find(std::uint32_t number) const;
 
-  // Media types, for routes that send files; null when there is none.
+  // Media types, for routes that send files. Null if no route does.
   [[nodiscard]] const MimeTypes* mime() const { return mime_.get(); }
 
   [[nodiscard]] bool has_modules() const { return has_modules_; }
 
-  // All routes, for checks at start-up.
+  // Calls `fn` for all routes, for example to check them at start-up.
   template <typename Fn>
   void for_each_route(Fn fn) const {
     for (const auto& site : sites_) {
@@ -67,8 +68,8 @@ class Router {
   bool has_modules_ = false;
 };
 
-// The part of `path` below the route's prefix, without leading slash: what a static route looks up below its
-// root.
+// Returns the part of `path` below the route's prefix, without a leading slash. A static route looks this
+// part up below its root.
 std::string_view below(const Route& route, std::string_view path);
 
 }  // namespace baton::serve

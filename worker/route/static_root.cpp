@@ -38,7 +38,7 @@ UniqueFd open_folder(const std::string& path) {
   return UniqueFd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-// Of a folder that is kept open: its inode number is not given to another one meanwhile.
+// Compares two open folders. While a folder is open, its inode number is not given to another one.
 bool same_folder(int a, int b) {
   struct stat of_a {};
   struct stat of_b {};
@@ -46,12 +46,12 @@ bool same_folder(int a, int b) {
          of_a.st_ino == of_b.st_ino;
 }
 
-// Says that there is no folder; other errors say that it cannot be told.
+// Whether the error says that there is no folder. Other errors leave that open.
 bool says_gone(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
-// The same for the same folder in every generation, so that a reload finds its files open.
+// A folder has the same key in every generation, so that a reload finds its files open.
 std::uint64_t key_of(const std::string& path, int fd) {
   struct statx status {};
   ::statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status);
@@ -80,7 +80,8 @@ StaticRoot::StaticRoot(std::string path) : path_(std::move(path)) {
 }
 
 StaticRoot::~StaticRoot() {
-  // The word may have been written by a worker that has gone wrong: nothing but a folder is closed for it.
+  // A worker that has gone wrong may have written the word. So the descriptor is closed only if it is a
+  // folder.
   struct stat status {};
   const int fd = view().fd;
   const UniqueFd last(::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) ? fd : -1);
@@ -119,7 +120,7 @@ StaticRoot::Look StaticRoot::look() {
   if (!found && !says_gone(seen.error)) return seen;
   const bool same = found ? old >= 0 && same_folder(old, found.get()) : old < 0;
   if (same) return seen;
-  // Another worker may have looked later and been faster: then its word stands.
+  // Another worker may have looked later and stored first: then its word stands.
   std::uint64_t expected = seen.before;
   const std::uint64_t next = pack(change_of(expected) + 1, found.get());
   seen.changed = shared_->word.compare_exchange_strong(expected, next, std::memory_order_seq_cst);
