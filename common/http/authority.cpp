@@ -24,7 +24,7 @@ bool is_ipv6_address(std::string_view text) {
   std::array<char, INET6_ADDRSTRLEN> buffer{};
   if (text.size() >= buffer.size()) return false;
   std::memcpy(buffer.data(), text.data(), text.size());
-  // inet_pton reads up to a NUL: one inside would hide what follows it.
+  // inet_pton reads up to a NUL, so a NUL inside would hide what follows it.
   if (text.find('\0') != std::string_view::npos) return false;
   in6_addr address{};
   return inet_pton(AF_INET6, buffer.data(), &address) == 1;
@@ -40,7 +40,7 @@ bool escapes_are_valid(std::string_view text) {
   return true;
 }
 
-// The bytes of `text` that are its host, or an empty view.
+// Returns the bytes of `text` that are its host, or an empty view.
 std::string_view take_host(std::string_view text) {
   if (text.front() == '[') {
     const auto close = text.find(']');

@@ -11,8 +11,8 @@ struct Authority {
   std::string_view port;  // digits, at most 65535; empty if there is none or nothing follows the colon
 };
 
-// Nothing for an empty host, user information, a malformed escape or %00, a bad port, brackets around
-// anything but an IPv6 address (a zone and IPvFuture included).
+// Returns nothing for an empty host, user information, a malformed escape or %00, a bad port, and brackets
+// around anything except an IPv6 address (a zone and IPvFuture are refused, too).
 std::optional<Authority> parse_authority(std::string_view text);
 
 }  // namespace baton::http

@@ -1,4 +1,4 @@
-// Character classes of RFC 9110 and RFC 3986, and the scans over them that the parser's time goes into.
+// Character classes of RFC 9110 and RFC 3986, and the scans over them, in which the parser spends its time.
 #pragma once
 
 #include <array>
@@ -12,8 +12,8 @@ namespace baton::http {
 
 enum CharClass : std::uint8_t {
   kTokenChar = 1,    // tchar, RFC 9110 5.6.2
-  kTargetChar = 2,   // what a target is taken with: any byte but CTL, SP, DEL and '#'
-  kValueChar = 4,    // field-vchar, SP and HTAB, RFC 9110 5.5: no CTL but TAB, no DEL, obs-text allowed
+  kTargetChar = 2,   // every byte that a target may hold when it is read: any except CTL, SP, DEL and '#'
+  kValueChar = 4,    // field-vchar, SP and HTAB, RFC 9110 5.5: no CTL except TAB, no DEL, obs-text allowed
   kRegNameChar = 8,  // unreserved, sub-delims and '%', RFC 3986 3.2.2
   kPathChar = 16,    // pchar without '%', and '/', RFC 3986 3.3
   kUriChar = 32,     // what may stand in a path or a query, RFC 3986 3.3 and 3.4
@@ -53,8 +53,8 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = make_classes();
 constexpr std::uint64_t kEveryByte = 0x0101010101010101;
 constexpr std::uint64_t kEveryTopBit = kEveryByte * 0x80;
 
-// Not 0 if a byte of `word` is below `bound` (at most 0x80). The lowest flag set is right; those above it may
-// not be.
+// Not 0 if a byte of `word` is below `bound` (at most 0x80). Only the lowest flag is certain: those above
+// it may be wrong.
 constexpr std::uint64_t any_below(std::uint64_t word, std::uint64_t bound) {
   return (word - kEveryByte * bound) & ~word & kEveryTopBit;
 }
@@ -98,22 +98,22 @@ inline std::string lower_case(std::string_view text) {
   return lower;
 }
 
-// 0 to 15, or -1.
+// The value of a hexadecimal digit, 0 to 15, or -1.
 constexpr int hex_value(char c) {
   if (is_digit(c)) return c - '0';
   const char lower = to_lower(c);
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// Each returns the first byte in [at, end) that is not of the class, or `end`.
+// Returns the first byte in [at, end) that is not of the class, or `end`.
 inline const char* skip_chars(const char* at, const char* end, CharClass which) {
   while (at != end && is_char(*at, which)) ++at;
   return at;
 }
 
-// As skip_chars(kValueChar), eight bytes at a time: values are most of a head. The stop is found by its bit,
-// for a loop over the last bytes would end at another count each time, which costs a wrong guess of the
-// processor per field.
+// Like skip_chars(kValueChar), but eight bytes at a time, because values are most of a head. The stop is
+// found by its bit. A loop over the last bytes would end at another count each time, which costs one
+// mispredicted branch per field.
 inline const char* skip_value(const char* at, const char* end) {
   using namespace detail;
   while (end - at >= 8) {

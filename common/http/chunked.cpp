@@ -11,10 +11,10 @@ namespace {
 constexpr std::uint32_t kMaxSizeLine = 1'024;
 constexpr std::uint32_t kMaxTrailers = 8'192;
 constexpr std::uint8_t kMaxSizeDigits = 16;
-constexpr std::uint64_t kMaxChunk = std::uint64_t{1} << 63;  // sizes are file offsets further on: below this
+constexpr std::uint64_t kMaxChunk = std::uint64_t{1} << 63;  // sizes become file offsets: below this
 
-// The byte that is expected next. The white space around ';' and '=' is BWS, which a recipient must take (RFC
-// 9112 7.1.1); it is refused where nothing follows it.
+// The byte that is expected next. The white space around ';' and '=' is BWS, which a recipient must accept
+// (RFC 9112 7.1.1). It is refused where nothing follows it.
 //
 //      +---------------------- kDataLf <- kDataCr <- kData <--+ (size > 0)
 //      v                                                      |
@@ -51,8 +51,8 @@ enum class Phase : std::uint8_t {
   kFailed,
 };
 
-// A trailer name is compared as it passes, since it may come in pieces and nothing of it is kept: `matching`
-// has a bit for each of these that it still equals, `digits` counts its bytes.
+// A trailer's name may come in pieces and is not kept, so it is compared as it passes. `matching` has a bit
+// for each of these names that it still equals, and `digits` counts its bytes.
 constexpr std::array<std::string_view, 3> kForbiddenTrailers = {"content-length", "transfer-encoding",
                                                                 "host"};
 constexpr std::uint16_t kAllForbidden = (1U << kForbiddenTrailers.size()) - 1;
@@ -62,7 +62,7 @@ Phase phase_of(const ChunkState& state) {
   return static_cast<Phase>(state.phase);
 }
 
-// Every transition function returns true, or false for a byte that may not stand where it does.
+// Every transition function returns true, or false for a byte that may not stand in this place.
 bool enter(ChunkState& state, Phase next) {
   state.phase = static_cast<std::uint8_t>(next);
   return true;
@@ -85,7 +85,7 @@ bool take_size_byte(ChunkState& state, char c) {
   return take_digit(state, c);
 }
 
-// After BWS: nothing but what made it lawful.
+// BWS is lawful only before ';', and after a name before '='. So only these may follow it.
 bool take_after_space(ChunkState& state, char c) {
   if (is_space(c)) return true;
   if (c == ';') return enter(state, Phase::kExtStart);
@@ -166,7 +166,7 @@ bool take_trailer_value(ChunkState& state, char c) {
   return c == '\r' ? enter(state, Phase::kTrailerLf) : is_char(c, kValueChar);
 }
 
-// One byte of a size line, of the end of a chunk, or of the trailers.
+// Takes one byte of a size line, of the end of a chunk, or of the trailers.
 bool take_byte(ChunkState& state, char c) {
   switch (phase_of(state)) {
     case Phase::kSizeStart:
@@ -200,7 +200,7 @@ bool in_trailers(const ChunkState& state) {
   return state.phase >= static_cast<std::uint8_t>(Phase::kTrailerStart);
 }
 
-// Counts a byte against the line or the trailers it belongs to.
+// Counts a byte against the limit of its line or of the trailers.
 bool within_bounds(ChunkState& state) {
   return ++state.line_bytes <= (in_trailers(state) ? kMaxTrailers : kMaxSizeLine);
 }

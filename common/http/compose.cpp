@@ -9,7 +9,7 @@ namespace baton::http {
 
 namespace {
 
-// Counts what goes by.
+// Passes everything on and counts the bytes.
 class Counted final : public Sink {
  public:
   explicit Counted(Sink& sink) : sink_(sink) {}
@@ -25,7 +25,7 @@ class Counted final : public Sink {
   std::size_t total_ = 0;
 };
 
-// Server and Date, formatted once a second.
+// The Server and Date fields, formatted once a second.
 std::string_view common_lines(std::time_t now) {
   static constexpr std::string_view kPrefix = "Server: baton\r\nDate: ";
   static std::time_t formatted = -1;
@@ -90,7 +90,7 @@ std::size_t compose(Reply& reply, const ComposeContext& context, std::time_t now
     sink.append(reply.content_type);
     sink.append("\r\n");
   }
-  // 204 and 304 end with their head whatever they say; a length there would only mislead.
+  // 204 and 304 end with their head whatever it says, so a length there would only mislead.
   if (reply.status == 205 || (content && !context.streamed)) {
     append_content_length(reply.body_bytes(), sink);
   } else if (content && context.minor == 1) {

@@ -14,7 +14,7 @@ constexpr std::string_view kWeakPrefix = "W/";
 
 enum class Comparison : std::uint8_t { kStrong, kWeak };  // RFC 9110 8.8.3.2
 
-// `own` is well-formed, so that what equals it is too: `theirs` needs no check of its own.
+// `own` is well-formed, so a tag that equals it is, too: `theirs` needs no check of its own.
 bool tags_match(std::string_view theirs, std::string_view own, Comparison comparison) {
   if (own.empty()) return false;
   if (comparison == Comparison::kStrong) return !own.starts_with(kWeakPrefix) && theirs == own;
@@ -40,7 +40,7 @@ bool names_current(const Request& request, std::string_view name, std::string_vi
   return match || (star && elements == 1);
 }
 
-// The value of a field that may stand once only. Nothing if it is absent or repeated.
+// The value of a field that may occur only once. Nothing if it is absent or repeated.
 std::optional<std::string_view> single_field(const Request& request, std::string_view name) {
   std::optional<std::string_view> value;
   for (const Field& field : request.fields) {
@@ -51,8 +51,7 @@ std::optional<std::string_view> single_field(const Request& request, std::string
   return value;
 }
 
-// Whether the date field holds a date before the last modification. Nothing where the field has to be
-// ignored.
+// Whether the date field holds a date before the last modification. Nothing if the field has to be ignored.
 std::optional<bool> modified_since(const Request& request, std::string_view name,
                                    const Validators& validators, std::time_t now) {
   const std::optional<std::string_view> value = single_field(request, name);
@@ -96,7 +95,7 @@ bool if_range_allows(const Request& request, const Validators& validators, std::
   if (value->starts_with('"') || value->starts_with(kWeakPrefix)) {
     return tags_match(*value, validators.etag, Comparison::kStrong);
   }
-  // A file may change twice within one second: only when that second is over does its date stand for one
+  // A file may change twice within one second. Only when that second is over does its date stand for one
   // content.
   if (validators.modified == 0 || validators.modified >= now) return false;
   return parse_date(*value, now) == validators.modified;

@@ -1,9 +1,9 @@
-// What the states of the head parser share: where they are in the bytes, and how they answer.
+// What the states of the head parser share: their place in the bytes, and how they answer.
 //
-// A head is judged strictly from left to right: a state may look at no byte beyond the one that decides it,
+// A head is judged strictly from left to right. A state may look at no byte beyond the one that decides it,
 // and the first fault in byte order is the verdict. So every prefix of a head is either incomplete or gives
-// the verdict of the whole, however the bytes were cut on their way. A check that would look ahead breaks
-// that.
+// the verdict of the whole, however the bytes were cut on their way. A check that looked ahead would break
+// this.
 #pragma once
 
 #include "common/http/parser.h"
@@ -12,11 +12,11 @@ namespace baton::http {
 
 struct Cursor {
   const char* at;
-  const char* end;  // the end of what has arrived, which is not the end of the head
+  const char* end;  // end of what has arrived, which is not the end of the head
 };
 
 struct Outcome {
-  ParseStatus status = ParseStatus::kComplete;  // kComplete: this state is done, its bytes are taken
+  ParseStatus status = ParseStatus::kComplete;  // kComplete: this state is done and has taken its bytes
   int error = 0;
   const char* reason = "";
 
@@ -33,7 +33,7 @@ constexpr Outcome bad_request(const char* reason) {
   return refuse(400, reason);
 }
 
-// Takes CRLF. Anything else, a bare LF included, is refused for `reason`.
+// Takes CRLF. Refuses anything else, a bare LF included, for `reason`.
 inline Outcome take_crlf(Cursor& in, const char* reason) {
   if (in.at == in.end) return kNeedMoreBytes;
   if (in.at[0] != '\r') return bad_request(reason);

@@ -22,8 +22,8 @@ using std::chrono::weekday;
 using std::chrono::year;
 using std::chrono::year_month_day;
 
-// The names every form begins with, or is made of; RFC 9110 5.6.7 makes them case-sensitive. chrono counts
-// from Sunday.
+// The names that the forms begin with or contain; RFC 9110 5.6.7 makes them case-sensitive. The order
+// begins with Sunday, as in chrono.
 constexpr std::array<std::string_view, 7> kDays = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                                    "Thursday", "Friday", "Saturday"};
 constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -38,8 +38,8 @@ void put_digits(char* out, unsigned value, std::size_t width) {
   for (std::size_t i = width; i-- > 0; value /= 10) out[i] = static_cast<char>('0' + value % 10);
 }
 
-// Reads a date from left to right. After the first mismatch every further read fails too, so that a form is
-// written as one sequence and asked once, at its end, whether it held.
+// Reads a date from left to right. After the first mismatch every further read fails, too. So a form is
+// written as one sequence, with one check at its end.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : rest_(text) {}
@@ -49,7 +49,7 @@ class Scanner {
     rest_.remove_prefix(expected.size());
   }
 
-  // Exactly `width` digits; with `space_padded`, the first may be a space.
+  // Reads exactly `width` digits. With `space_padded` the first may be a space.
   int number(std::size_t width, bool space_padded = false) {
     if (rest_.size() < width) {
       fail();
@@ -198,8 +198,8 @@ std::optional<std::time_t> parse_date(std::string_view text, std::time_t now) {
   const auto name = std::ranges::find_if(
       kDays, [text](std::string_view day_name) { return text.starts_with(day_name.substr(0, kShortDay)); });
   if (name == kDays.end()) return std::nullopt;
-  // What follows the day's name tells the three forms apart. The long name is tried first: it begins with the
-  // short one.
+  // What follows the day's name tells the three forms apart. The long name is tried first, because it
+  // begins with the short one.
   const bool is_long = text.starts_with(*name);
   text.remove_prefix(is_long ? name->size() : kShortDay);
   if (text.starts_with(", ")) {

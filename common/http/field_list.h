@@ -1,5 +1,5 @@
-// Lists in field values (RFC 9110 5.6.1): "a, b;q=1, "c,d"", over as many fields of one name as the client
-// sent. Pieces are handed out as views into the request; nothing is copied or allocated.
+// Lists in field values (RFC 9110 5.6.1), such as "a, b;q=1, "c,d"", over all fields of one name. Pieces
+// are views into the request: nothing is copied or allocated.
 #pragma once
 
 #include <cstddef>
@@ -11,13 +11,13 @@
 
 namespace baton::http {
 
-// What a backslash means between double quotes. In a quoted-string (RFC 9110 5.6.4) it escapes the next byte;
-// in an entity-tag (8.8.3) it is an ordinary byte, so that "\" is a whole tag. Reading one by the rule of the
-// other loses the closing quote, and with it the rest of the list.
+// What a backslash means between double quotes. In a quoted-string (RFC 9110 5.6.4) it escapes the next
+// byte. In an entity-tag (8.8.3) it is an ordinary byte, so that "\" is a whole tag. Reading one by the
+// rule of the other loses the closing quote, and with it the rest of the list.
 enum class Quoting : std::uint8_t { kQuotedString, kEntityTag };
 
-// Takes the bytes up to the next `separator` outside quotes off the front of `rest`, and the separator too.
-// A quote that is never closed takes everything that is left.
+// Takes a piece off the front of `rest`: the bytes up to the next `separator` outside quotes. Takes the
+// separator off, too, but does not return it. A quote that is never closed takes everything that is left.
 inline std::string_view take_piece(std::string_view& rest, char separator, Quoting quoting) {
   bool quoted = false;
   std::size_t end = 0;
@@ -32,8 +32,8 @@ inline std::string_view take_piece(std::string_view& rest, char separator, Quoti
   return piece;
 }
 
-// Calls `fn(std::string_view)` for each piece of `text` between separators, trimmed; empty pieces are
-// skipped, as RFC 9110 5.6.1.2 asks of a recipient.
+// Calls `fn(std::string_view)` for each piece of `text` between separators, trimmed. Skips empty pieces, as
+// RFC 9110 5.6.1.2 asks of a recipient.
 template <typename Function>
 void for_each_piece(std::string_view text, char separator, Quoting quoting, Function&& fn) {
   while (!text.empty()) {

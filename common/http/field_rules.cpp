@@ -9,7 +9,8 @@
 namespace baton::http {
 namespace {
 
-// Takes the next element of a comma-separated list off `list`, without its white space; it may be empty.
+// Takes the next element of a comma-separated list off `list`, without the white space around it. It may be
+// empty.
 std::string_view take_element(std::string_view& list) {
   const auto comma = list.find(',');
   const auto element = trim_spaces(list.substr(0, comma));
@@ -17,19 +18,19 @@ std::string_view take_element(std::string_view& list) {
   return element;
 }
 
-// An empty value is lawful (RFC 9110 7.2) and names no site.
+// An empty Host is lawful (RFC 9110 7.2) and names no site.
 Outcome apply_host(std::string_view value, Request& request, HeadFacts& facts) {
   if (std::exchange(facts.has_host, true)) return bad_request("more than one Host");
   if (value.empty()) return kStateDone;
   const auto authority = parse_authority(value);
   if (!authority) return bad_request("invalid Host");
-  if (!request.host.empty()) return kStateDone;  // the target's
+  if (!request.host.empty()) return kStateDone;  // the target names the host
   request.host = authority->host;
   request.port = authority->port;
   return kStateDone;
 }
 
-// Lengths are file offsets further on, so what does not fit one is an overflow here already.
+// Lengths become file offsets, so a length that does not fit one is an overflow already here.
 bool read_length(std::string_view text, std::uint64_t& length) {
   constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
   if (text.empty()) return false;
@@ -43,8 +44,8 @@ bool read_length(std::string_view text, std::uint64_t& length) {
   return true;
 }
 
-// Repeating the field is refused even with equal values, as RFC 9110 8.6 permits: agreeing with every other
-// reader of the same bytes is worth more than the clients that do it.
+// A repeated field is refused even with equal values, which RFC 9110 8.6 permits. To agree with every other
+// reader of the same bytes is worth more than the clients that repeat it.
 Outcome apply_content_length(std::string_view value, Request& request, HeadFacts& facts) {
   if (std::exchange(facts.has_length, true)) return bad_request("more than one Content-Length");
   if (facts.has_transfer_encoding) return bad_request("Content-Length with Transfer-Encoding");
@@ -52,8 +53,9 @@ Outcome apply_content_length(std::string_view value, Request& request, HeadFacts
   return kStateDone;
 }
 
-// chunked must be last and alone; any other well-formed coding is merely unknown. Empty elements are refused
-// although lists may have them elsewhere: readers differ on them, and this field frames.
+// chunked must be the last and only coding; any other well-formed coding is merely unknown. Empty elements
+// are refused, although other lists may have them: readers differ on them, and this field frames the
+// message.
 Outcome read_codings(std::string_view list, HeadFacts& facts) {
   bool chunked = false;
   do {
@@ -100,7 +102,7 @@ void apply_expect(std::string_view value, HeadFacts& facts) {
 }  // namespace
 
 Outcome apply_field(const Field& field, Request& request, HeadFacts& facts) {
-  // The length tells almost every other field apart without a look at its bytes.
+  // The length alone rules out almost every other field, without a look at its bytes.
   switch (field.name.size()) {
     case 4:
       if (iequals(field.name, "host")) return apply_host(field.value, request, facts);
@@ -128,7 +130,7 @@ Outcome finish_head(const HeadFacts& facts, Request& request) {
   const bool is_1_0 = request.minor == 0;
   if (!facts.has_host && !is_1_0) return bad_request("Host missing");
   if (facts.unknown_coding) return refuse(501, "unknown transfer coding");
-  // RFC 9110 10.1.1: a 1.0 client cannot have meant it.
+  // RFC 9110 10.1.1: an HTTP/1.0 client cannot have meant it.
   if (facts.unknown_expectation && !is_1_0) return refuse(417, "unknown expectation");
 
   request.keep_alive = !facts.close && (facts.keep_alive || !is_1_0);

@@ -9,8 +9,8 @@
 
 namespace baton::http {
 
-// Names and values, kept as the lines that HTTP/1.1 sends: to send them is one append there, and other framings
-// take the pairs. Reused from message to message, so that it keeps its memory.
+// Names and values, kept as the lines that HTTP/1.1 sends. HTTP/1.1 appends them all at once; other
+// framings take the pairs. Reused from message to message, so that it keeps its memory.
 class Fields {
  public:
   struct Field {
@@ -21,7 +21,7 @@ class Fields {
   // Neither part may hold CR or LF.
   void add(std::string_view name, std::string_view value);
   void add(const Fields& others);
-  // All of this name, in any case.
+  // Removes all fields of this name; case does not matter.
   void remove(std::string_view name);
   void clear();
 
@@ -34,7 +34,7 @@ class Fields {
 
  private:
   struct Place {
-    std::size_t begin;  // of the line
+    std::size_t begin;  // the line's
     std::size_t name;   // lengths
     std::size_t value;
   };

@@ -18,8 +18,8 @@ std::size_t utf8_length(std::string_view text) {
   if (lead < 0x80) return 1;
   const std::size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
   if (length == 0 || text.size() < length) return 0;
-  // The first continuation byte is narrower than the others where the lead byte would allow one of the forms
-  // ruled out.
+  // The range of the first continuation byte is narrower where the lead byte would otherwise allow one of
+  // the forms that are ruled out.
   const unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   const unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
   if (byte(1) < low || byte(1) > high) return 0;

@@ -1,4 +1,4 @@
-// Text inside pages.
+// Makes text safe to show in pages.
 #pragma once
 
 #include <string>

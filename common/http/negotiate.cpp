@@ -29,7 +29,7 @@ std::optional<int> parse_weight(std::string_view text) {
 }
 
 struct Preference {
-  std::string_view name;  // what stands before the first parameter
+  std::string_view name;  // the part before the first parameter
   int weight = kFullWeight;
 };
 

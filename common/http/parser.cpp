@@ -26,10 +26,10 @@ void reset(Request& request) {
   request.framing = BodyFraming::kNone;
   request.content_length = 0;
   request.head_bytes = 0;
-  request.fields.clear();  // and keeps their memory
+  request.fields.clear();  // keeps their memory
 }
 
-// RFC 9112 2.2: old clients send CRLF after a body. A few are taken, so that an endless row of them is not a
+// RFC 9112 2.2: old clients send CRLF after a body. A few are accepted, but an endless row of them is no
 // request.
 Outcome skip_empty_lines(Cursor& in) {
   for (int lines = 0; in.at != in.end && *in.at == '\r'; ++lines) {
@@ -64,7 +64,7 @@ Outcome read_field_value(Cursor& in, Field& field) {
   return kStateDone;
 }
 
-// The field lines and the empty line after them.
+// Reads the field lines and the empty line after them.
 Outcome read_fields(Cursor& in, const ParserLimits& limits, Request& request, HeadFacts& facts) {
   while (in.at != in.end) {
     if (*in.at == '\r') return take_crlf(in, "bare CR");

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::uint64_t kLargest = std::numeric_limits<std::uint64_t>::max();
 
-// A number too large for 64 bits is read as the largest: it lies past any representation's end, and no more
-// than that is ever asked of it. Nothing if `digits` is empty or holds anything but digits.
+// Reads a number too large for 64 bits as the largest: it lies past the end of any representation, and
+// nothing depends on more. Nothing if `digits` is empty or holds anything except digits.
 std::optional<std::uint64_t> parse_position(std::string_view digits) {
   if (digits.empty()) return std::nullopt;
   std::uint64_t value = 0;
@@ -26,8 +26,8 @@ std::optional<std::uint64_t> parse_position(std::string_view digits) {
   return value;
 }
 
-// One range-spec: "first-last", "first-" or "-suffix". Nothing if it is malformed; a length of 0 if it cannot
-// be satisfied.
+// Reads one range-spec: "first-last", "first-" or "-suffix". Nothing if it is malformed; a length of 0 if
+// it cannot be satisfied.
 std::optional<ByteRange> parse_spec(std::string_view spec, std::uint64_t size) {
   const std::size_t dash = spec.find('-');
   if (dash == std::string_view::npos) return std::nullopt;
@@ -49,8 +49,8 @@ bool touch(const ByteRange& a, const ByteRange& b) {
   return a.first <= b.first + b.length && b.first <= a.first + a.length;
 }
 
-// Keeps the invariant that no two ranges of the set overlap or touch. So what a union touches touched one of
-// its parts already, and one pass over the set is enough.
+// Keeps the invariant that no two ranges of the set overlap or touch. A range that touches the union has
+// therefore touched one of its parts, and one pass over the set is enough.
 void add_coalesced(RangeSet& set, ByteRange range) {
   std::size_t place = set.count;
   std::size_t kept = 0;
@@ -63,7 +63,7 @@ void add_coalesced(RangeSet& set, ByteRange range) {
     const std::uint64_t end = std::max(range.first + range.length, other.first + other.length);
     range.first = std::min(range.first, other.first);
     range.length = end - range.first;
-    // The first part found leaves its place open for the union; the places of later parts close up.
+    // The first part leaves its place open for the union, and the places of later parts close up.
     if (place == set.count) place = kept++;
   }
   if (place == set.count) place = kept++;

@@ -27,10 +27,10 @@ struct RangeSet {
   std::size_t count = 0;                     // with kRanges: 1 to kMaxRanges, otherwise 0
 };
 
-// Reads `value` (a whole field value) against a representation of `size` bytes. Ranges that begin past the
-// end are dropped, ends past it are clamped, and numbers of any length are understood. A merged range stands
-// where the first of its parts stood. Limits are those of the field as asked, before coalescing: more than
-// kMaxRanges ranges is kNone. Of an empty representation no range can be had. The caller asks for GET only
+// Reads `value`, a whole field value, against a representation of `size` bytes. Drops ranges that begin
+// past the end, clamps ends past it, and understands numbers of any length. A merged range stands where the
+// first of its parts stood. The limit holds for the field as sent, before coalescing: more than kMaxRanges
+// ranges is kNone. An empty representation can satisfy no range. The caller must call it for GET only
 // (14.2).
 RangeSet parse_range(std::string_view value, std::uint64_t size);
 

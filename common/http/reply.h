@@ -19,8 +19,8 @@ struct RangePart {
   off_t length = 0;
 };
 
-// Reused from request to request, so that its strings keep their memory. Date, Server, Connection and
-// Content-Length are not a handler's business: compose() writes them.
+// Reused from request to request, so that its strings keep their memory. A handler does not set Date,
+// Server, Connection or Content-Length: compose() writes them.
 struct Reply {
   enum class Body : std::uint8_t { kNone, kBytes, kFile, kMultipart };
 
@@ -29,19 +29,19 @@ struct Reply {
   Fields fields;             // further ones
   Body body = Body::kNone;
   std::string text;        // storage for bodies made here
-  std::string_view bytes;  // kBytes: of `text`, of a configuration string or of a pinned file block
+  std::string_view bytes;  // kBytes: part of `text`, of a configuration string or of a pinned file block
   int fd = -1;             // kFile, kMultipart: borrowed, open until the reply has been sent or parked
   off_t offset = 0;
   off_t length = 0;  // kFile
   std::vector<RangePart> parts;
   std::string closing;  // kMultipart: the last boundary
-  bool close = false;   // the connection must not be used again (what follows cannot be trusted)
+  bool close = false;   // do not use the connection again: what follows on it cannot be trusted
 
   void reset();
   void header(std::string_view name, std::string_view value) { fields.add(name, value); }
-  // For a status that has no content: drops the body, and the fields that would describe it. A client that is
-  // told of a coding decodes the nothing that it gets. Of a 304 what is left is what a cache is to renew (RFC
-  // 9110 15.4.5).
+  // For a status that has no content: drops the body, and the fields that would describe it. Otherwise a
+  // client that is told of a coding would decode the empty body. For a 304 only the fields remain that a
+  // cache has to renew (RFC 9110 15.4.5).
   void leave_out_content();
   void use_text() {
     body = Body::kBytes;

@@ -21,7 +21,7 @@ Outcome read_method(Cursor& in, Request& request) {
   return kStateDone;
 }
 
-// A NUL must never come out of the decoding of a path or a query: it would end a file name early.
+// Decoding a path or a query must never yield a NUL, because a NUL would end a file name early.
 bool has_encoded_nul(std::string_view target) {
   return target.find("%00") != std::string_view::npos;
 }

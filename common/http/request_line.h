@@ -15,11 +15,11 @@ struct Version {
 // Reads "method SP target SP HTTP/d.d CRLF" into method_text, target and `version`: 400 or 414.
 Outcome read_request_line(Cursor& in, const ParserLimits& limits, Request& request, Version& version);
 
-// Sets minor, method, path, query and the target's host from what was read: 505, 501 or 400.
+// Judges what was read, and sets minor, method, path, query and the target's host: 505, 501 or 400.
 Outcome judge_request_line(const Version& version, Request& request);
 
-// The forms of a target (RFC 9112 3.2), by request.method: path, query, host and port, or 400. request_line
-// has to be set, and may be changed with the target (see request.h).
+// Judges the target by its form (RFC 9112 3.2) and request.method, and sets path, query, host and port, or
+// returns 400. request_line must be set; it may be changed together with the target (see request.h).
 Outcome judge_target(Request& request);
 
 }  // namespace baton::http

@@ -8,8 +8,8 @@
 namespace baton::http {
 namespace {
 
-// `tail` is the end of the target and is returned, encoded if need be. Then the request line is written anew
-// around it.
+// Returns `tail`, which is the end of the target, encoded if need be. In that case it also rewrites the
+// request line around it.
 std::string_view encode(std::string_view tail, Request& request) {
   const char* const end = tail.data() + tail.size();
   if (skip_chars(tail.data(), end, kUriChar) == end) return tail;
@@ -48,7 +48,8 @@ Outcome asterisk_form(Request& request) {
   return kStateDone;
 }
 
-// What follows "http://" or "https://" (a proxy in front may have ended TLS), or an empty view.
+// What follows "http://" or "https://", or an empty view. https is accepted because a proxy in front may
+// have ended TLS.
 std::string_view after_scheme(std::string_view target) {
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (iequals(target.substr(0, scheme.size()), scheme)) return target.substr(scheme.size());

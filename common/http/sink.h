@@ -1,4 +1,4 @@
-// Where the bytes of a message go.
+// Receives the bytes of a message.
 #pragma once
 
 #include <sys/types.h>
@@ -7,11 +7,12 @@
 
 namespace baton::http {
 
-// Takes what is appended, in order; none of it fails. The bytes need not outlive the call.
+// Takes what is appended, in order. No call fails. The bytes need not outlive the call.
 class Sink {
  public:
   virtual void append(std::string_view bytes) = 0;
-  // A range of a file. The descriptor stays the caller's, who keeps it open until the message has been sent.
+  // Appends a range of a file. The caller keeps the descriptor, and keeps it open until the message has
+  // been sent.
   virtual void append_file(int fd, off_t offset, off_t length) = 0;
 
  protected:

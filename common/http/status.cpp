@@ -13,7 +13,7 @@ struct Reason {
   std::string_view phrase;
 };
 
-// The IANA registry of status codes, in ascending order: it is searched by halves.
+// The IANA registry of status codes, in ascending order for a binary search.
 constexpr auto kReasons = std::to_array<Reason>({
     {100, "Continue"},
     {101, "Switching Protocols"},

@@ -12,7 +12,7 @@ class PathWriter {
 
   void append(char c) { out_[size_++] = c; }
 
-  // Ends the segment at a '/'. False if it is a ".." that would leave the root.
+  // Ends the segment at a '/'. False if the segment is a ".." that would leave the root.
   bool end_segment() {
     const auto segment = current();
     if (segment.empty() || segment == "." || segment == "..") return drop_segment();
@@ -48,7 +48,7 @@ class PathWriter {
   std::size_t segment_ = 1;  // where the current segment begins
 };
 
-// Takes one decoded byte off `text`: 1 to 255, or 0 for a malformed escape and for a NUL.
+// Takes one decoded byte off `text`: 1 to 255. Returns 0 for a malformed escape and for a NUL.
 char take_decoded(std::string_view& text) {
   const char c = text.front();
   if (c != '%') {
