@@ -23,8 +23,8 @@ void append_authority(std::string& out, const http::Request& request) {
   if (!request.port.empty()) out.append(":").append(request.port);
 }
 
-// Fills the placeholders in, whose names have been checked. "//" in front would name another host, and is
-// left only where the configuration itself says it.
+// Fills in the placeholders, whose names have been checked. A "//" in front would name another host, so it is
+// left only if the configuration itself begins with it.
 std::string expand(std::string_view to, const http::Request& request) {
   std::string location;
   const bool names_host = to.starts_with("//");
@@ -43,8 +43,8 @@ std::string expand(std::string_view to, const http::Request& request) {
   return location;
 }
 
-// TRACE would echo credentials and CONNECT asks for a proxy: no route offers them. OPTIONS is answered for
-// all.
+// Answers methods that the route does not offer, and OPTIONS. No route offers TRACE, which would echo
+// credentials, or CONNECT, which asks for a proxy. Returns whether the request is answered.
 bool refused(Exchange& exchange, std::string_view allow) {
   using http::Method;
   const Method method = exchange.request.method;
@@ -153,7 +153,7 @@ void Dispatcher::serve(Exchange& exchange, const StatusConfig&) {
   exchange.reply.use_text();
 }
 
-// A request for a module has an endpoint, or its reply already.
+// Never called: a request for a module has Source::kHandler or, without an endpoint, Source::kReplied.
 void Dispatcher::serve(Exchange& exchange, const ModuleConfig&) {
   error_reply(exchange, 500);
 }

@@ -1,4 +1,4 @@
-// From a request to the handler that replies.
+// Chooses what replies to a request: the server itself, or a module's handler.
 #pragma once
 
 #include "common/shared/segment.h"
@@ -8,7 +8,7 @@
 
 namespace baton::serve {
 
-// One per worker.
+// One per worker, for its event thread.
 class Dispatcher {
  public:
   Dispatcher(const Router& router, const app::ModuleHost& modules, FileCache& cache, const Segment& segment,
@@ -20,15 +20,15 @@ class Dispatcher {
         flight_(flight),
         body_limit_(body_limit) {}
 
-  // Finds what the request is for: the source of its reply, and on which terms. Notes the route in the flight
-  // record when there is one. What is nothing, or not allowed, has its reply then.
+  // Finds the source of the reply, and its terms. Notes the route in the flight record if there is one. If
+  // there is no route, or the client may not use it, fills in the error reply (Source::kReplied).
   void find(Exchange& exchange);
 
-  // Source::kServer: fills in the reply. Never fails: what cannot be served becomes an error
-  // reply. The reply may point into the file cache; release that once it has been sent or parked.
+  // Source::kServer: fills in the reply. Never fails: what cannot be served becomes an error reply. The reply
+  // may point into the file cache, so the caller releases that only once the reply has been sent or parked.
   void serve(Exchange& exchange);
 
-  // Replies with a file that a handler has chosen; `path` is where it is.
+  // Replies with a file that a handler has chosen. `path` is the file's path.
   void send_file(Exchange& exchange, std::string_view path, const OpenFile& file) {
     files_.send_chosen(exchange, path, file);
   }
@@ -49,7 +49,7 @@ class Dispatcher {
   FlightRecord& flight_;
   std::uint64_t body_limit_;      // limits.body_bytes
   std::string path_;              // storage of Exchange::path
-  app::RouteTable::Match match_;  // and of Exchange::match
+  app::RouteTable::Match match_;  // storage of Exchange::match
 };
 
 }  // namespace baton::serve

@@ -16,16 +16,17 @@ namespace baton::serve {
 
 // What makes the reply.
 enum class Source : std::uint8_t {
-  kReplied,  // nothing: there was nothing to serve, and the reply says so
+  kReplied,  // nothing more: the reply is made, an error or the answer to OPTIONS
   kServer,   // Dispatcher::serve()
-  kHandler,  // of a module: Exchange::endpoint
+  kHandler,  // a module's handler: Exchange::endpoint
 };
 
-// What the source asks of the machinery around it.
+// The terms on which a request is served.
 struct Terms {
-  bool alone = false;            // the request is the only one of its batch: its response may be streamed
-  bool keeps_body = false;       // the source wants the request's body, whole
-  bool at_most_once = false;     // it must not be begun again: nobody knows how far it got (RFC 9110 9.2.2)
+  bool alone = false;       // the request is the only one of its batch: its response may be streamed
+  bool keeps_body = false;  // the source wants the request's body, whole
+  // The request must not be begun twice: after a death, no process knows how far it got (RFC 9110 9.2.2).
+  bool at_most_once = false;
   std::uint64_t body_limit = 0;  // bytes; 413 above it
 };
 
@@ -34,17 +35,17 @@ struct Exchange {
   const Peer& peer;
   Tick tick;                     // now, for caches
   std::time_t now;               // now, for dates
-  http::Reply& reply;            // reset by the caller, filled in by the handler
+  http::Reply& reply;            // reset by the caller, filled in by dispatch or the handler
   std::string_view path = {};    // normalized; set by dispatch
   const Route* route = nullptr;  // set by dispatch; null when no route matched
   Source source = Source::kReplied;
   Terms terms = {};
-  // For a module: which handler, and the parameters of its pattern.
+  // Source::kHandler: the handler, and the parameters of its pattern.
   const app::Endpoint* endpoint = nullptr;
   const app::RouteTable::Match* match = nullptr;
-  std::string_view body = {};  // the whole of it, where the terms keep it
+  std::string_view body = {};  // the request's whole body, if Terms::keeps_body
 
-  // Behind what the source has added.
+  // Adds the fields that the route's configuration gives, behind those of the source.
   void add_route_fields() {
     if (route != nullptr) reply.fields.add(route->fields);
   }
@@ -53,7 +54,7 @@ struct Exchange {
 // Makes the reply an error with a small body, HTML or JSON by Accept (RFC 9110 12.5.1).
 void error_reply(Exchange& exchange, int status, std::string_view detail = {});
 
-// 405 with Allow, or for OPTIONS 204 with Allow.
+// Makes the reply 405 with Allow. For OPTIONS: 204 with Allow.
 void method_not_allowed(Exchange& exchange, std::string_view allow);
 
 }  // namespace baton::serve

@@ -23,7 +23,8 @@ namespace {
 
 constexpr Tick kRevalidateTicks = 10;  // one second
 
-// O_NONBLOCK, because opening a FIFO must not wait for its other end. `root` -1: there is no such folder now.
+// Opens a file below `root`; -1: there is no such folder now. O_NONBLOCK, because to open a FIFO must not
+// wait for its other end.
 int open_below(int root, std::string_view path, int flags = 0) {
   if (root < 0) {
     errno = ENOENT;
@@ -44,8 +45,8 @@ int status_of_errno(int error) {
     case ENOTDIR:
     case ELOOP:
     case ENAMETOOLONG:
-    case EXDEV:  // it leads out of the root
-    case ENXIO:  // a socket, or a FIFO nobody reads
+    case EXDEV:  // the path leads out of the root
+    case ENXIO:  // a socket, or a device that does not exist
     case ENODEV: return 404;
     case EACCES:
     case EPERM: return 403;
@@ -69,7 +70,7 @@ void describe(FileEntry& entry, const struct stat& status) {
   entry.device = status.st_dev;
   entry.inode = status.st_ino;
   entry.changed = nanoseconds(status.st_ctim);
-  // Size and time in nanoseconds: two versions of a file within one second differ.
+  // Size, and time in nanoseconds, so that two versions of a file within one second differ.
   const int length = std::snprintf(entry.etag, sizeof entry.etag, "\"%llx-%llx\"",
                                    static_cast<unsigned long long>(nanoseconds(status.st_mtim)),
                                    static_cast<unsigned long long>(status.st_size));
@@ -123,12 +124,12 @@ OpenFile FileCache::open(const Route& route, std::string_view path, Tick now, bo
 bool FileCache::still_current(const Route& route, FileEntry& entry, Tick now) {
   Tick checked = entry.checked.load(std::memory_order_relaxed);
   if (now - checked < kRevalidateTicks || now < checked) return true;
-  // One worker asks the file system; the others go on with what is there.
+  // One worker asks the file system; the others go on with the entry as it is.
   if (!entry.checked.compare_exchange_strong(checked, now, std::memory_order_relaxed)) return true;
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   if (!motion) return true;
   const StaticRoot::View root = route.root->view();
-  if (root.key != entry.root_key) return false;  // replaced this very moment
+  if (root.key != entry.root_key) return false;  // the root was replaced this very moment
   if (entry.kind == FileKind::kListing && now >= entry.expires) return false;
   const UniqueFd fd(open_below(root.fd, entry.own_path()));
   struct stat status {};
@@ -140,13 +141,13 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
   bump(counters_->files_opened);
   OpenFile failed;
   struct stat status {};
-  // Until the descriptor stands in the table or in the flight record.
+  // Lasts until the descriptor stands in the table or in the flight record.
   const DescriptorMotion motion(DescriptorMotion::Kind::kFile);
   if (!motion) {
     table_lost_ = true;
     return failed;
   }
-  // One look for both: what is found below a folder is noted under that folder's key.
+  // Descriptor and key are from one look: a file is noted under the key of the folder where it was found.
   const StaticRoot::View root = route.root->view();
   UniqueFd fd(open_below(root.fd, path));
   crash_point("file-opened");
@@ -171,8 +172,7 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
     if (target.size > 0 && target.size <= FileBlock::kBytes) {
       const auto size = static_cast<std::size_t>(target.size);
       const ssize_t n = ::pread(fd.get(), table_.block(target), size, 0);
-      // A file that changes while it is read is sent from the descriptor; the next check sees that it is
-      // another one.
+      // A file that changes while it is read is sent from the descriptor. The next check sees the change.
       struct stat after {};
       const bool whole =
           n == static_cast<ssize_t>(size) && ::fstat(fd.get(), &after) == 0 && same_file(target, after);
@@ -188,8 +188,8 @@ OpenFile FileCache::load(const Route& route, std::string_view path, Tick now, bo
 
 void FileCache::publish(FileEntry& entry, const StaticRoot& root) {
   table_.publish(entry, *flight_);
-  // The root was replaced meanwhile, and whoever did that may have gone through the table before. The entry
-  // stays pinned, so what was found is served this once.
+  // If the root was replaced meanwhile, the worker that did so may have gone through the table before this
+  // entry was published. So this worker retires it. The entry stays pinned, so the file is served this once.
   if (root.view().key != entry.root_key) table_.retire(entry);
 }
 
@@ -244,7 +244,7 @@ void FileCache::keep_listing(const Route& route, const OpenFolder& folder, std::
       table_.room_for_listing(page.size()) ? table_.begin_fill(folder.root_key, key, holder_, now) : nullptr;
   bool kept = false;
   if (entry != nullptr) {
-    // Not of the spool's budget: see FileTable::kListingBytes.
+    // The spool's budget is not charged: FileTable::kListingBytes is the limit.
     UniqueFd file(open_with_room([] { return ::memfd_create("baton-listing", MFD_CLOEXEC); }));
     kept = file && write_all(file.get(), page.data(), page.size(), 0);
     describe(*entry, folder.status);

@@ -14,11 +14,11 @@
 
 namespace baton::serve {
 
-// A file found below a root. Valid until the next open() or release() of the same FileCache.
+// A file found below a root. Valid until the same FileCache opens, finds or releases another.
 struct OpenFile {
-  int status = 404;  // 200; else what to answer: 403, 404, 500, 503
+  int status = 404;  // 200, or the error to answer with: 403, 404, 500, 503
   FileKind kind = FileKind::kMissing;
-  int fd = -1;  // kRegular: borrowed
+  int fd = -1;  // kRegular: borrowed, the caller does not close it
   std::uint64_t size = 0;
   std::int64_t modified = 0;
   std::string_view etag;
@@ -28,47 +28,48 @@ struct OpenFile {
   [[nodiscard]] bool directory() const { return status == 200 && kind == FileKind::kDirectory; }
 };
 
-// A folder, opened to read what is in it, by a descriptor of its own: the offset of a shared one would be
-// everybody's.
+// A folder, opened to be read, by a descriptor of its own: all workers would share the offset of a shared
+// one.
 struct OpenFolder {
-  UniqueFd fd;  // none: it cannot be opened
+  UniqueFd fd;  // none: the folder cannot be opened
   std::uint64_t root_key = 0;
-  struct stat status {};  // from before it is read
+  struct stat status {};  // from before the folder is read
 };
 
-// One per worker.
+// One per worker, for its event thread.
 class FileCache {
  public:
   FileCache(FileTable table, FlightRecord& flight, Counters& counters, Holder holder)
       : table_(table), flight_(&flight), counters_(&counters), holder_(holder) {}
 
-  // Looks `path` up below the route's root; the kernel itself refuses to leave it (openat2, RESOLVE_BENEATH).
-  // A cached answer is at most a second old, and so is the root. `remember_missing` also remembers that there
-  // is no such file.
+  // Looks `path` up below the route's root. The kernel itself refuses to leave the root (openat2,
+  // RESOLVE_BENEATH). A cached answer is at most a second old, and so is the root. With `remember_missing`,
+  // the table also remembers that there is no such file.
   OpenFile open(const Route& route, std::string_view path, Tick now, bool remember_missing = false);
 
-  // Opens the file for this worker alone, as it is now, wherever it is. Nothing, with errno, when it cannot
-  // be opened or is not a regular file.
+  // Opens the file for this worker alone, as it is now. It need not be below a root. Nothing, with errno, if
+  // the file cannot be opened or is not a regular file.
   std::optional<OpenFile> open_own(const std::string& path);
 
-  // The caller has its descriptor in motion.
+  // Opens a folder below the route's root. The caller holds a DescriptorMotion of kFile.
   OpenFolder open_folder(const Route& route, std::string_view path);
 
-  // What was made of a folder and kept, for all workers. `key` is the folder's path below the root, "//", and
-  // what else tells the page from others. Not regular(): there is none, or it is this worker's to make it
-  // anew, while others go on with the old one; then one of the following two is to be called.
+  // Finds the page of a folder's listing that a worker has kept for all. `key` is the folder's path below
+  // the root, "//", and then what tells the page from others of that folder. If the result is not regular(),
+  // there is no page, or this worker has to make it anew while others go on with the old one. Then the
+  // caller calls keep_listing() or forget_listing().
   OpenFile find_listing(const Route& route, std::string_view key, Tick now);
-  // Keeps `page` in the place of an older one: until the folder is seen to have changed, which is looked for
-  // once a second, and for `lasts` at most. The caller has files in motion.
+  // Keeps `page` in the place of an older one, for `lasts` at most, and until the folder is seen to have
+  // changed. A worker looks for that once a second. The caller holds a DescriptorMotion of kFile.
   void keep_listing(const Route& route, const OpenFolder& folder, std::string_view key, std::string_view page,
                     Tick now, Tick lasts);
   void forget_listing(std::uint64_t root_key, std::string_view key);
 
-  // Drops the pin, and the descriptor of a file that did not fit the table.
+  // Releases what was opened: unpins the table's entry, and closes a file that did not fit the table.
   void release();
 
-  // Whether something could not be opened since release() because the descriptor table is not to be changed
-  // now (common/shared/descriptor_motion.h): what the lookups said is not to be sent then.
+  // Whether, since release(), a file could not be opened because this worker must not change the descriptor
+  // table now (common/shared/descriptor_motion.h). Then the results of the lookups must not be sent.
   [[nodiscard]] bool table_lost() const { return table_lost_; }
 
  private:
@@ -84,7 +85,7 @@ class FileCache {
   FlightRecord* flight_;
   Counters* counters_;
   Holder holder_;
-  FileEntry private_{};  // for a file that the table has no room for; its descriptor is in the flight record
+  FileEntry private_{};  // a file that the table has no room for; its descriptor is in the flight record
   bool table_lost_ = false;
 };
 

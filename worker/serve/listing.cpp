@@ -22,8 +22,8 @@ struct DirectoryCloser {
 };
 using Directory = std::unique_ptr<DIR, DirectoryCloser>;
 
-// Opens the directory anew, for a file offset of its own: two workers may list it at once over one shared
-// descriptor.
+// Opens the directory anew, for a file offset of its own: with one descriptor between them, two workers may
+// list the directory at once.
 Directory open_directory(int directory_fd) {
   UniqueFd own(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!own) return nullptr;
@@ -32,8 +32,8 @@ Directory open_directory(int directory_fd) {
   return directory;
 }
 
-// What the link leads to. Nothing if that lies outside the directory, or nowhere. To read the link and check
-// its text would race with a change of it.
+// The status of the link's target. Nothing if the target lies outside the directory, or does not exist. To
+// read the link and check its text would race with a change of the link.
 std::optional<struct stat> stat_beneath(int directory_fd, const char* name) {
   const UniqueFd target(open_beneath(directory_fd, name, O_PATH));
   struct stat status = {};
@@ -63,7 +63,7 @@ bool listed_before(const ListingEntry& a, const ListingEntry& b) {
   };
   if (std::ranges::lexicographical_compare(a.name, b.name, less)) return true;
   if (std::ranges::lexicographical_compare(b.name, a.name, less)) return false;
-  return a.name < b.name;  // "A" and "a": in the same order each time
+  return a.name < b.name;  // names such as "A" and "a" keep one order
 }
 
 }  // namespace

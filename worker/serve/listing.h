@@ -1,4 +1,4 @@
-// Directory listings.
+// Reads directories, and makes the pages that list them.
 #pragma once
 
 #include <cstddef>
@@ -14,20 +14,23 @@ struct ListingEntry {
   std::string name;  // as the file system has it, any bytes but '/' and NUL
   bool directory = false;
   std::uint64_t size = 0;    // bytes; files only
-  std::time_t modified = 0;  // of what a symbolic link leads to, not of the link
+  std::time_t modified = 0;  // of a symbolic link: of its target
 };
 
-// Reads the directory open at `directory_fd` (kept open, its file offset left alone; O_PATH will do): regular
-// files and directories, no dot files, symbolic links only where they lead to something inside the directory
-// tree (RESOLVE_BENEATH). Sorted: directories first, then by name without regard to ASCII case. At most
-// `kMaxListingEntries`: of a larger directory, the first that the file system gives. What vanishes meanwhile
-// is left out; a directory that cannot be read is empty.
+// Reads the directory that is open as `directory_fd`. The descriptor stays open, its file offset stays as it
+// is, and O_PATH is enough.
+//
+// - Lists regular files and directories, but no dot files. A symbolic link is listed only if it leads to one
+//   of these inside the directory tree (RESOLVE_BENEATH).
+// - Sorted: directories first, then by name, without regard to ASCII case.
+// - At most kMaxListingEntries. Of a larger directory, the first that the file system gives.
+// - Leaves out an entry that vanishes meanwhile. A directory that cannot be read counts as empty.
 constexpr std::size_t kMaxListingEntries = 10'000;
 std::vector<ListingEntry> read_listing(int directory_fd);
 
-// `path` is the decoded request path, ending in '/'. Both pages are valid UTF-8 whatever bytes the names
-// hold: what is not UTF-8 is shown as U+FFFD, while the page's links carry the bytes themselves. Times are
-// UTC.
+// Both make a page. `path` is the decoded request path, ending in '/'. The page is valid UTF-8, whatever
+// bytes the names hold: bytes that are not UTF-8 are shown as U+FFFD, but the links of the HTML page carry
+// the bytes themselves. Times are UTC.
 std::string listing_html(std::string_view path, const std::vector<ListingEntry>& entries);
 // {"path":"/a/","entries":[{"name":"b.txt","type":"file","size":12,"modified":"2026-01-31T08:49:37Z"}, ...]}
 // "type" is "file" or "directory"; directories have no "size".

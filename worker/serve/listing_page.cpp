@@ -45,8 +45,8 @@ std::string display(std::string_view text) {
   return escape_html(displayable(text));
 }
 
-// Links are relative to the listing itself, so that they hold behind a proxy that serves it under another
-// prefix. "./" keeps a name like "a:b" from being read as a URL's scheme.
+// Links are relative to the listing itself, so they hold behind a proxy that serves it under another prefix.
+// "./" keeps the "a" of a name like "a:b" from being read as a URL's scheme.
 std::string link_to(const ListingEntry& entry) {
   return escape_html("./" + http::encode_path(entry.name) + (entry.directory ? "/" : ""));
 }
@@ -56,14 +56,14 @@ std::string human_size(std::uint64_t bytes) {
   constexpr auto kUnits = std::to_array<const char*>({"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"});
   double value = static_cast<double>(bytes) / 1024;
   std::size_t unit = 0;
-  // 1023.95 is where one decimal would be rounded up to "1024.0".
+  // From 1023.95 on, one decimal would be rounded up to "1024.0".
   for (; value >= 1023.95 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%.1f %s", value, kUnits[unit]);
   return text.data();
 }
 
-// ISO 8601, UTC: "2026-01-31T08:49:37Z". Empty for a year beyond what gmtime can count.
+// ISO 8601, UTC: "2026-01-31T08:49:37Z". Empty for a year that gmtime_r(3) cannot express.
 std::string iso_time(std::time_t time) {
   std::tm parts = {};
   std::array<char, 64> text{};

@@ -21,14 +21,14 @@ namespace {
 
 constexpr std::string_view kAllow = "GET, HEAD, OPTIONS";
 
-// A shorter listing is made about as soon as it is found: it is not kept.
-constexpr std::size_t kLeastKept = 100;  // files and folders in it
-// Sizes and dates of files change without a trace in the folder, so it is made anew now and then: so seldom
-// that it takes a hundredth of the time of one worker.
+// A listing with fewer entries is not kept: to make it takes hardly longer than to find it.
+constexpr std::size_t kLeastKept = 100;  // files and folders
+// Sizes and dates of files change without a trace in the folder. So a listing is made anew after 1 to 10 s,
+// and so seldom that it takes a hundredth of the time of one worker.
 constexpr std::uint64_t kShareOfTime = 100;
 constexpr Tick kLeastTicks = 1'000'000'000 / kTickNs;
 constexpr Tick kMostTicks = 10'000'000'000 / kTickNs;
-// A folder that was changed so recently may change again without another time: file systems round it.
+// File systems round times. So a folder that was changed this recently may change again and keep its time.
 constexpr std::time_t kSettled = 2;  // seconds
 
 Tick lifetime(const OpenFolder& folder, std::time_t begun, std::uint64_t cost_ns) {
@@ -37,7 +37,7 @@ Tick lifetime(const OpenFolder& folder, std::time_t begun, std::uint64_t cost_ns
       std::clamp<std::uint64_t>(cost_ns * kShareOfTime / kTickNs, kLeastTicks, kMostTicks));
 }
 
-// Dot files are configuration and secrets, never content; .well-known is the exception that RFC 8615 makes.
+// Dot files are configuration and secrets, never content. The exception is .well-known (RFC 8615).
 bool hidden(std::string_view path) {
   if (path == ".well-known" || path.starts_with(".well-known/")) path.remove_prefix(11);
   return path.starts_with('.') || path.find("/.") != std::string_view::npos;
@@ -60,7 +60,8 @@ void use_file(http::Reply& reply, const OpenFile& file, std::uint64_t first, std
   }
 }
 
-// The error page is not the file: the file's coding, validators and lifetime are not its own.
+// Replies with an error page. The coding, validators and lifetime of the file are dropped: they are not those
+// of the page.
 void refuse_file(Exchange& exchange, int status) {
   exchange.reply.fields.clear();
   error_reply(exchange, status);
@@ -113,7 +114,7 @@ void StaticFiles::serve_directory(Exchange& exchange, const StaticConfig& config
 void StaticFiles::serve_listing(Exchange& exchange, std::string_view name) {
   http::Reply& reply = exchange.reply;
   const bool json = http::prefers_json(exchange.request);
-  // The page names the request's path, which is another one on a route with another prefix.
+  // The key has the request's path, because the page names it: it differs on a route with another prefix.
   name_.assign(name).append("/").append(exchange.path).append(json ? "json" : "html");
   const OpenFile kept = cache_.find_listing(*exchange.route, name_, exchange.tick);
   if (!kept.regular() && !make_listing(exchange, name, json)) return error_reply(exchange, 404);
@@ -170,7 +171,7 @@ void StaticFiles::serve_file(Exchange& exchange, const StaticConfig& config, std
     };
     const bool found =
         (accepted.brotli && try_sibling(".br", "br")) || (accepted.gzip && try_sibling(".gz", "gzip"));
-    // Looking for siblings has dropped the pin on the plain file.
+    // The lookups of siblings have dropped the pin on the plain file, so it is opened again.
     if (!found && (accepted.brotli || accepted.gzip))
       chosen = cache_.open(*exchange.route, plain, exchange.tick);
     if (!chosen.regular()) return error_reply(exchange, chosen.status == 200 ? 404 : chosen.status);

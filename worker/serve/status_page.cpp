@@ -38,7 +38,7 @@ th{font-size:.8rem;color:var(--dim);font-weight:600}
 td.request{text-align:left;max-width:24rem;overflow:hidden;text-overflow:ellipsis;font-family:monospace}
 )";
 
-// Only <main> is replaced, so that scrolling and the reader's selection elsewhere stay.
+// Replaces only <main>, so that the scrolling and a selection elsewhere stay.
 constexpr std::string_view kScript = R"(
 setInterval(async()=>{
   const note=document.getElementById('note');

@@ -1,4 +1,4 @@
-// The pages of a route with `status = true`.
+// Makes the pages of a route with `status = true`.
 #pragma once
 
 #include <string>
@@ -10,9 +10,9 @@ namespace baton::serve {
 // The document of `batonctl stats --json`, on one line. application/json, always valid UTF-8.
 std::string status_json(const Segment& segment);
 
-// The same numbers as a page of its own (no other file is fetched) that renews itself every two seconds, by
-// script or, without scripts, by reloading. text/html; charset=utf-8. Request lines are shown as sent,
-// escaped: a route that is open to everybody shows everybody's.
+// The same numbers as an HTML page, text/html; charset=utf-8. The page fetches no other file. It renews
+// itself every two seconds, by script or, without scripts, by reloading. It shows the request lines of all
+// clients, escaped: a route that is open to every client shows them to every client.
 std::string status_html(const Segment& segment);
 
 }  // namespace baton::serve
