@@ -27,7 +27,7 @@ std::string error_text(int error) {
 
 struct FileText {
   std::string text;
-  std::string problem;  // why there is no text; empty: there is
+  std::string problem;  // why there is no text; empty: there is a text
 };
 
 FileText read_text(const std::string& file) {
@@ -51,7 +51,8 @@ FileText read_text(const std::string& file) {
   return {std::move(text), {}};
 }
 
-// Absolute and free of symbolic links as far as the path exists; the text itself where the system refuses.
+// Absolute, and without symbolic links as far as the path exists. Returns the text itself if the system
+// refuses.
 std::filesystem::path canonical(const std::string& file) {
   std::error_code error;
   std::filesystem::path path =
@@ -59,8 +60,9 @@ std::filesystem::path canonical(const std::string& file) {
   return path.empty() ? std::filesystem::path{file} : path;
 }
 
-// The folder of `file`, by the name that it was given: a folder of that name may be a link that is pointed
-// elsewhere later. `folder` is the same without links, and what it is where a ".." makes the two differ.
+// The folder of `file` under the name as given, because a folder of that name may be a link that is pointed
+// elsewhere later. `folder` is the same folder without links. It is returned where a ".." makes the two
+// differ.
 std::filesystem::path named_folder(const std::string& file, const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::path path = std::filesystem::absolute(file, error);

@@ -1,4 +1,4 @@
-// The configuration: what a file may say, what it means by default, and how a bad file is reported.
+// The configuration: what a file may contain, the defaults, and how errors in a file are reported.
 // conf/baton.toml shows every option with its default. Relative paths start in the file's folder.
 #pragma once
 
@@ -15,22 +15,22 @@
 
 namespace baton {
 
-// A Duration is "500ms", "10s", "2m" or "1h" in the file, from 1ms to 24h.
+// In the file a Duration is "500ms", "10s", "2m" or "1h", from 1ms to 24h.
 
 constexpr std::uint32_t kMaxConnections = 1'000'000;
 constexpr std::uint32_t kMaxReserve = 1'000;
 constexpr std::uint32_t kMaxRetries = 10;
-constexpr std::uint32_t kMaxHeaderFields = 1'000;  // whoever asks for one goes over all of them
+constexpr std::uint32_t kMaxHeaderFields = 1'000;  // a search for one field goes over all of them
 constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 40;
 
 struct ServerConfig {
   std::string name = "baton";  // shown by batonctl and in logs; [A-Za-z0-9._-]{1,63}
-  std::uint32_t workers = 0;   // 1..kMaxWorkersPerGeneration; the loader resolves "auto" (the CPU count)
+  std::uint32_t workers = 0;   // 1..kMaxWorkersPerGeneration; load_config() resolves "auto" (the CPU count)
   std::uint32_t max_connections = 10'000;  // 1..kMaxConnections
-  Account account;                         // `user` and `group`; the loader resolves the numbers
-  std::string pid_file;                    // empty: none; else absolute
-  Duration shutdown_timeout{10'000};       // SIGTERM: how long requests in hand may take
-  std::string spool_dir = "/var/tmp";      // absolute; where bodies above limits.spool_memory are written
+  Account account;                         // `user` and `group`; load_config() resolves the numbers
+  std::string pid_file;                    // empty: none; otherwise absolute
+  Duration shutdown_timeout{10'000};       // after SIGTERM: how long requests in hand may take
+  std::string spool_dir = "/var/tmp";      // absolute; for bodies above limits.spool_memory
 };
 
 struct LogConfig {
@@ -42,42 +42,44 @@ struct LogConfig {
 };
 
 struct TimeoutConfig {
-  Duration header{10'000};      // from the first byte of a request head to its last, whatever comes between
+  Duration header{10'000};      // from the first byte of a request head to its last, however the bytes arrive
   Duration keep_alive{60'000};  // idle between requests
   Duration body{30'000};        // without enough progress of a request body
   Duration send{30'000};        // without enough progress of a response
-  Duration handler{30'000};     // a handler module's run
+  Duration handler{30'000};     // one run of a module's handler
 };
 
 struct LimitConfig {
-  std::uint32_t header_bytes = 16'384;    // request line and all fields; 1,024..65,536
-  std::uint32_t header_fields = 100;      // 431 above it; 1..kMaxHeaderFields
-  std::uint64_t body_bytes = 1'048'576;   // 413 above it; 0..1 TiB
-  std::uint64_t spool_memory = 64 << 10;  // a larger body, of a request for a module or of what one answers,
-                                          // goes to a file in server.spool_dir; 0..1 GiB
-  // Of all such bodies together, and of the heads and responses that wait with them. In memory, past which
-  // they go to files, and in files, past which requests get 503; 0..1 PiB. Nothing: see
+  std::uint32_t header_bytes = 16'384;   // request line and all fields; 1,024..65,536
+  std::uint32_t header_fields = 100;     // more: 431; 1..kMaxHeaderFields
+  std::uint64_t body_bytes = 1'048'576;  // more: 413; 0..1 TiB
+  // A larger body, of a request for a module or of a module's response, goes to a file in server.spool_dir.
+  // In bytes; 0..1 GiB.
+  std::uint64_t spool_memory = 64 << 10;
+  // The limits for all such bodies together, and for the heads and responses that wait with them; 0..1 PiB.
+  // Above spool_memory_total they go to files. Above spool_disk_total requests get 503. Nothing: see
   // master/spool_limits.h.
   std::optional<std::uint64_t> spool_memory_total;
   std::optional<std::uint64_t> spool_disk_total;
-  std::uint64_t stream_backlog = 64 << 20;  // kept for a client that takes less than is streamed to it; then
-                                            // its handler waits; 64 KiB..1 TiB
+  // How many bytes are kept for a client that takes less than is streamed to it. At this limit its handler
+  // waits. 64 KiB..1 TiB.
+  std::uint64_t stream_backlog = 64 << 20;
   std::uint32_t requests_per_connection = 0;  // 0: no limit
-  std::uint64_t requests_per_worker = 0;      // 0: no limit; a worker past it is replaced
+  std::uint64_t requests_per_worker = 0;      // 0: no limit; a worker that reaches it is replaced
   std::uint64_t worker_memory = 0;            // bytes resident, 1 MiB..1 TiB; 0: no limit
   std::uint32_t connections_per_address = 0;  // 0: no limit; 1..kMaxConnections; IPv6 by /64
-  // That handlers may hold which are not known to be quick; 1..kMaxWorkersPerGeneration. Nothing: see
-  // module_workers().
+  // How many workers slow handlers may occupy; a handler counts as slow until it is known to be quick.
+  // 1..kMaxWorkersPerGeneration. Nothing: see module_workers().
   std::optional<std::uint32_t> module_workers;
-  std::uint32_t retries = 1;  // of an idempotent request whose worker died; 0..kMaxRetries
+  std::uint32_t retries = 1;  // for an idempotent request whose worker died; 0..kMaxRetries
 };
 
 struct ListenConfig {
   Address address;
-  std::string text;                    // as written
-  int backlog = 511;                   // 1..65,535; the kernel caps it at net.core.somaxconn
-  std::uint32_t reserve = 0;           // so many connections beyond max_connections; 0..kMaxReserve
-  std::uint32_t line = 0, column = 0;  // where the file says it, for messages about bind()
+  std::string text;           // as written
+  int backlog = 511;          // 1..65,535; the kernel caps it at net.core.somaxconn
+  std::uint32_t reserve = 0;  // how many connections it may have beyond max_connections; 0..kMaxReserve
+  std::uint32_t line = 0, column = 0;  // its place in the file, for messages about bind()
 };
 
 struct HeaderLine {
@@ -85,7 +87,7 @@ struct HeaderLine {
   std::string value;
 };
 
-// The part of the request's path behind the route's path is looked up below the root: with "/files/" and the
+// The part of the request's path after the route's path is looked up below the root. With "/files/" and the
 // root /srv/pub, /files/a.txt is /srv/pub/a.txt.
 struct StaticConfig {
   std::string root;                              // absolute; an existing directory
@@ -93,12 +95,12 @@ struct StaticConfig {
   bool listing = false;
   std::string cache_control;   // empty: no Cache-Control field
   bool precompressed = false;  // look for .br and .gz siblings
-  std::string fallback;        // path below the root, without a slash in front, served with 200
-                               // where nothing is found; empty: 404
+  // Served with 200 where nothing is found: a path below the root, without a leading slash. Empty: 404.
+  std::string fallback;
 };
 
 struct RedirectConfig {
-  std::string to;    // a path or http(s) URI with {host}, {authority} and {uri} in it (docs/serving.md)
+  std::string to;    // a path or http(s) URI with {host}, {authority} and {uri} (docs/serving.md)
   int status = 302;  // 301, 302, 303, 307 or 308
 
   // Whether it leads to the host that the request names.
@@ -115,20 +117,21 @@ struct RespondConfig {
 
 struct StatusConfig {};  // status = true: the statistics as JSON or a page
 
-// A handler module (sdk/baton/abi.h). What a handler of it says itself goes before what is said here.
+// A handler module (sdk/baton/abi.h). What one of its handlers declares for itself takes precedence over
+// these values.
 struct ModuleConfig {
   std::string file;                       // absolute; an existing regular file
-  std::string config = "{}";              // handed to the module, as JSON
-  std::optional<Duration> timeout;        // of a handler's run; timeouts.handler
-  std::optional<std::uint64_t> max_body;  // limits.body_bytes
+  std::string config = "{}";              // passed to the module, as JSON
+  std::optional<Duration> timeout;        // for one run of a handler; nothing: timeouts.handler
+  std::optional<std::uint64_t> max_body;  // nothing: limits.body_bytes
   std::uint32_t max_concurrency = 0;      // workers in one handler at a time, 0..64; 0: no limit
-  std::optional<std::uint32_t> retries;   // limits.retries
+  std::optional<std::uint32_t> retries;   // nothing: limits.retries
 };
 
 struct RouteConfig {
   std::string path;  // a prefix of whole segments: "/a" and "/a/" match /a, /a/ and /a/b, never /ab
   std::variant<StaticConfig, RedirectConfig, RespondConfig, StatusConfig, ModuleConfig> action;
-  std::vector<HeaderLine> headers;  // in file order; added to every response of the route, errors too
+  std::vector<HeaderLine> headers;  // in file order; added to every response of the route, errors included
   std::vector<Network> allow;       // empty: everybody
   std::vector<Network> deny;        // wins over allow
 };
@@ -145,7 +148,7 @@ struct DictConfig {
   static constexpr std::int64_t kMaxBytes = std::int64_t{4} << 30;
 
   std::string name;         // [A-Za-z0-9._-]{1,63}, no two alike
-  std::uint64_t bytes = 0;  // of memory, kMinBytes..kMaxBytes
+  std::uint64_t bytes = 0;  // of its memory, kMinBytes..kMaxBytes
 };
 
 struct Config {
@@ -159,22 +162,23 @@ struct Config {
   std::vector<DictConfig> dicts;
 };
 
-// With the largest reserve of a listener.
+// max_connections and the largest reserve of a listener together.
 std::uint32_t most_connections(const Config& config);
 
-// limits.module_workers, or all workers but one; of one, that one.
+// limits.module_workers, but at most all workers. If it is not set: all workers except one, or the only
+// one.
 std::uint32_t module_workers(const Config& config);
 
 struct ConfigError {
   std::string file;
-  std::uint32_t line = 0;  // 1-based; 0: the file as a whole (it cannot be read)
+  std::uint32_t line = 0;  // 1-based; 0: the whole file (it cannot be read)
   std::uint32_t column = 0;
   std::string message;  // what is wrong, what was expected
 
   [[nodiscard]] std::string to_string() const;  // "file:line:column: message"
 };
 
-// One error a line.
+// One error per line.
 std::string join_errors(const std::vector<ConfigError>& errors);
 
 struct ConfigResult {
@@ -182,7 +186,7 @@ struct ConfigResult {
   std::vector<ConfigError> errors;  // every error in the file, in file order
 };
 
-// Reads and validates `file` (at most 1 MiB). Opens nothing but the file; checks that roots and parent
+// Reads and validates `file` (at most 1 MiB). Opens nothing except this file. Checks that roots and parent
 // folders exist and that user and group are known. Throws nothing.
 ConfigResult load_config(const std::string& file);
 

@@ -14,8 +14,8 @@
 namespace baton {
 namespace {
 
-// Only a start as root can become somebody else. Naming who one is already changes nothing, so that the same
-// file will do for root and for the account itself.
+// Only a start as root can change to another account. Naming the own account changes nothing and is
+// allowed, so the same file works for root and for the account itself.
 void require_root(TableReader& reader, const Located<std::string>& name, std::string_view key, bool same) {
   if (geteuid() == 0 || same) return;
   reader.fail(name.at, "'" + std::string{key} + "' is '" + name.value + "', but baton runs as " +
@@ -54,7 +54,7 @@ void read_identity(TableReader& reader, ServerConfig& server) {
 std::uint32_t automatic_workers() {
   constexpr long kFewest = 2;
   cpu_set_t cpus;
-  // A machine with more CPUs than a cpu_set_t holds makes the call fail; the answer is clamped anyway.
+  // The call fails on a machine with more CPUs than a cpu_set_t holds. The result is clamped anyway.
   const long count =
       sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : sysconf(_SC_NPROCESSORS_ONLN);
   return static_cast<std::uint32_t>(std::clamp<long>(count, kFewest, kMaxWorkersPerGeneration));

@@ -34,7 +34,7 @@ std::optional<std::string_view> nearest_name(std::string_view name, std::span<co
     const std::size_t shorter = std::min(name.size(), candidate.size());
     const std::size_t allowed = std::max<std::size_t>(1, longer / 3);
     if (longer - shorter > allowed)
-      continue;  // the distance is at least this; also bounds the work for huge names
+      continue;  // the distance is at least this; it also bounds the work for huge names
     const std::size_t distance = edit_distance(name, candidate);
     if (distance > allowed || (nearest && distance >= smallest)) continue;
     nearest = candidate;

@@ -1,5 +1,5 @@
-// Typed access to a table of the configuration file. A reader reports what is wrong instead of throwing, so
-// that one pass over the file finds every mistake.
+// Typed access to a table of the configuration file. A reader reports mistakes instead of throwing, so that
+// one pass over the file finds them all.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,10 @@ class ConfigErrors {
  public:
   explicit ConfigErrors(std::string file) : file_(std::move(file)) {}
 
-  // Control characters in `message`, which may quote the file, are made visible.
+  // Makes control characters in `message` visible, because it may quote the file.
   void add(SourcePosition at, std::string_view message);
   [[nodiscard]] std::vector<ConfigError> in_file_order() &&;
-  // "FILE:LINE:COLUMN", for naming another place in a message.
+  // "FILE:LINE:COLUMN", to name another place in a message.
   [[nodiscard]] std::string place(SourcePosition at) const;
 
  private:
@@ -30,28 +30,28 @@ class ConfigErrors {
   std::vector<ConfigError> errors_;
 };
 
-// A value and where the file says it.
+// A value and its place in the file.
 template <typename T>
 struct Located {
   T value;
   SourcePosition at;
 };
 
-// Reads one table. Every accessor makes its key a known one, returns nothing when the key is absent or its
-// value is wrong, and reports the latter. Call finish() last: it reports the keys that nobody asked for. Keys
-// are remembered, not copied: pass literals.
+// Reads one table. Every accessor makes its key a known one. It returns nothing when the key is absent or
+// its value is wrong, and reports a wrong value. Call finish() last: it reports the keys that no accessor
+// asked for. Keys are remembered, not copied, so pass literals.
 class TableReader {
  public:
-  // `table` must be a table and outlive the reader. `name` is shown in messages: "[server]".
+  // `table` must be a table and outlive the reader. `name` appears in messages: "[server]".
   TableReader(const TomlValue& table, std::string name, ConfigErrors& errors);
 
-  // Strings; control characters are refused except by text().
+  // Strings. Only text() accepts control characters.
   std::optional<Located<std::string>> string(std::string_view key);
   std::optional<Located<std::string>> text(std::string_view key);
   std::optional<Located<std::string>> required_string(std::string_view key);
   std::optional<std::vector<Located<std::string>>> strings(std::string_view key);  // ["a", "b"]
-  std::optional<std::vector<Located<std::string>>> string_or_strings(
-      std::string_view key);  // "a" or ["a", "b"]
+  // "a" or ["a", "b"].
+  std::optional<std::vector<Located<std::string>>> string_or_strings(std::string_view key);
   std::optional<std::size_t> one_of(std::string_view key, std::initializer_list<std::string_view> choices);
 
   std::optional<bool> boolean(std::string_view key);
@@ -63,7 +63,7 @@ class TableReader {
   std::vector<const TomlValue*> tables(std::string_view key);           // [[name]]
   std::vector<const TomlValue*> required_tables(std::string_view key);  // at least one [[name]]
 
-  // The value whatever its type, for keys that take several.
+  // The value of any type, for keys that accept several types.
   const TomlValue* find(std::string_view key);
 
   void fail(SourcePosition at, std::string_view message) { errors_.add(at, message); }

@@ -35,7 +35,7 @@ void read_index(TableReader& reader, StaticConfig& action) {
   }
 }
 
-// An optional string that becomes a field value.
+// Reads an optional string that becomes a field value.
 void read_field_value(TableReader& reader, std::string_view key, std::string& value) {
   const auto written = reader.text(key);
   if (!written) return;

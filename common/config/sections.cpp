@@ -32,7 +32,7 @@ void assign_number(Target& target, const std::optional<Located<std::int64_t>>& s
   if (source) target = static_cast<Target>(source->value);
 }
 
-// A name that stands in messages, paths and columns as it is.
+// Checks a name that appears unchanged in messages, paths and columns.
 void check_name(TableReader& reader, const Located<std::string>& name) {
   const auto allowed = [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
@@ -42,7 +42,7 @@ void check_name(TableReader& reader, const Located<std::string>& name) {
   reader.fail(name.at, "'name' is '" + name.value + "'; expected 1 to 63 letters, digits, '.', '_' or '-'");
 }
 
-// "auto", which is nothing, or so many.
+// Reads a number of workers, or "auto", which is returned as nothing.
 std::optional<std::uint32_t> workers_or_auto(TableReader& reader, std::string_view key) {
   const TomlValue* value = reader.find(key);
   if (value == nullptr || value->string() == nullptr) {
@@ -57,7 +57,7 @@ std::optional<std::uint32_t> workers_or_auto(TableReader& reader, std::string_vi
   return std::nullopt;
 }
 
-// "auto", which is nothing, or a size.
+// Reads a size, or "auto", which is returned as nothing.
 std::optional<std::uint64_t> size_or_auto(TableReader& reader, std::string_view key) {
   constexpr std::int64_t kPeta = std::int64_t{1} << 50;
   const TomlValue* value = reader.find(key);
@@ -66,7 +66,7 @@ std::optional<std::uint64_t> size_or_auto(TableReader& reader, std::string_view 
   return size ? std::optional(static_cast<std::uint64_t>(*size)) : std::nullopt;
 }
 
-// "stderr" and its like, or the path of a log file. `words` are those that mean something here.
+// Reads "stderr" or a similar word, or the path of a log file. `words`: the words that this key accepts.
 std::string read_log_target(TableReader& reader, const ConfigContext& context, std::string_view key,
                             std::initializer_list<std::string_view> words, std::string fallback) {
   constexpr std::array<std::string_view, 4> kReserved{"off", "none", "stdout", "stderr"};
@@ -118,7 +118,7 @@ std::string ConfigContext::resolve(std::string_view path) const {
 }
 
 std::string ConfigContext::resolve_by_name(std::string_view path) const {
-  // Behind a link, ".." is not the folder that stands before it in the name.
+  // After a link, ".." is not the folder that precedes the link in the name.
   const fs::path relative = fs::path{path}.lexically_normal();
   const bool leaves = !relative.empty() && *relative.begin() == "..";
   return join(leaves ? folder : named_folder, path);
@@ -223,7 +223,7 @@ void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& l
                 reader.integer("requests_per_worker", 0, std::numeric_limits<std::int64_t>::max()));
   const auto memory = reader.size("worker_memory", 0, kTera);
   if (memory && *memory != 0 && *memory < kMega) {
-    // Less than a worker needs to start: it would be replaced for ever.
+    // A worker needs more than that to start, so it would be replaced for ever.
     reader.fail(reader.find("worker_memory")->at, "'worker_memory' is " + std::to_string(*memory) +
                                                       " bytes; expected at least 1M, or 0 for no limit");
   }
@@ -237,7 +237,8 @@ void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& l
 
 namespace {
 
-// One address cannot be listened on twice, and the address of one interface not beside that of all.
+// Two listeners cannot share an address, and the address of one interface cannot stand beside the address
+// of all.
 void check_overlap(const std::vector<ListenConfig>& others, const ListenConfig& entry, SourcePosition at,
                    const ConfigContext& context) {
   for (const ListenConfig& other : others) {

@@ -9,7 +9,7 @@
 namespace baton {
 namespace {
 
-// What must be unique across sites, with the line that had it first.
+// What must be unique across sites, with the line where it first appeared.
 struct Claimed {
   std::map<std::string, std::uint32_t> hosts;
   std::optional<std::uint32_t> default_site;
@@ -23,7 +23,7 @@ std::string route_key(std::string path) {
 void read_hosts(TableReader& reader, SiteConfig& site, Claimed& claimed) {
   const bool wrong_type = reader.find("hosts") != nullptr && reader.find("hosts")->array() == nullptr;
   const auto hosts = reader.strings("hosts");
-  if (wrong_type) return;  // reported; not a second default site too
+  if (wrong_type) return;  // already reported; it is not also a second default site
   const bool is_default = reader.find("hosts") == nullptr || reader.find("hosts")->array()->empty();
   if (is_default && claimed.default_site) {
     reader.fail(reader.at(), "this [[site]] has no hosts, but the one in line " +

@@ -24,7 +24,7 @@ bool is_alnum(char c) {
 bool is_control(char c) {
   return (c >= '\0' && c < ' ') || c == '\x7f';
 }
-// Splits "10s" into 10 and "s". Nothing when it does not begin with digits, or overflows.
+// Splits "10s" into 10 and "s". Nothing when `text` does not begin with digits, or the number overflows.
 std::optional<std::pair<std::int64_t, std::string_view>> split_number(std::string_view text) {
   std::int64_t number = 0;
   const char* end = text.data() + text.size();
@@ -49,7 +49,8 @@ bool is_label(std::string_view label) {
          std::ranges::all_of(label, [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
 }
 
-// The first segment of `rest`, which is left with what follows the separator: nothing after the last segment.
+// Takes the first segment off `rest` and leaves what follows the separator. After the last segment `rest`
+// is nothing.
 std::optional<std::string_view> take_segment(std::optional<std::string_view>& rest, char separator) {
   if (!rest) return std::nullopt;
   const std::size_t end = rest->find(separator);

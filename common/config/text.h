@@ -1,4 +1,4 @@
-// The part of load_config() that needs no file: for tests and fuzzing.
+// The part of load_config() that reads no file: for tests and fuzzing.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace baton {
 
-// Validates `text` as the contents of `file`, which need not exist: it is named in errors, and relative paths
-// start in its folder.
+// Validates `text` as the content of `file`, which need not exist: errors name it, and relative paths start
+// in its folder.
 ConfigResult load_config_text(std::string_view text, const std::string& file);
 
 }  // namespace baton

@@ -1,5 +1,5 @@
-// A TOML file as plain values with positions. Everything but parsing needs only this header, so the TOML
-// library, which is slow to compile, stays inside toml_document.cpp.
+// A TOML file as plain values with positions. All code except the parsing needs only this header, so the
+// TOML library, which is slow to compile, stays inside toml_document.cpp.
 #pragma once
 
 #include <compare>
@@ -11,12 +11,13 @@
 
 namespace baton {
 
-// A place in the file, both 1-based; a column counts characters, not bytes. {0, 0}: the file as a whole.
+// A place in the file. Line and column are 1-based, and a column counts characters, not bytes. {0, 0}: the
+// whole file.
 struct SourcePosition {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
 
-  // clang-tidy 14 takes the comparison with 0 inside for one with a pointer.
+  // clang-tidy 14 takes the comparison with 0 inside for a comparison with a pointer.
   auto operator<=>(const SourcePosition&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
@@ -41,7 +42,7 @@ struct TomlValue {
 
 struct TomlEntry {
   std::string key;
-  SourcePosition at;  // of the key
+  SourcePosition at;  // the key's
   TomlValue value;
 };
 
@@ -50,7 +51,7 @@ struct TomlSyntaxError {
   std::string message;
 };
 
-// Parses TOML 1.0. The value is a table: the top level.
+// Parses TOML 1.0. The result is a table: the top level.
 std::variant<TomlValue, TomlSyntaxError> parse_toml(std::string_view text);
 
 }  // namespace baton
