@@ -85,13 +85,13 @@ struct Claim {
 // holder needs to know. Each change is one store, made after everything that the new phase needs is in
 // place. A killed worker therefore leaves either the old phase or the new one (master/recovery.h).
 //
-//                                   +--------------------- served -----------------------+
-//                                   v                                                    |
-//   kHead --+------------------> (handler) ------> kResponse --+-- handed over -- (consume)
-//     |     |                       ^                 |        |                         ^
-//     |     +-- not idempotent --> kHandling ---------+        +-- socket full --> kParked
-//     |                               kStreaming -----+
-//     +-- body still to come --> kBody ---^                                   the last one --> kLingering
+//   kHead --+--------------+--+-------------------------------+--> (handler) --+-----------------+--> kResponse
+//           |              ^  |                               ^                |                 ^
+//           +--> kBody ----+  +-- not idempotent: kHandling --+                +--> kStreaming --+
+//
+//   kResponse --> (send, consume the request) --+-- all sent -----------------+--> kHead
+//                                               |                             |
+//                                               +-- socket full --> kParked --+--> kLingering, after the last
 enum class Phase : std::uint8_t {
   // Between requests, or while a request head arrives (it stays in the socket, or partly in the spool). Also
   // while the handler of an idempotent request runs: such a request can be begun again.
@@ -108,7 +108,8 @@ enum class Phase : std::uint8_t {
   kStreaming,
   // `parked`, body_fd and script_fd describe what is left of the response. The request has been consumed.
   kParked,
-  // The response is sent. Our side is shut down, and input is discarded until the client closes its own side.
+  // The connection takes no further request: its last response is sent, or it is about to be closed. Our side
+  // is shut down, and input is discarded until the client closes its own side.
   kLingering,
 };
 
@@ -149,7 +150,7 @@ struct SlotFlags {
 // kBody: where the body stands.
 struct BodyProgress {
   std::uint64_t begun_at;  // Slot::bytes_in when the body began
-  std::uint64_t until_ns;  // how long the part that has arrived lasts: worker/connection/deadlines.h
+  std::uint64_t until_ns;  // until when the part that has arrived lasts: worker/connection/deadlines.h
   std::uint64_t length;    // the Content-Length; of a chunked body, the most that is accepted
 };
 
@@ -190,8 +191,7 @@ struct alignas(64) Slot {
   std::uint8_t crashes = 0;  // workers that crashed with this connection in hand since it last made progress
   std::uint8_t kills = 0;    // the same for workers that were killed from outside
   std::uint8_t chunked = 0;  // kBody: 1 for a chunked body
-  // 1: an event came while the slot was held, see claim_or_tell(). Workers that do not hold the slot write
-  // it.
+  // 1: an event came while the slot was held, see claim_or_tell(). Workers that do not hold the slot set it.
   std::atomic<std::uint8_t> missed{0};
 
   // -- second cache line: bodies, partial heads, parked responses
@@ -207,7 +207,7 @@ struct alignas(64) Slot {
   std::int32_t spool_fd = -1;  // memfd with head bytes already taken from the socket; -1: none
   std::uint32_t spool_bytes = 0;
   std::uint32_t queued = 0;  // kSend: SIOCOUTQ when the deadline was last looked at
-  Tick accepted = 0;
+  Tick accepted = 0;         // when
   // kLingering: when the connection is closed, whatever still arrives. 0: lingering has yet to begin.
   Tick linger_end = 0;
   std::uint32_t address = 0;  // AddressKey that counts the client (common/shared/address_counts.h)
@@ -242,7 +242,7 @@ struct ResponseNote {
   std::uint64_t started_ns = 0;  // when its request began
   std::uint64_t bytes = 0;       // the response's whole length, head included
   std::uint64_t sent = 0;        // how many of `bytes`
-  std::uint64_t streamed = 0;    // body bytes sent before it was complete; `bytes` does not include them
+  std::uint64_t streamed = 0;    // body bytes handed over before it was complete; not part of `bytes`
   char text[kTextBytes] = {};    // request line, Referer, User-Agent; each cut to fit
 
   void set_text(std::string_view request_line, std::string_view referer, std::string_view agent);
@@ -268,7 +268,7 @@ struct ChunkProgress {
 
   std::uint64_t at = kNowhere;
   std::uint64_t received = 0;   // decoded
-  std::uint64_t remaining = 0;  // of this chunk and after it: see http::ChunkState
+  std::uint64_t remaining = 0;  // this member and those after it: see http::ChunkState
   std::uint32_t line_bytes = 0;
   std::uint8_t phase = 0;
   std::uint8_t digits = 0;

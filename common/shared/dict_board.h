@@ -27,7 +27,7 @@ struct DictCounters {
 };
 
 struct alignas(64) DictEntry {
-  // 1: a dictionary; the master stores it after `name`, `bytes_total` and `size`
+  // 1: a dictionary; the master stores it after `name`, `bytes_total` and `size`.
   std::atomic<std::uint32_t> used{0};
   char name[kMaxDictNameBytes + 1] = {};
   std::uint64_t bytes_total = 0;  // of its cells

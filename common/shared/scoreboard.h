@@ -129,12 +129,12 @@ struct alignas(64) WorkerEntry {
   std::atomic<std::uint32_t> generation{0};
   std::atomic<std::uint32_t> restarts{0};  // of this ordinal in this generation
   std::atomic<std::uint64_t> started_ns{0};
-  // 1: end after the request in hand; the worker looks before each event
+  // 1: end after the request in hand. The worker looks before each event.
   std::atomic<std::uint32_t> retire{0};
   // Written by the worker before it is ready, where a worker_memory is set: the least that it holds, in
   // bytes (common/base/private_memory.h).
   std::atomic<std::uint64_t> base_memory{0};
-  // how many in its place have just died, one after another, before they were ready
+  // How many workers in this place have just died, one after another, before they were ready.
   std::atomic<std::uint32_t> failures{0};
   std::atomic<std::uint64_t> retry_ns{0};  // kFailing: when the next worker starts
   char last_death[kLastDeathBytes] = {};   // kFailing: how the last worker ended, NUL-terminated

@@ -78,7 +78,7 @@ struct CommandReport {
 struct SegmentHeader {
   char magic[8] = {};  // "batonseg"; frozen, like all members up to `start_unix`
   std::uint32_t layout_version = 0;
-  // This member and the three after it stand at the same place in every layout.
+  // `magic` to `master_start` stand at the same place in every layout.
   std::atomic<pid_t> master_pid{0};
   // When that process started (/proc/PID/stat), because the kernel reuses pids.
   std::atomic<std::uint64_t> master_start{0};
@@ -89,7 +89,7 @@ struct SegmentHeader {
   std::uint32_t worker_count = 0;
   std::uint32_t file_count = 0;
   std::uint64_t fingerprint = 0;  // of all sizes and places: see layout_fingerprint()
-  // most_connections() at the start: the upper bound for every later configuration
+  // most_connections() at the start: an upper bound for every later configuration
   std::uint32_t max_capacity = 0;
   char version[32] = {};  // of the program that serves; an upgrade writes its own
   char config_file[1024] = {};
@@ -211,7 +211,7 @@ class Segment {
 
   // Makes this process the master; create() and take_over() call it. From then on it holds a lock on the
   // object for as long as any process has its descriptor table (fcntl(2), F_SETLK: the kernel says who took
-  // the lock). Until then no descriptor of the object may be closed in that table, because that would end
+  // the lock). Meanwhile no descriptor of the object may be closed in that table, because that would end
   // the lock.
   void become_master();
   // Whether a process that wants to signal the master may believe the header's pid. The proof is not what

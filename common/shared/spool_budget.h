@@ -22,7 +22,7 @@ struct SpoolLimits {
 struct alignas(64) SpoolLedger {
   std::atomic<std::int64_t> memory{0};
   std::atomic<std::int64_t> disk{0};
-  // The change in progress, noted before it is made. 1: the four members below have to be carried out.
+  // The change in progress, noted before it is made. 1: the four members below describe a change to make.
   std::atomic<std::uint32_t> pending{0};
   std::int32_t fd = -1;
   std::uint32_t charge = 0;
