@@ -1,23 +1,26 @@
-/* The boundary between baton and a handler module: plain C, one exported function.
+/* The boundary between baton and a handler module: plain C, one exported function. C++ users want
+ * <baton/module.h>, which is built on this.
  *
  * A module is a shared object that a route of the configuration names. Each worker loads it into its app
- * thread, which has a descriptor table of its own: descriptors that a module opens are its own, and no
- * mistake with a number reaches those of clients and listeners. This is made against faults. A module is
- * trusted code: one that means harm has all that the server's user has (docs/security.md). Everything here is
- * called on that one thread and one call at a time, except where it says "any thread".
+ * thread. That thread has a descriptor table of its own: the descriptors that a module opens are its own, and
+ * a wrong number in a module cannot reach those of clients and listeners. This protects against faults, not
+ * against malice. A module is trusted code: one that means harm can do all that the server's user can
+ * (docs/security.md).
  *
- * C++ users want <baton/module.h>, which is made of this. No C++ type and no exception may cross the
- * boundary: an exception that leaves a function of the module ends the worker, and with it the request, as a
- * crash does.
+ * Threads. Everything here is called on the app thread, one call at a time, except where it says "any
+ * thread".
  *
- * Text. A baton_text is a pointer and a length, without a NUL behind it; `data` may be null when `size` is 0.
- * What baton hands out lives as long as the function says; what baton is given is copied before the call
- * returns, except where it says otherwise.
+ * Exceptions. No C++ type and no exception may cross the boundary. An exception that leaves a function of the
+ * module ends the worker, and with it the request, as a crash does.
  *
- * Versions. A module says with which version of this file it was compiled. baton loads it when the major
- * versions are the same and the module's minor is not above its own, and refuses it at start or reload
- * otherwise. Structures and the function table grow at their ends only, with the minor version;
- * `struct_size`, their size as their maker knows it, tells what is there.
+ * Text. A baton_text is a pointer and a length, with no NUL at the end; `data` may be null when `size` is 0.
+ * Text from baton lives as long as the function says. Baton copies text from the module before the call
+ * returns, except where the function says otherwise.
+ *
+ * Versions. A module says with which version of this file it was compiled. baton loads the module if the
+ * major versions are the same and the module's minor version is not above baton's; otherwise it refuses the
+ * module at start or reload. Structures and the function table grow at their ends only, with the minor
+ * version. `struct_size`, the size of the structure as its maker knows it, tells which members are there.
  */
 #ifndef BATON_ABI_H
 #define BATON_ABI_H
@@ -42,59 +45,66 @@ typedef struct baton_pair {
   baton_text value;
 } baton_pair;
 
-typedef struct baton_setup baton_setup; /* one module being set up; valid during baton_module::setup */
-typedef struct baton_response
-    baton_response;                   /* the response in the making; valid during the handler's call */
-typedef struct baton_dict baton_dict; /* a shared dictionary; valid as long as the worker lives */
+/* One module being set up; valid during baton_module::setup. */
+typedef struct baton_setup baton_setup;
+/* The response in the making; valid during the handler's call. */
+typedef struct baton_response baton_response;
+/* A shared dictionary; valid as long as the worker lives. */
+typedef struct baton_dict baton_dict;
 
-/* The request in hand. The structure and all that it points to are valid during the handler's call, and not
- * to be written to. */
+/* The request in hand. The structure and all that it points to are valid during the handler's call. The
+ * module must not write to them. */
 typedef struct baton_request {
   uint32_t struct_size;
-  uint32_t http_minor; /* HTTP/1.0 or HTTP/1.1 */
+  uint32_t http_minor; /* 0: HTTP/1.0, 1: HTTP/1.1 */
   baton_text method;   /* "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH" */
-  baton_text target;   /* as the client sent it, but for bytes that a URI cannot hold: those as %XX */
+  baton_text target;   /* as the client sent it; but bytes that a URI cannot hold are written as %XX */
   baton_text path;     /* percent-decoded, without "." and ".." segments; begins with "/" */
   baton_text mount;    /* the route's path in the configuration without its last "/": "" or "/api" */
   baton_text query;    /* what follows the "?", not decoded */
   baton_text host;     /* without the port; empty when the client named none */
-  baton_text peer;     /* the client's address, "192.0.2.1", "2001:db8::1" or "unix" */
-  const baton_pair*
-      headers; /* in the order sent; names as sent, they are to be compared without regard to case */
+  baton_text peer;     /* the client's address: "192.0.2.1", "2001:db8::1" or "unix" */
+  /* In the order sent. Names are as sent; compare them without regard to case. */
+  const baton_pair* headers;
   size_t header_count;
   const baton_pair* params; /* what the pattern of the route has captured, percent-decoded */
   size_t param_count;
-  baton_text body; /* whole and decoded; a large one is a mapping of the file that it was written to */
+  /* The whole body, decoded. A large one is a mapping of the file that baton wrote it to. */
+  baton_text body;
 } baton_request;
 
-/* Fills in the response. It is sent when the handler has returned, unless it has begun to stream (flush). */
+/* Fills in the response. baton sends it when the handler has returned, or from the first flush() on. */
 typedef void (*baton_handler)(void* user, const baton_request* request, baton_response* response);
 
-/* What a route does not say is told by `module = {..}` in the configuration, and what that does not say by
- * [timeouts] and [limits]. */
+/* For an option that a route leaves open: then `module = {..}` of the configuration decides, and if that
+ * leaves it open as well, [timeouts] and [limits]. */
 #define BATON_UNSET (-1)
 
 typedef struct baton_route {
   uint32_t struct_size;
-  /* "GET", "POST", "PUT", "DELETE", "PATCH"; "*": all of them. A route for GET answers HEAD as well, the body
-   * left out. OPTIONS, and methods that a path has no route for, are answered by baton. */
+  /* "GET", "POST", "PUT", "DELETE", "PATCH"; "*": all of them. A route for GET answers HEAD as well, without
+   * the body. baton itself answers OPTIONS, and methods for which a path has no route. */
   baton_text method;
-  /* Matched with the path behind the mount. Segments are literal, ":name" for any one segment, or last
-   * "*name" for all that remains, also nothing. For each segment a literal is preferred to a parameter, and
-   * that to the rest: the order of registration does not matter. */
+  /* Matched with the path behind the mount. A segment is a literal, or ":name" for any one segment; the last
+   * may be "*name" for all that remains, also for nothing. For each segment a literal goes before a
+   * parameter, and a parameter before the rest: the order of registration does not matter. */
   baton_text pattern;
   baton_handler handler;
-  void* user; /* handed to the handler */
-  /* The watchdog ends the worker of a handler that runs longer, and the client gets 504. In milliseconds, at
-   * least 1; 0: never. */
+  void* user; /* passed to the handler */
+  /* Milliseconds, at least 1; 0: no limit. If a handler runs longer, the watchdog ends its worker, and the
+   * client gets 504. */
   int64_t timeout_ms;
-  int64_t max_body;        /* bytes; 413 above it, before the body is read where its length is known */
-  int64_t max_concurrency; /* 1..64 workers in this handler at a time, 503 with Retry-After past it; 0: no
-                              limit */
-  int64_t retries; /* 0..10: how often an idempotent request is begun again after its worker died, before it
-                      is answered with 500 */
-  int64_t idempotent; /* 1: may be begun again, 0: may not; BATON_UNSET: as its method says (POST and PATCH
-                         may not) */
+  /* Bytes. A larger body gets 413; where its length is known, before it is read. */
+  int64_t max_body;
+  /* 1 to 64: how many workers may be in this handler at a time; further requests get 503 with Retry-After.
+   * 0: no limit. */
+  int64_t max_concurrency;
+  /* 0 to 10: how many times an idempotent request is begun again after its worker died, before the client
+   * gets 500. */
+  int64_t retries;
+  /* 1: the request may be begun again; 0: it may not; BATON_UNSET: its method decides (POST and PATCH may
+   * not). */
+  int64_t idempotent;
 } baton_route;
 
 enum { BATON_LOG_DEBUG = 0, BATON_LOG_INFO = 1, BATON_LOG_WARN = 2, BATON_LOG_ERROR = 3 };
@@ -102,16 +112,16 @@ enum { BATON_LOG_DEBUG = 0, BATON_LOG_INFO = 1, BATON_LOG_WARN = 2, BATON_LOG_ER
 /* What try_flush() returns when the client takes less than the handler makes. */
 #define BATON_FLUSH_FULL (-1)
 
-/* What a call on a dictionary came to. */
+/* The results of the calls on a dictionary. */
 enum {
   BATON_DICT_OK = 0,
   BATON_DICT_NOT_FOUND = 1, /* no such key, or it has expired */
-  BATON_DICT_EXISTS = 2,    /* add: the key is there */
+  BATON_DICT_EXISTS = 2,    /* add: the key is there already */
   BATON_DICT_MISMATCH = 3,  /* compare_and_swap: the value is another one */
-  BATON_DICT_NOT_A_NUMBER =
-      4, /* increment: the value is no decimal 64-bit integer, or the sum would not be */
-  BATON_DICT_TOO_LARGE =
-      5 /* key or value will never fit: a key may have 1,024 bytes, an entry half of the dictionary */
+  /* increment: the value is no decimal 64-bit integer, or the sum would not be one. */
+  BATON_DICT_NOT_A_NUMBER = 4,
+  /* The entry can never fit: a key has at most 1,024 bytes, an entry at most half of the dictionary. */
+  BATON_DICT_TOO_LARGE = 5
 };
 
 typedef struct baton_dict_stats {
@@ -122,10 +132,11 @@ typedef struct baton_dict_stats {
   uint64_t bytes_total;
   uint64_t hits;
   uint64_t misses;
-  uint64_t
-      evictions; /* entries dropped before their time, least recently used first, because there was no room */
+  /* Entries dropped before their time because there was no room; the least recently used go first. */
+  uint64_t evictions;
   uint64_t expired;
-  uint64_t repairs; /* times a worker died in the middle of a change, and the next one put it right */
+  /* How many times a worker died in the middle of a change, and the next user repaired the dictionary. */
+  uint64_t repairs;
 } baton_dict_stats;
 
 typedef struct baton_host {
@@ -135,75 +146,78 @@ typedef struct baton_host {
 
   /* -- setting up: during baton_module::setup only -- */
 
-  /* Adds a route. A pattern that cannot be, or that is there already for the method, makes the setup fail. */
+  /* Adds a route. The setup fails if the pattern is invalid, or if the method has that pattern already. */
   void (*add_route)(baton_setup* setup, const baton_route* route);
-  /* Called in each worker before it serves, in the order registered. Other than 0: the worker cannot start;
-   * say why with setup_failed or log. */
+  /* Registers `call` to be called in each worker before it serves, in the order registered. If it returns
+   * anything but 0, the worker cannot start; say why with setup_failed or log. */
   void (*on_worker_start)(baton_setup* setup, int (*call)(void* user), void* user);
-  /* Called in each worker that retires, after its last request. Not called when a worker dies. */
+  /* Registers `call` to be called in each worker that retires, after its last request. Not called when a
+   * worker dies. */
   void (*on_worker_stop)(baton_setup* setup, void (*call)(void* user), void* user);
   /* The `config = {..}` of the route, as JSON; "{}" when there is none. Valid as long as the worker lives. */
   baton_text (*config)(baton_setup* setup);
-  /* The absolute path of the folder that the configuration file is in, where its relative paths start. Valid
-   * as long as the worker lives. */
+  /* The absolute path of the configuration file's folder, where its relative paths start. Valid as long as
+   * the worker lives. */
   baton_text (*config_folder)(baton_setup* setup);
-  /* The module cannot be used, and why: for baton_module::setup and for what on_worker_start calls, with the
-   * same `setup`. */
+  /* Says why the module cannot be used. For baton_module::setup, and for the functions that on_worker_start
+   * registers; both use the same `setup`. */
   void (*setup_failed)(baton_setup* setup, baton_text reason);
 
   /* -- any time, any thread -- */
 
-  /* A line of the error log. */
+  /* Writes a line to the error log. */
   void (*log)(int level, baton_text line);
 
   /* -- responses: during the handler's call -- */
 
-  /* 200 if never called; 200 to 599. Ignored once the response streams, like header() and all that replaces
-   * the body. */
+  /* `status`: 200 to 599. A response whose status is never set has 200. Once the response streams, this has
+   * no effect; nor have set_header() and all functions that replace the body. */
   void (*set_status)(baton_response* response, int status);
   /* Adds a header line, or replaces all of the same name if `replace` is not 0. Blanks around the value are
-   * left out. A name that is no token, a value with control characters, and Content-Length,
-   * Transfer-Encoding, Connection, Date, Host, Server, Keep-Alive, Upgrade and Trailer, which are baton's
-   * business, are refused: returns 0, adds nothing, and refusal() says why. Returns 1 otherwise. */
+   * left out. Returns 1. Refused are a name that is no token, a value with control characters, and the
+   * headers that are baton's business: Content-Length, Transfer-Encoding, Connection, Date, Host, Server,
+   * Keep-Alive, Upgrade and Trailer. Then it returns 0 and adds nothing, and refusal() says why. */
   int (*set_header)(baton_response* response, baton_text name, baton_text value, int replace);
-  /* Makes `bytes` the body, in place of what it was. */
+  /* Makes `bytes` the body, in place of the body so far. */
   void (*set_body)(baton_response* response, baton_text bytes);
   /* Adds to the body. What does not fit in memory waits in a file: a response may be of any size. */
   void (*write)(baton_response* response, baton_text bytes);
-  /* Makes the regular file the body. Conditional and range requests are seen to if the status is 200. Returns
-   * 0, or errno of open(2): then the response is as it was. A relative path starts in the worker's working
-   * folder. */
+  /* Makes a regular file the body. If the status is 200, baton answers conditional and range requests.
+   * Returns 0, or errno of open(2): then the response is as it was. A relative path starts in the worker's
+   * working folder. */
   int (*send_file)(baton_response* response, baton_text path);
-  /* Makes the response baton's own page for an error, 400 to 599, in place of all that was set: status,
-   * headers and body. It is HTML or JSON, as the client prefers; `detail` is UTF-8 for the client to read,
+  /* Makes the response baton's own page for an error, in place of status, headers and body so far. `status`:
+   * 400 to 599. The page is HTML or JSON, as the client prefers. `detail` is UTF-8 for the client to read,
    * and may be empty. */
   void (*set_error)(baton_response* response, int status, baton_text detail);
   /* Begins to stream, or goes on: hands over the head and all of the body so far, chunked if the client knows
-   * HTTP/1.1. What the client does not take now is kept and sent while it takes it, also after the handler
-   * has returned: so this does not wait for the client, unless more than `stream_backlog` ([limits]) is kept
-   * for it. Then it returns when less is. From here on the request cannot be begun again, and a crash ends
-   * the connection. Returns 1, or 0 when the client is gone, or has taken nothing for as long as it may
-   * ([timeouts] send): then the handler may as well stop. */
+   * HTTP/1.1. baton keeps what the client does not take now, and sends it while the client takes it, also
+   * after the handler has returned. So this waits for the client only if more than `stream_backlog`
+   * ([limits]) is kept for it, and only until less is. Once a response streams, its request cannot be begun
+   * again, and a crash ends the connection. Returns 1; or 0 if the client is gone, or has taken nothing for
+   * as long as [timeouts] send allows: then the handler may as well stop. */
   int (*flush)(baton_response* response);
-  /* The handler could not do it: the response becomes a plain 500, or the connection ends if it streams
-   * already. The reason goes to the log only. */
+  /* For a handler that failed: the response becomes a plain 500; if it streams already, the connection ends.
+   * The reason goes to the log only. */
   void (*fail)(baton_response* response, baton_text reason);
 
   /* -- shared dictionaries: any thread -- */
 
-  /* The dictionary of this name in the configuration ([[dict]]), or null. */
+  /* Calls that return int return one of BATON_DICT_.... */
+
+  /* Returns the dictionary of this name in the configuration ([[dict]]), or null. */
   baton_dict* (*dict_open)(baton_text name);
   /* `value` is valid until the next call on a dictionary from this thread. */
   int (*dict_get)(baton_dict* dict, baton_text key, baton_text* value);
-  /* `ttl_ms`: milliseconds until it expires; 0: never. Replaces what is there, its expiry too. */
+  /* Replaces the value and its expiry. `ttl_ms`: milliseconds until the entry expires; 0: never. */
   int (*dict_set)(baton_dict* dict, baton_text key, baton_text value, uint64_t ttl_ms);
-  /* As set, but only where there is nothing. */
+  /* As set, but only if the key is not there. */
   int (*dict_add)(baton_dict* dict, baton_text key, baton_text value, uint64_t ttl_ms);
-  /* Adds `delta` to a decimal integer and keeps its expiry. One that is not there begins at `initial`, to
-   * which `delta` is added, and expires after `ttl_ms`. `result` is the sum; it may be null. */
+  /* Adds `delta` to a decimal integer, which keeps its expiry. If the key is not there, the value becomes
+   * `initial` + `delta`, and expires after `ttl_ms`. `result` receives the sum; it may be null. */
   int (*dict_increment)(baton_dict* dict, baton_text key, int64_t delta, int64_t initial, uint64_t ttl_ms,
                         int64_t* result);
-  /* As set, but only if the value is `expected` now. */
+  /* As set, but only if the present value is `expected`. */
   int (*dict_compare_and_swap)(baton_dict* dict, baton_text key, baton_text expected, baton_text value,
                                uint64_t ttl_ms);
   int (*dict_remove)(baton_dict* dict, baton_text key);
@@ -212,36 +226,36 @@ typedef struct baton_host {
 
   /* -- since 1.1 -- */
 
-  /* Responses: why set_header() last returned 0, for people to read; empty if it never has. Valid until it is
-   * called again. */
+  /* During the handler's call. Why set_header() last returned 0, for people to read; empty if it never has.
+   * Valid until set_header() is called again. */
   baton_text (*refusal)(baton_response* response);
-  /* As flush(), but never waits. Returns 1, 0 when the client is gone, or BATON_FLUSH_FULL when more than
-   * `stream_backlog` is kept for it: then nothing has been handed over, and what was written goes with a
-   * later flush. write() waits, where it has to hand something over. During the handler's call. */
+  /* During the handler's call. As flush(), but never waits. Returns 1; or 0 if the client is gone; or
+   * BATON_FLUSH_FULL if more than `stream_backlog` is kept for the client: then nothing has been handed over,
+   * and what was written goes with a later flush. write() waits where it has to hand something over. */
   int (*try_flush)(baton_response* response);
-  /* Whether the client has hung up: 1, or 0. It is asked for anew once in 10 ms at most, so every turn of a
-   * loop can afford it. A client that has closed its side only, and would still read, looks the same; one
-   * whose machine has died without a word looks alive. What the handler makes is sent all the same. During
-   * the handler's call. */
+  /* During the handler's call. Whether the client has hung up: 1, or 0. baton looks at most once in 10 ms, so
+   * every turn of a loop can afford this call. A client that has closed its side only, and would still read,
+   * looks as if it had hung up; a client whose machine has died without a word looks alive. What the handler
+   * makes is sent all the same. */
   int (*client_gone)(baton_response* response);
-  /* Whether this worker is to go: 1, or 0. The server stops, or a reload, an upgrade or recycling puts
-   * another worker in its place. A handler that takes long, such as a stream without an end, should come to
-   * its end; one that does not is ended with shutdown_timeout, or goes on until its own timeout. Any thread,
-   * at any time once on_worker_start is called. */
+  /* Any thread, at any time once on_worker_start is called. Whether this worker is to go: 1, or 0. It is when
+   * the server stops, or when a reload, an upgrade or recycling puts another worker in its place. A handler
+   * that takes long, such as a stream without an end, should then come to its end. If it does not, a stop
+   * ends it after shutdown_timeout; otherwise it goes on until its own timeout. */
   int (*stopping)(void);
 } baton_host;
 
 typedef struct baton_module {
   uint32_t struct_size;
-  uint16_t
-      abi_major; /* BATON_ABI_MAJOR and BATON_ABI_MINOR of the header that the module was compiled with */
+  /* BATON_ABI_MAJOR and BATON_ABI_MINOR of the header that the module was compiled with. */
+  uint16_t abi_major;
   uint16_t abi_minor;
-  /* Called once in each worker for each route of the configuration that names the module. `host` is valid as
-   * long as the worker lives. Other than 0: the module cannot be used. */
+  /* Called in each worker, once for each route of the configuration that names the module. `host` is valid as
+   * long as the worker lives. If it returns anything but 0, the module cannot be used. */
   int (*setup)(const baton_host* host, baton_setup* setup);
 } baton_module;
 
-/* The one function that a module exports. What it returns is constant. */
+/* The one function that a module exports. It must always return the same structure, which must not change. */
 #define BATON_MODULE_ENTRY "baton_module_entry"
 #if defined(__GNUC__)
 #define BATON_EXPORT __attribute__((visibility("default")))

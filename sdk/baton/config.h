@@ -10,12 +10,12 @@
 
 namespace baton::inline sdk {
 
-// Each function has a form with a fallback for a key that is not there. A key that is not there without one,
-// and a value of another type, throw std::runtime_error with a message that names the key: out of the body of
-// BATON_MODULE or on_worker_start that refuses the module, and the reload, with this reason.
+// Each function has a form with a fallback for a missing key. A missing key without a fallback, and a value
+// of another type, throw std::runtime_error with a message that names the key. If the exception leaves the
+// body of BATON_MODULE or on_worker_start, the module, and with it the reload, is refused for that reason.
 class Config {
  public:
-  // `values`: an object. `folder`: of the configuration file, absolute.
+  // `values`: an object. `folder`: the absolute path of the configuration file's folder.
   Config(nlohmann::json values, std::string folder)
       : values_(std::move(values)), folder_(std::move(folder)) {}
 
@@ -28,7 +28,7 @@ class Config {
     return has(key) ? string(key) : std::string(fallback);
   }
 
-  // A string that is a path; a relative one starts in the configuration file's folder. Absolute.
+  // A string that is a path, made absolute; a relative path starts in the configuration file's folder.
   [[nodiscard]] std::string path(const std::string& key) const { return absolute(string(key)); }
   [[nodiscard]] std::string path(const std::string& key, std::string_view fallback) const {
     return absolute(string(key, fallback));
@@ -55,7 +55,7 @@ class Config {
     return has(key) ? boolean(key) : fallback;
   }
 
-  // All of it, with lists and tables.
+  // The whole `config`, with lists and tables.
   [[nodiscard]] const nlohmann::json& json() const { return values_; }
 
  private:

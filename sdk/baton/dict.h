@@ -12,22 +12,24 @@
 
 namespace baton::inline sdk {
 
-// A [[dict]] of the configuration: keys and values are bytes, in memory that every worker sees. It outlives
-// workers, whatever they die of, reloads and upgrades. When it is full, the entries least recently used are
-// dropped. From any thread. A copy is the same dictionary.
+// A [[dict]] of the configuration. Keys and values are bytes, in memory that every worker sees. The
+// dictionary outlives reloads, upgrades and its workers, whatever they die of. When it is full, the least
+// recently used entries are dropped.
 //
-// A key has at most 1,024 bytes and an entry at most half of the dictionary, else std::length_error. A
-// default-constructed one, assigned later, throws std::logic_error if it is used before.
+// May be used from any thread. A copy of the object is the same dictionary. A default-constructed object can
+// be assigned later; until then all functions throw std::logic_error.
+//
+// A key has at most 1,024 bytes and an entry at most half of the dictionary, else std::length_error.
 class SharedDict {
  public:
-  // How long an entry lives: more than 0 (else std::invalid_argument), or for ever.
+  // How long an entry lives: more than 0 ms (else std::invalid_argument); nothing: for ever.
   using Ttl = std::optional<std::chrono::milliseconds>;
   using Stats = baton_dict_stats;
 
   SharedDict() = default;
 
-  // Throws std::runtime_error when the configuration has no such dictionary. Not before the body of
-  // BATON_MODULE, so not in the initialiser of a static variable.
+  // Throws std::runtime_error if the configuration has no such dictionary. Throws std::logic_error before the
+  // body of BATON_MODULE runs, for example in the initialiser of a static variable.
   static SharedDict open(std::string_view name) {
     if (!detail::host) throw std::logic_error("SharedDict::open before BATON_MODULE");
     SharedDict dict;
@@ -43,21 +45,21 @@ class SharedDict {
     return std::string(detail::view(value));
   }
 
-  // Replaces what is there, its expiry too.
+  // Replaces the value and its expiry.
   void set(std::string_view key, std::string_view value, Ttl ttl = {}) const {
     holds(detail::host->dict_set(dict(), detail::text(key), detail::text(value), milliseconds(ttl)),
           kNothing);
   }
 
-  // False, and changes nothing, when the key is there.
+  // Sets the value if the key is not there. If it is, returns false and changes nothing.
   bool add(std::string_view key, std::string_view value, Ttl ttl = {}) const {
     return holds(detail::host->dict_add(dict(), detail::text(key), detail::text(value), milliseconds(ttl)),
                  BATON_DICT_EXISTS);
   }
 
-  // Adds to a decimal integer, which keeps its expiry; one that is not there begins at `initial`, and lives
-  // for `ttl`. Returns the sum. Throws std::domain_error when the value is no 64-bit integer, or the sum
-  // would not be.
+  // Adds `delta` to a decimal integer, which keeps its expiry. If the key is not there, the value becomes
+  // `initial` + `delta`, and lives for `ttl`. Returns the sum. Throws std::domain_error if the value is no
+  // 64-bit integer, or the sum would not be one.
   std::int64_t increment(std::string_view key, std::int64_t delta = 1, std::int64_t initial = 0,
                          Ttl ttl = {}) const {
     std::int64_t sum = 0;
@@ -66,7 +68,8 @@ class SharedDict {
     return sum;
   }
 
-  // Sets the value if it is `expected` now. False, and changes nothing, when it is another one or not there.
+  // Sets the value if the present one is `expected`. If it is another one, or the key is not there, returns
+  // false and changes nothing.
   bool compare_and_swap(std::string_view key, std::string_view expected, std::string_view value,
                         Ttl ttl = {}) const {
     const int result = detail::host->dict_compare_and_swap(dict(), detail::text(key), detail::text(expected),
@@ -74,7 +77,7 @@ class SharedDict {
     return result != BATON_DICT_NOT_FOUND && holds(result, BATON_DICT_MISMATCH);
   }
 
-  // False when it was not there.
+  // Returns false if the key was not there.
   bool remove(std::string_view key) const {
     return holds(detail::host->dict_remove(dict(), detail::text(key)), BATON_DICT_NOT_FOUND);
   }
@@ -102,8 +105,8 @@ class SharedDict {
     return static_cast<std::uint64_t>(ttl->count());
   }
 
-  // Whether the call has done what it was asked to; false for `no`, the one answer besides that is no
-  // mistake.
+  // True if the call has done what it was asked to do; false for `no`, the only other result that is no
+  // mistake. Throws for all others.
   static bool holds(int result, int no) {
     if (result == BATON_DICT_OK) return true;
     if (result == no) return false;

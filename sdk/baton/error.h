@@ -1,4 +1,4 @@
-// Part of <baton/module.h>. What a handler throws to answer with an error.
+// Part of <baton/module.h>. The exception that a handler throws to answer with an error.
 #pragma once
 
 #include <stdexcept>
@@ -6,9 +6,9 @@
 
 namespace baton::inline sdk {
 
-// Thrown out of a handler, makes the response baton's page for `status`, with `message` for the client to
-// read; what the handler has set is forgotten. Any other exception becomes a plain 500 whose reason is in the
-// log only. Once the response streams, both end the connection.
+// If a handler throws this, the response becomes baton's page for `status`, with `message` for the client to
+// read; what the handler has set is forgotten. Any other exception becomes a plain 500, whose reason goes to
+// the log only. Once the response streams, both end the connection.
 class HttpError : public std::runtime_error {
  public:
   // `status`: 400 to 599, else std::out_of_range.

@@ -13,15 +13,15 @@
 
 namespace baton::inline sdk {
 
-// A file of a form. All of it is the client's word; the text is valid during the handler's call.
+// A file of a form. The client wrote all of it, so do not trust it. Valid during the handler's call.
 struct FormFile {
   std::string_view name;          // of the form's field
   std::string_view filename;      // as the client says: never make a path of it, use safe_name()
   std::string_view content_type;  // "" when the client gave none
-  std::string_view body;          // in the request's body, not a copy
+  std::string_view body;          // a view of the request's body, not a copy
 
-  // What follows the last "/" or "\" of the file name, without control characters and without dots in front.
-  // May be empty.
+  // The part of the file name behind its last "/" or "\", without control characters and leading dots. May be
+  // empty.
   [[nodiscard]] std::string safe_name() const {
     std::string safe;
     const std::size_t slash = filename.find_last_of("/\\");
@@ -35,14 +35,14 @@ struct FormFile {
 
 class Form {
  public:
-  // The value of the first field of this name that is no file.
+  // The value of the first field of this name that is no file; nothing if there is none.
   [[nodiscard]] std::optional<std::string_view> field(std::string_view name) const {
     return find_field(text_.fields, name);
   }
   // All fields that are no files, in the order sent.
   [[nodiscard]] const std::vector<Field>& fields() const { return text_.fields; }
 
-  // The first file of this name; null when there is none, or the user chose none.
+  // The first file of this name; null if there is none, or if the user chose none.
   [[nodiscard]] const FormFile* file(std::string_view name) const {
     for (const FormFile& file : files_) {
       if (file.name == name) return &file;
@@ -51,8 +51,8 @@ class Form {
   }
   [[nodiscard]] const std::vector<FormFile>& files() const { return files_; }
 
-  // Reads `body`, which the form refers to from then on. Throws HttpError: 415 for another media type, 400
-  // for a multipart body that is malformed, 413 for more than `max_fields` fields and files together.
+  // Reads `body`, which must outlive the form. Throws HttpError: 415 for another media type, 400 for a
+  // malformed multipart body, 413 for more than `max_fields` fields and files together.
   static Form parse(std::string_view content_type, std::string_view body, std::size_t max_fields);
 
  private:
@@ -68,7 +68,7 @@ namespace detail {
   throw HttpError(400, std::string("malformed form: ") + why);
 }
 
-// Browsers write these three of a name as "%22", "%0D" and "%0A", and nothing else.
+// Browsers write a quote, CR and LF in a name as "%22", "%0D" and "%0A", and encode nothing else.
 inline std::string part_name_decoded(std::string_view text) {
   std::string name;
   name.reserve(text.size());
@@ -81,7 +81,7 @@ inline std::string part_name_decoded(std::string_view text) {
   return name;
 }
 
-// The parts of a multipart body, one after the other (RFC 2046 5.1.1).
+// Reads the parts of a multipart body, one after the other (RFC 2046 5.1.1).
 class MultipartReader {
  public:
   struct Part {
@@ -99,13 +99,13 @@ class MultipartReader {
     }
   }
 
-  // The next part, or nothing behind the last. Throws HttpError.
+  // Returns the next part, or nothing after the last one. Throws HttpError.
   std::optional<Part> next() {
     if (rest_.starts_with("--")) return std::nullopt;
     const std::size_t padding = rest_.find_first_not_of(" \t");
     rest_.remove_prefix(padding == std::string_view::npos ? rest_.size() : padding);
     if (!rest_.starts_with("\r\n")) bad_form("text behind a boundary");
-    // The last CRLF of the head may be the one that the next delimiter begins with: the part is empty then.
+    // If the part is empty, the last CRLF of its head may be the one that begins the next delimiter.
     const std::size_t end = rest_.substr(0, kMaxHead).find("\r\n\r\n");
     if (end == std::string_view::npos) {
       bad_form(rest_.size() > kMaxHead ? "a part's head has more than 8 KiB" : "a part's head does not end");
@@ -120,7 +120,7 @@ class MultipartReader {
  private:
   static constexpr std::size_t kMaxHead = 8192;
 
-  // Linear, whatever the body: the delimiter's first byte is in it once, so failed attempts never overlap.
+  // Linear for every body: the delimiter contains its first byte only once, so failed attempts never overlap.
   std::string_view take_until_delimiter() {
     const std::size_t at = rest_.find(delimiter_);
     if (at == std::string_view::npos) bad_form("its last boundary is missing");
@@ -133,7 +133,8 @@ class MultipartReader {
   std::string_view rest_;
 };
 
-// A header line, together with those that continue it, which begin with a blank (RFC 5322 2.2.3).
+// Takes off a header line, together with the lines that continue it, which begin with a blank
+// (RFC 5322 2.2.3).
 inline std::string_view take_header(std::string_view& head) {
   std::size_t end = head.find('\n');
   while (end < head.size() - 1 && (head[end + 1] == ' ' || head[end + 1] == '\t')) {
@@ -144,7 +145,7 @@ inline std::string_view take_header(std::string_view& head) {
   return header;
 }
 
-// The value of a header of a part, as it stands there; "" when there is none.
+// The value of a part's header, not decoded; "" if there is none.
 inline std::string_view part_header(std::string_view head, std::string_view wanted) {
   while (!head.empty()) {
     std::string_view value = take_header(head);
@@ -183,8 +184,8 @@ inline std::string extended_value(std::string_view text) {
   return value;
 }
 
-// "name" or "filename" of a part. Browsers send them plain; RFC 7578 forbids the extended form, `name*`, but
-// other clients send it, alone or beside a plain one for those that do not know it.
+// "name" or "filename" of a part. Browsers send the plain form. RFC 7578 forbids the extended form, `name*`,
+// but other clients send it, alone or beside a plain form for servers that do not know it.
 inline std::optional<std::string> part_parameter(std::string_view disposition, const std::string& name) {
   if (const auto extended = field_parameter(disposition, name + "*")) return extended_value(*extended);
   if (field_parameter(disposition, name + "*0") || field_parameter(disposition, name + "*0*")) {
@@ -214,7 +215,7 @@ inline void Form::add_part(std::string_view head, std::string_view body) {
     text_.fields.push_back({kept_name, body});
     return;
   }
-  // What browsers send for a file input that was left empty.
+  // Browsers send this for a file input that was left empty.
   if (filename->empty() && body.empty()) return;
   files_.push_back({kept_name, text_.keep(std::move(*filename)), header("Content-Type"), body});
 }

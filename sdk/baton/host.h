@@ -7,8 +7,8 @@
 
 namespace baton::inline sdk::detail {
 
-// The table of functions of the worker that has loaded this module; null before BATON_MODULE's body runs.
-// Hidden, because a worker may load several modules, and each is to have its own.
+// The function table of the worker that has loaded this module; null before BATON_MODULE's body runs. Hidden,
+// because a worker may load several modules, and each needs its own.
 [[gnu::visibility("hidden")]] inline const baton_host* host = nullptr;
 
 inline std::string_view view(baton_text text) {

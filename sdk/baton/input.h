@@ -1,4 +1,4 @@
-// Part of <baton/module.h>. JSON that a client has sent, read with checks.
+// Part of <baton/module.h>. Reads JSON that a client has sent, with checks.
 #pragma once
 
 #include <concepts>
@@ -19,19 +19,20 @@
 
 namespace baton::inline sdk {
 
-// A value within a JSON text, and where it stands there. What is not as the handler asks for is the client's
-// mistake: HttpError 400, which says where and what, as "/items/3/price: a number was expected, not a
+// A value within a JSON text, and its place there. A value that is not as the handler asks is the client's
+// mistake: it throws HttpError 400, which says where and what: "/items/3/price: a number was expected, not a
 // string". The place is a JSON pointer (RFC 6901).
 //
-// Like a std::string_view: cheap to copy, and valid as long as the JSON is, which for Request::input() is the
-// handler's call.
+// Like a std::string_view, it is cheap to copy, and valid as long as the JSON is; for Request::input() that
+// is the handler's call.
 class Input {
  public:
-  // `root` is not copied, and nested no deeper than the stack can take (Request::input() sees to that).
+  // `root` is not copied, and must not be nested deeper than the stack can take (Request::input() ensures
+  // that).
   explicit Input(const nlohmann::json& root) : Input(root, root) {}
   explicit Input(nlohmann::json&&) = delete;
 
-  // A member of an object, or an element of an array, which there has to be.
+  // A member of an object, or an element of an array. Throws HttpError 400 if it is missing.
   [[nodiscard]] Input operator[](std::string_view key) const {
     if (auto member = find(key)) return *member;
     throw bad_place(way() + step(key) + " is missing");
@@ -41,7 +42,7 @@ class Input {
     if (index < value_->size()) return {*root_, (*value_)[index]};
     throw bad_place(way() + step(std::to_string(index)) + " is missing");
   }
-  // A member of an object; nothing where there is none.
+  // A member of an object; nothing if it is missing.
   [[nodiscard]] std::optional<Input> find(std::string_view key) const {
     expect(value_->is_object(), "an object");
     const auto member = value_->find(std::string(key));
@@ -49,36 +50,40 @@ class Input {
     return Input(*root_, *member);
   }
 
-  // The value as a T. Numbers have to fit: there is neither rounding to an integer nor wrapping around. What
-  // T may be: bool; numbers; std::string; std::string_view, valid as long as the JSON is; std::vector and
-  // std::map by name of what T may be; std::optional, for which null is nothing; and whatever nlohmann::json
-  // can be read as (from_json).
+  // The value as a T. Throws HttpError 400 if it is of another type. Numbers have to fit: they are neither
+  // rounded to an integer nor wrapped around. T may be:
+  //   bool, a number type, std::string
+  //   std::string_view, valid as long as the JSON is
+  //   std::vector of such a T, std::map of std::string and such a T
+  //   std::optional of such a T: null is nothing
+  //   any type that nlohmann::json can be read as (from_json)
   template <typename T>
   [[nodiscard]] T get() const;
-  // The same of a member. Of a std::optional one that is missing is nothing.
+  // A member as a T. A missing member is an error, unless T is a std::optional: then it is nothing.
   template <typename T>
   [[nodiscard]] T get(std::string_view key) const;
-  // The same; `fallback` where it is missing.
+  // A member as a T, or `fallback` if it is missing.
   template <typename T>
   [[nodiscard]] T get(std::string_view key, T fallback) const {
     const auto member = find(key);
     return member ? member->template get<T>() : std::move(fallback);
   }
 
-  // Of an array: all elements, in order.
+  // All elements of an array, in order.
   [[nodiscard]] std::vector<Input> elements() const;
-  // Of an object: all members, in the order of their names.
+  // All members of an object, in the order of their names.
   [[nodiscard]] std::vector<std::pair<std::string_view, Input>> members() const;
-  // Refuses an object with other members than these.
+  // Throws HttpError 400 if the object has other members than these.
   void allow_only(std::initializer_list<std::string_view> keys) const;
 
-  // What to throw where the value has another fault: `throw q.input()["title"].bad("1 to 500 bytes")`.
+  // Returns the error to throw if the value has another fault:
+  // `throw q.input()["title"].bad("1 to 500 bytes")`.
   [[nodiscard]] HttpError bad(std::string_view why) const {
     std::string place = way();
     if (place.empty()) place = "the JSON";
     return bad_place(place.append(": ").append(why));
   }
-  // Without checks.
+  // The value without checks.
   [[nodiscard]] const nlohmann::json& json() const { return *value_; }
 
  private:
@@ -204,7 +209,7 @@ T Input::number() const {
   }
 }
 
-// What nlohmann::json says begins with "[json.exception.type_error.302] ".
+// The messages of nlohmann::json begin with "[json.exception.type_error.302] ", which is left out.
 template <typename T>
 T Input::converted() const {
   try {
@@ -227,7 +232,7 @@ inline std::string Input::description() const {
   }
 }
 
-// Looked for only when there is something to complain of: so going there costs nothing.
+// Searches for the value's place only when an error is reported, so that access costs nothing.
 inline std::string Input::way() const {
   std::string way;
   append_way(*root_, way);
@@ -246,7 +251,7 @@ inline bool Input::append_way(const nlohmann::json& from, std::string& way) cons
   return false;
 }
 
-// A name is the client's, and may be of any length.
+// Cuts a long name: the client has chosen it, and it may be of any length.
 inline std::string Input::step(std::string_view name) {
   constexpr std::size_t kMostOfName = 60;
   std::string text = "/";

@@ -1,4 +1,4 @@
-// Part of <baton/module.h>. Sizes and durations as they are written in a module: 30s, 500ms, 16_KiB, 1_GiB.
+// Part of <baton/module.h>. Literals for sizes and durations: 30s, 500ms, 16_KiB, 1_GiB.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace detail {
 
-// A size that does not fit stops the compiler.
+// A size that does not fit 64 bits is a compile error.
 consteval std::uint64_t scaled(unsigned long long count, int bits) {
   if (count > (UINT64_MAX >> bits)) throw "the size does not fit 64 bits";
   return static_cast<std::uint64_t>(count) << bits;

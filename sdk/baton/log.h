@@ -1,4 +1,4 @@
-// Part of <baton/module.h>. Lines for baton's error log; from any thread.
+// Part of <baton/module.h>. Writes lines to baton's error log. May be used from any thread.
 #pragma once
 
 #include <cstdio>
@@ -8,8 +8,8 @@
 
 namespace baton::inline sdk::log {
 
-// Which levels are written is the configuration's `[log] level`. While the module's static variables are
-// being initialised there is no log yet: such a line goes to standard error.
+// `[log] level` of the configuration decides which levels are written. There is no log yet while the module's
+// static variables are initialised: then the line goes to standard error.
 inline void write(int level, std::string_view line) {
   if (detail::host) return detail::host->log(level, detail::text(line));
   std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());

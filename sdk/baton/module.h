@@ -10,10 +10,9 @@
 //
 //     g++ -std=c++20 -O2 -g -fPIC -shared hello.cpp $(pkg-config --cflags --libs baton) -o hello.so
 //
-// Each worker loads the module into a thread of its own and runs BATON_MODULE's body once for each route of
-// the configuration that names the file. Handlers run on that thread, one at a time in a worker, several at
-// once in several workers: static variables need no lock, and each worker has its own. docs/modules.md tells
-// the rest.
+// Each worker loads the module into a thread of its own, and runs BATON_MODULE's body once for each route of
+// the configuration that names the file. Handlers run on that thread, one at a time in each worker: so static
+// variables need no lock, and each worker has its own. See docs/modules.md.
 #pragma once
 
 #include <cxxabi.h>
@@ -50,19 +49,21 @@
 
 namespace baton::inline sdk {
 
-// What a route asks for. What it does not say is told by `module = {..}` in the configuration, and what that
-// does not say by [timeouts] and [limits].
+// The options of a route. For one that is not set `module = {..}` of the configuration decides, and if that
+// leaves it open as well, [timeouts] and [limits].
 struct Options {
-  // A handler that runs longer is ended together with its worker, and the client gets 504. 0ms: never.
+  // If a handler runs longer, it is ended together with its worker, and the client gets 504. At least 1 ms;
+  // 0ms: no limit.
   std::optional<std::chrono::milliseconds> timeout = std::nullopt;
-  // Bytes; a larger body is answered with 413 without the module.
+  // Bytes. A larger body gets 413, and the module is not called.
   std::optional<std::uint64_t> max_body = std::nullopt;
-  // How many workers may be in this handler at a time, 1 to 64; 503 with Retry-After past it. 0: no limit.
+  // 1 to 64: how many workers may be in this handler at a time; further requests get 503 with Retry-After.
+  // 0: no limit.
   std::optional<int> max_concurrency = std::nullopt;
-  // How often an idempotent request is begun again after its worker died, 0 to 10, before it is answered with
-  // 500.
+  // 0 to 10: how many times an idempotent request is begun again after its worker died, before the client
+  // gets 500.
   std::optional<int> retries = std::nullopt;
-  // Whether it may be begun again. Unless told, all but POST and PATCH may.
+  // Whether the request may be begun again. If nothing sets this, all methods but POST and PATCH may.
   std::optional<bool> idempotent = std::nullopt;
 };
 
@@ -70,19 +71,20 @@ template <typename Callable>
 concept Handler = std::invocable<Callable&, const Request&, Response&>;
 
 // The module in the making: BATON_MODULE's body fills it in. Valid as long as the worker lives. Exceptions
-// may leave the body and what it registers to be called; they refuse the module with their message.
+// may leave the body and the functions for on_worker_start; then the module is refused with their message.
 class Module {
  public:
   Module(const baton_host* host, baton_setup* setup);
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  // Routes for one method. The path behind the configuration's route is matched with `pattern`, which begins
-  // with
-  // "/": segments are literal, ":name" for any one segment, or last "*name" for all that remains, also
-  // nothing. For each segment a literal is preferred to a parameter, and that to the rest, whatever the order
-  // of registration. `handler` is called with (const Request&, Response&). HEAD is answered by the route for
-  // GET; OPTIONS, 404, 405 and 413 by baton.
+  // Adds a route for one method. `handler` is called with (const Request&, Response&). The route for GET also
+  // answers HEAD. baton itself answers OPTIONS, 404, 405 and 413.
+  //
+  // `pattern` begins with "/". It is matched with the path behind the configuration's route. A segment is a
+  // literal, or ":name" for any one segment; the last may be "*name" for all that remains, also for nothing.
+  // For each segment a literal goes before a parameter, and a parameter before the rest: the order of
+  // registration does not matter.
   template <Handler Callable>
   void get(std::string_view pattern, Callable handler) {
     route("GET", pattern, {}, std::move(handler));
@@ -123,7 +125,7 @@ class Module {
   void del(std::string_view pattern, const Options& options, Callable handler) {
     route("DELETE", pattern, options, std::move(handler));
   }
-  // All of these methods.
+  // Adds a route for all of these methods.
   template <Handler Callable>
   void any(std::string_view pattern, Callable handler) {
     route("*", pattern, {}, std::move(handler));
@@ -132,7 +134,7 @@ class Module {
   void any(std::string_view pattern, const Options& options, Callable handler) {
     route("*", pattern, options, std::move(handler));
   }
-  // A method by its name: "GET", "POST", "PUT", "PATCH", "DELETE" or "*".
+  // Adds a route for a method by its name: "GET", "POST", "PUT", "PATCH", "DELETE" or "*".
   template <Handler Callable>
   void route(std::string_view method, std::string_view pattern, Callable handler) {
     route(method, pattern, {}, std::move(handler));
@@ -140,24 +142,25 @@ class Module {
   template <Handler Callable>
   void route(std::string_view method, std::string_view pattern, const Options& options, Callable handler);
 
-  // Called in each worker before it serves, with the configuration or with nothing: the place to connect and
-  // to open. An exception refuses the worker, and with it the start or reload, for the reason it gives.
+  // Registers a function to be called in each worker before it serves, with the Config or with no argument:
+  // the place to connect and to open. If it throws, the worker, and with it the start or reload, is refused
+  // for the reason that the exception gives.
   template <typename Callable>
   requires std::invocable<Callable&, const Config&> || std::invocable<Callable&>
   void on_worker_start(Callable callable);
 
-  // Called in each worker that retires, after its last request. Not when a worker dies: what must not be lost
-  // must be in its place before the handler returns.
+  // Registers a function to be called in each worker that retires, after its last request. It is not called
+  // when a worker dies: data that must not be lost must be stored before the handler returns.
   template <std::invocable Callable>
   void on_worker_stop(Callable callable);
 
-  // The `config = {..}` of the route, for what the routes themselves depend on.
+  // The `config = {..}` of the route, for a body whose routes depend on it.
   [[nodiscard]] const Config& config() const { return config_; }
-  // A line of the error log.
+  // Writes a line to the error log.
   void log(std::string_view line) const { log::info(line); }
 
  private:
-  // Keeps a value at one place as long as the module.
+  // Keeps a value at one address as long as the module lives.
   template <typename Value>
   Value* keep(Value value) {
     auto kept = std::make_shared<Value>(std::move(value));
@@ -173,7 +176,8 @@ class Module {
 
 namespace detail {
 
-// "std::out_of_range: map::at". That of a plain std::runtime_error is written for people.
+// Returns "std::out_of_range: map::at". Of a plain std::runtime_error only the message: it is written for
+// people.
 inline std::string describe(const std::exception& exception) {
   if (typeid(exception) == typeid(std::runtime_error)) return exception.what();
   int status = 0;
@@ -196,8 +200,8 @@ bool contained(Body&& body, Refused&& refused) {
   return false;
 }
 
-// What baton calls. Nothing may be thrown into baton, which is C here: what gets past `contained` ends the
-// worker.
+// The function that baton calls. No exception may enter baton, which is C here: one that gets past
+// `contained` ends the worker.
 template <typename Callable>
 void call_handler(void* user, const baton_request* c_request, baton_response* c_response) noexcept {
   const Request request(*c_request);
@@ -293,7 +297,7 @@ void Module::on_worker_stop(Callable callable) {
 
 namespace detail {
 
-// One for each route of the configuration that names the module. Hidden for the reason that `host` is.
+// One for each route of the configuration that names the module. Hidden for the same reason as `host`.
 [[gnu::visibility("hidden")]] inline std::vector<std::unique_ptr<Module>> modules;
 
 template <void (*Body)(Module&)>
@@ -310,9 +314,9 @@ constexpr baton_module description{sizeof(baton_module), BATON_ABI_MAJOR, BATON_
 }  // namespace detail
 }  // namespace baton::inline sdk
 
-// Defines what baton looks for in the module. Once in a module, outside of any namespace, with the body
-// behind it; `name` is the Module&. The suffixes of <chrono> and of sizes (16_KiB, 10_MiB, 1_GiB) can be used
-// from here on.
+// Defines the function that baton looks for in the module. Use it once in a module, outside of any namespace,
+// followed by the body; `name` is the Module&. From here on the suffixes of <chrono> and of sizes (16_KiB,
+// 10_MiB, 1_GiB) can be used.
 // NOLINTBEGIN(bugprone-macro-parentheses): `name` is a name
 #define BATON_MODULE(name)                                    \
   using namespace ::baton::literals;                          \

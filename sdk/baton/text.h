@@ -1,6 +1,6 @@
 // Part of <baton/module.h>. Decoding what clients write: percent-encoding, fields with parameters, cookies.
 //
-// All of it takes any bytes, looks at each of them a fixed number of times, and never looks outside.
+// All functions accept any bytes, look at each byte a fixed number of times, and never read outside the text.
 #pragma once
 
 #include <cstddef>
@@ -13,13 +13,13 @@
 
 namespace baton::inline sdk {
 
-// A name and its value. The text is the request's, valid during the handler's call.
+// A name and its value. The text belongs to the request and is valid during the handler's call.
 struct Field {
   std::string_view name;
   std::string_view value;
 };
 
-// The first field of this name, compared exactly.
+// The value of the first field of exactly this name; nothing if there is none.
 inline std::optional<std::string_view> find_field(const std::vector<Field>& fields, std::string_view name) {
   for (const Field& field : fields) {
     if (field.name == name) return field.value;
@@ -41,14 +41,15 @@ inline bool same_name(std::string_view a, std::string_view b) {
   return true;
 }
 
-// Without spaces and tabs at both ends.
+// `text` without spaces and tabs at both ends.
 inline std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-// What stands before the first `separator` is taken off `rest` and returned; all of it where there is none.
+// Takes the text before the first `separator`, or all if there is none, off `rest` and returns it. The
+// separator goes as well.
 inline std::string_view take_until(std::string_view& rest, char separator) {
   const std::size_t end = rest.find(separator);
   const std::string_view piece = rest.substr(0, end);
@@ -70,7 +71,7 @@ inline int percent_byte(std::string_view text) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-// As HTML forms are decoded: "+" is a space, and a "%" without two hexadecimal digits is itself.
+// Decodes as for HTML forms: "+" is a space, and a "%" without two hexadecimal digits stands for itself.
 inline std::string form_decoded(std::string_view text) {
   std::string decoded;
   decoded.reserve(text.size());
@@ -86,8 +87,8 @@ inline std::string form_decoded(std::string_view text) {
   return decoded;
 }
 
-// Fields that are views of the text they were read from, or of `decoded` where that was not possible. Can be
-// moved: the nodes of a list stay where they are.
+// Fields that are views of the text they were read from, or of `decoded` where decoding has changed them. Can
+// be moved, because the nodes of a list stay where they are.
 struct DecodedFields {
   std::vector<Field> fields;
   std::list<std::string> decoded;
@@ -95,8 +96,8 @@ struct DecodedFields {
   std::string_view keep(std::string text) { return decoded.emplace_back(std::move(text)); }
 };
 
-// "a=1&b=x+y" (URL Standard, application/x-www-form-urlencoded). Returns false as soon as there are more than
-// `limit` fields.
+// Reads "a=1&b=x+y" (URL Standard, application/x-www-form-urlencoded). Returns false as soon as there are
+// more than `limit` fields.
 inline bool parse_urlencoded(std::string_view text, std::size_t limit, DecodedFields& result) {
   const auto decode = [&](std::string_view piece) {
     if (piece.find_first_of("%+") == std::string_view::npos) return piece;
@@ -112,8 +113,8 @@ inline bool parse_urlencoded(std::string_view text, std::size_t limit, DecodedFi
   return true;
 }
 
-// Takes a quoted string off `rest`, which begins with its first quote. A quote in it may be written \";
-// browsers do not escape the backslash itself, so one that stands before the last quote is no escape.
+// Takes a quoted string off `rest`, which begins with its first quote. A quote in the string may be written
+// \". But browsers do not escape the backslash itself, so a backslash before the last quote is no escape.
 inline std::string take_quoted(std::string_view& rest) {
   std::string text;
   std::size_t i = 1;
@@ -126,7 +127,7 @@ inline std::string take_quoted(std::string_view& rest) {
   return text;
 }
 
-// A parameter of a field such as `form-data; name="a"; filename="b"`; of several with this name the first.
+// A parameter of a field such as `form-data; name="a"; filename="b"`; the first of several with this name.
 inline std::optional<std::string> field_parameter(std::string_view field, std::string_view wanted) {
   take_until(field, ';');
   while (!field.empty()) {
@@ -154,7 +155,7 @@ inline std::string_view media_type(std::string_view field) {
   return trim(take_until(field, ';'));
 }
 
-// The pairs of one Cookie field are added (RFC 6265 5.4); quotes around a value are taken off.
+// Adds the pairs of one Cookie field to `cookies` (RFC 6265 5.4), without quotes around a value.
 inline void parse_cookies(std::string_view text, std::vector<Field>& cookies) {
   while (!text.empty()) {
     std::string_view value = take_until(text, ';');
@@ -168,7 +169,7 @@ inline void parse_cookies(std::string_view text, std::vector<Field>& cookies) {
   }
 }
 
-// How deep arrays and objects of a JSON text are nested; of a text that is no JSON, some number.
+// How deep the arrays and objects of a JSON text are nested. For a text that is no JSON, any number.
 inline std::size_t json_depth(std::string_view text) {
   std::size_t depth = 0;
   std::size_t deepest = 0;
