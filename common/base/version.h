@@ -8,8 +8,8 @@ namespace baton {
 
 extern const char* const kVersion;
 
-// The layout of the shared memory: see common/shared/segment.h. Raise it when the meaning of anything there
-// changes. The segment's fingerprint covers sizes and places.
+// The version of the shared memory's layout: see common/shared/segment.h. Raise it when the meaning of
+// anything there changes. The segment's fingerprint covers sizes and places.
 extern const std::uint32_t kLayoutVersion;
 
 }  // namespace baton

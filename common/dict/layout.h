@@ -71,7 +71,7 @@ struct DictHeader {
   SipKey hash_key;
   char name[kMaxDictNameBytes + 1] = {};
 
-  alignas(64) RobustMutex mutex;  // guards all members after it
+  alignas(64) RobustMutex mutex;  // guards all of the memory that is not frozen
 
   alignas(64) std::uint64_t clock = 0;    // counts publications and uses
   std::atomic<std::uint64_t> cleared{0};  // entries up to this sequence no longer exist

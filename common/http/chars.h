@@ -105,7 +105,7 @@ constexpr int hex_value(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// Returns the first byte in [at, end) that is not of the class, or `end`.
+// The three skips return the first byte in [at, end) that is not of their class, or `end`.
 inline const char* skip_chars(const char* at, const char* end, CharClass which) {
   while (at != end && is_char(*at, which)) ++at;
   return at;

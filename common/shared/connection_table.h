@@ -85,9 +85,9 @@ struct Claim {
 // holder needs to know. Each change is one store, made after everything that the new phase needs is in
 // place. A killed worker therefore leaves either the old phase or the new one (master/recovery.h).
 //
-//   kHead --+--------------+--+-------------------------------+--> (handler) --+-----------------+--> kResponse
-//           |              ^  |                               ^                |                 ^
-//           +--> kBody ----+  +-- not idempotent: kHandling --+                +--> kStreaming --+
+//   kHead --+-------------+--+-------------------------------+--> (handler) --+----------------+--> kResponse
+//           |             ^  |                               ^                |                ^
+//           +--> kBody ---+  +-- not idempotent: kHandling --+                +--> kStreaming -+
 //
 //   kResponse --> (send, consume the request) --+-- all sent -----------------+--> kHead
 //                                               |                             |
