@@ -228,7 +228,7 @@ Segment Segment::open_existing(const std::string& name, bip::mode_t mode, const 
   }
 }
 
-// Writes all of the identity except the master's pid and start time.
+// Writes all of the identity except the magic and the master's pid and start time.
 void Segment::describe(const SegmentSizes& sizes) {
   SegmentHeader& header = *header_;
   header.layout_version = kLayoutVersion;
