@@ -26,7 +26,7 @@ namespace {
 thread_local const AppThread* own_thread = nullptr;
 cpu_set_t worker_cpus;
 
-// A page that a forked process finds zeroed: MADV_WIPEONFORK, madvise(2).
+// Makes a page that a forked process finds zeroed: MADV_WIPEONFORK, madvise(2).
 const volatile std::uint32_t* make_home_mark() {
   constexpr std::size_t kPage = 4096;
   void* const page = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -38,8 +38,8 @@ const volatile std::uint32_t* make_home_mark() {
   return static_cast<const volatile std::uint32_t*>(page);
 }
 
-// As futex(2) says, but without errno: that is in the thread's storage, which the event thread may be using
-// (worker/app/borrowed_thread.h). Returns 0 or a negative error.
+// The wait of futex(2), but without errno, which is in the thread's storage: the event thread may be using
+// that (worker/app/borrowed_thread.h). Returns 0 or a negative error.
 long wait_apart(const std::atomic<std::uint32_t>& word, std::uint32_t seen, const timespec& patience) {
 #if defined(__x86_64__)
   register const timespec* fourth asm("r10") = &patience;
@@ -68,7 +68,7 @@ AppThread::AppThread() : home_(make_home_mark()), master_(::getppid()) {
   } catch (const std::system_error& error) {
     throw std::runtime_error(std::string("cannot start the thread for modules: ") + error.what());
   }
-  // Its descriptor table is a private one when this has returned.
+  // When this has returned, the app thread has a descriptor table of its own, or leave_error_ says why not.
   run([] {});
   if (leave_error_ == 0) {
     borrowed_.prepare();
@@ -92,7 +92,8 @@ void AppThread::main() {
   use_crash_stack();
   Protection::deny();
   borrowed_.lend();
-  // Signals come to the modules' code, and no handler of theirs to a thread whose storage is lent.
+  // The modules' code gets signals. While the app thread waits, it blocks them: its storage may be lent, and
+  // a module's signal handler would use it.
   const sigset_t nothing = everything_but_faults();
   sigset_t own;
   ::sigemptyset(&own);
@@ -168,14 +169,15 @@ void AppThread::await_events() {
   }
 }
 
-// Nobody else would ever end it: it would go on for as long as the machine.
+// If the master has died, ends a process whose handler has had its time. Without this the handler could go on
+// for as long as the machine runs.
 void AppThread::look_for_master(std::uint64_t since_ns) const {
   const std::uint32_t limit_ms = limit_ms_.load(std::memory_order_relaxed);
   if (::getppid() == master_ || limit_ms == 0) return;
   if (monotonic_ns() - since_ns > std::uint64_t{limit_ms} * 1'000'000U) end_without_master(1);
 }
 
-// App thread, with nothing else to do.
+// App thread, while it waits. Looks after a handler that the event thread runs.
 void AppThread::watch_stand_in() {
   const std::uint32_t turn = borrowed_.turns();
   if (turn % 2 == 0) return;

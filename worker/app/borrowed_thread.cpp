@@ -31,28 +31,28 @@ namespace {
 
 #if BATON_STANDS_IN
 
-// Read by the kernel at every system call of the event thread while dispatch is on.
+// The kernel reads this at every system call of the event thread while dispatch is on.
 volatile char selector = SYSCALL_DISPATCH_FILTER_ALLOW;
 BorrowedThread* stand_in = nullptr;
 struct sigaction action_before;
 struct sigaction fatal_actions[std::size(kFatalSignals)];
 constexpr int kUserDispatch = 2;     // SYS_USER_DISPATCH, which glibc does not have yet
 constexpr int kSystemCallBytes = 2;  // the instruction: 0f 05
-// What the app thread needs of its stack while it waits, and to take up what was begun below.
+// The part of its stack that the app thread keeps, to wait, and to take up the work that was begun below it.
 constexpr std::size_t kAppThreadBytes = std::size_t{64} * 1024;
 constexpr unsigned long kHasFsGsBase = 2;  // HWCAP2_FSGSBASE: the kernel lets programs use it
 bool has_fs_gs_base = false;
 
-// arch_prctl(2), but without errno: that is in the storage. Returns 0 or a negative error.
+// arch_prctl(2), but without errno, which is in the storage. Returns 0 or a negative error.
 long ask_kernel(long what, std::uint64_t argument) {
   long result = SYS_arch_prctl;
   asm volatile("syscall" : "+a"(result) : "D"(what), "S"(argument) : "rcx", "r11", "memory");
   return result;
 }
 
-// A system call where the CPU has no instruction for it, so while they are refused is not the time.
-// What is called between two of these uses no thread-local variable of the wrong thread: neither does this
-// file, nor what it calls.
+// Without FSGSBASE this makes a system call, so it must not be called while system calls are refused. Between
+// two calls the thread has the storage of another one. So this file, and what it calls then, uses no
+// thread-local variable.
 void use_storage(void* storage) {
   if (has_fs_gs_base)
     asm volatile("wrfsbase %0" : : "r"(storage) : "memory");
@@ -60,7 +60,7 @@ void use_storage(void* storage) {
     ask_kernel(ARCH_SET_FS, reinterpret_cast<std::uint64_t>(storage));
 }
 
-// Of the calling thread.
+// For the calling thread.
 std::uint64_t base_of_gs() {
   std::uint64_t base = 0;
   ask_kernel(ARCH_GET_GS, reinterpret_cast<std::uint64_t>(&base));
@@ -71,14 +71,14 @@ bool set_dispatch(unsigned long mode, volatile char* allow) {
   return ::prctl(PR_SET_SYSCALL_USER_DISPATCH, mode, 0L, 0L, allow) == 0;
 }
 
-// That a return must agree with (CET), and that cannot be lent.
+// Every return must agree with a shadow stack (CET), and it cannot be lent.
 bool has_shadow_stack() {
   std::uint64_t top = 0;
   asm volatile("rdsspq %0" : "+r"(top));
   return top != 0;
 }
 
-// The stack is the app thread's.
+// The stack of the fiber belongs to the app thread.
 struct NothingToFree {
   void deallocate(boost::context::stack_context&) noexcept {}
 };
@@ -103,7 +103,7 @@ void BorrowedThread::lend() {
   stack_.sp = static_cast<char*>(begin) + stack_.size;
 }
 
-// Tries what it is going to do.
+// Tries each step once. Returns why one is not possible, or "".
 std::string BorrowedThread::find_obstacle() const {
   if (stack_.sp == nullptr) return "the stacks of threads are too small (ulimit -s)";
   if (has_shadow_stack()) return "there is a shadow stack";
@@ -127,8 +127,8 @@ void BorrowedThread::prepare() {
   stand_in = this;
   struct sigaction action {};
   action.sa_sigaction = on_system_call;
-  // On the stack that it comes from, and without blocking anything: the event thread leaves the handler
-  // without returning from it, and SIGSYS, found blocked, would be the end of the process.
+  // The handler runs on the stack of the work, and blocks nothing (SA_NODEFER). The event thread leaves it
+  // without returning from it: if SIGSYS stayed blocked, the next one would end the process.
   action.sa_flags = SA_SIGINFO | SA_NODEFER;
   ::sigaction(SIGSYS, &action, &action_before);
   for (std::size_t i = 0; i < std::size(kFatalSignals); ++i)
@@ -138,8 +138,8 @@ void BorrowedThread::prepare() {
 
 void BorrowedThread::look_at_thread() {
   if (!available_) return;
-  // To carry it over would take two more system calls each time; to change it takes one, and those are made
-  // here.
+  // Without FSGSBASE, to carry the base of GS over would take two more system calls each time. A module can
+  // change it only by a system call, and those are made on this thread. So to look here is enough.
   like_ours_ = has_fs_gs_base || base_of_gs() == gs_at_first_;
   looked_ = false;
 }
@@ -213,8 +213,8 @@ void BorrowedThread::Registers::save() {
 void BorrowedThread::on_system_call(int signal, siginfo_t* info, void* context) {
   constexpr std::size_t kKernelMaskBytes = 8;
   if (info->si_code != kUserDispatch) {
-    // Somebody else's. Sent again, it arrives when this handler has returned, and takes the course that it
-    // had before.
+    // The signal has another cause. It is sent again, arrives when this handler has returned, and takes the
+    // course that it had before prepare().
     interrupt();
     const std::uint64_t only = std::uint64_t{1} << (SIGSYS - 1);
     ::syscall(SYS_rt_sigprocmask, SIG_BLOCK, &only, nullptr, kKernelMaskBytes);
@@ -224,11 +224,11 @@ void BorrowedThread::on_system_call(int signal, siginfo_t* info, void* context) 
   }
   Registers registers;
   registers.save();
-  // The event thread ends here, as run() returns; the app thread begins, in go_on().
+  // Here the event thread leaves, and run() returns. The app thread comes in, from go_on().
   stand_in->caller_ = std::move(stand_in->caller_).resume();
   registers.load();
-  // To be returned from by another thread than it was made for: with that one's mask and alternate stack, to
-  // the call that was refused.
+  // The app thread returns from a frame that was made for the event thread. So the frame gets the app
+  // thread's mask and alternate stack, and leads back to the call that was refused.
   auto& frame = *static_cast<ucontext_t*>(context);
   ::sigaltstack(nullptr, &frame.uc_stack);
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, nullptr, &frame.uc_sigmask, kKernelMaskBytes);

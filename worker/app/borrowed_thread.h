@@ -1,4 +1,4 @@
-// Runs handlers on the event thread, for as long as they make no system call.
+// Runs handlers on the event thread until they make a system call.
 #pragma once
 
 #include <signal.h>
@@ -13,74 +13,79 @@
 
 namespace baton::app {
 
-// To wake the app thread and to wait for it costs more than most handlers do: they parse, look something up
-// in memory, and format. So the event thread stands in for it. It takes the app thread's stack and its
-// thread-local storage, has every system call refused (Syscall User Dispatch, prctl(2), Linux 5.11), and
-// calls the handler. The first system call that the handler makes takes it, as it stands, to the app thread,
-// which makes that call and goes on from there. So a handler never has descriptors, locks or an identity but
-// the app thread's, and cannot tell what it began on.
+// Most handlers parse, look something up in memory, and format. To wake the app thread and to wait for it
+// costs more than that. So the event thread stands in for the app thread:
 //
-// Measured for the hello example with 64 connections: docs/benchmarks.md.
+//   1. It takes the app thread's stack and thread-local storage.
+//   2. It has every system call refused (Syscall User Dispatch, prctl(2), Linux 5.11).
+//   3. It calls the handler.
+//   4. The first system call moves the handler, as it stands, to the app thread. That thread makes the call
+//      and goes on from there.
 //
-// What belongs to a thread is in its storage, but for what the kernel and the CPU keep. Locks are the app
-// thread's all the same: they are taken in the name of the thread that the storage names. (A robust mutex is
-// given up when the app thread dies. SIGKILL is sent to the event thread, the first of its process, before
-// it; that it also arrives first is likely, and no more.) Alternate stack and signal mask take a system call
-// to change. The registers that outlast a call are carried over. Not carried over are restartable sequences
-// of a module's own (rseq(2)), its rights to protection keys of its own, the selectors of segments of its own
-// (modify_ldt(2)), and what the scheduler, the memory policy and the clocks keep of a thread:
-// docs/modules.md.
+// So a handler always has the app thread's descriptors, locks and identity, and cannot tell on which thread
+// it began. Measured for the hello example with 64 connections: docs/benchmarks.md.
 //
-// Where a module has a handler of its own for a signal like SIGSEGV, the event thread does not stand in.
-// Other signals come to neither thread while it does: the app thread, waiting, blocks them.
+// What belongs to a thread is in its storage, except for what the kernel and the CPU keep:
 //
-// The base of FS, which is where the thread-local storage is, changes by an instruction where the CPU and the
-// kernel let programs use those (FSGSBASE); else by a system call, arch_prctl(2), twice a turn. There the
-// base of GS takes a system call to change, too, so only the app thread can have changed it: where it has,
-// the event thread does not stand in.
+// - Locks are the app thread's: they are taken in the name of the thread that the storage names. (A robust
+//   mutex is given up when the app thread dies. SIGKILL is sent to the event thread, the first of its
+//   process, before the app thread. That it also arrives there first is only likely.)
+// - Alternate stack and signal mask cannot change without a system call.
+// - The registers that outlast a call are carried over.
+// - Not carried over (docs/modules.md): a module's own restartable sequences (rseq(2)), its rights to
+//   protection keys of its own, the selectors of its own segments (modify_ldt(2)), and what the scheduler,
+//   the memory policy and the clocks keep of a thread.
 //
-// One per worker, between the two threads of an AppThread, which take turns. Needs x86-64 and the kernel's
-// part, threads without shadow stacks, and a build without AddressSanitizer, which knows each thread by its
-// stack: see obstacle().
+// Signals: if a module has its own handler for a signal like SIGSEGV, the event thread does not stand in.
+// While the event thread stands in, neither thread gets other signals: the waiting app thread blocks them.
+//
+// The thread-local storage is at the base of FS. Where the CPU and the kernel let programs use the
+// instructions for that (FSGSBASE), an instruction changes it; else the system call arch_prctl(2), twice a
+// turn. Without the instructions, the base of GS takes a system call to change too, so only the app thread
+// can have changed it. If it has, the event thread does not stand in.
+//
+// One per worker, between the two threads of an AppThread, which take turns. Needs x86-64, Linux 5.11,
+// threads without shadow stacks, and a build without AddressSanitizer, which knows each thread by its stack:
+// obstacle().
 class BorrowedThread {
  public:
   BorrowedThread() = default;
   BorrowedThread(const BorrowedThread&) = delete;
   BorrowedThread& operator=(const BorrowedThread&) = delete;
 
-  // App thread, once, from the frame below which it never goes while work that run() has left goes on: lends
-  // what the event thread needs.
+  // App thread, once, from a function that it never leaves. Lends its thread-local storage, and its stack
+  // from 64 KiB below this frame on.
   void lend();
 
-  // Event thread, once, after that and after the handlers of fatal signals have been installed. Takes SIGSYS
-  // for the process; what is not for it goes to the handler before it.
+  // Event thread, once, after lend() and after the handlers of fatal signals have been installed. Takes
+  // SIGSYS for the process. A SIGSYS that has another cause goes to the handler that was there before.
   void prepare();
 
-  // After prepare(): why it is never possible here. Empty where it is.
+  // After prepare(). Why the event thread can never stand in here; empty if it can.
   [[nodiscard]] const std::string& obstacle() const { return obstacle_; }
 
-  // App thread, each time that it has done some work itself.
+  // App thread. Call each time that it has done work itself: it may have changed what possible() asks about.
   void look_at_thread();
 
-  // Event thread: whether it may stand in now.
+  // Event thread. Whether it may stand in now.
   [[nodiscard]] bool possible();
 
-  // Event thread, if it is possible. True: the work is done. False: it is about to make a system call, and
-  // the app thread has to call go_on().
+  // Event thread, only if possible(). True: the work is done. False: the work is about to make a system call,
+  // and the app thread has to call go_on().
   bool run(Work work);
 
-  // App thread: does the rest of it.
+  // App thread. Does the rest of the work that run() has left.
   void go_on();
 
-  // Within run(), from the work: does it as the event thread that this is.
+  // From within the work of run(). Does another piece of work with the event thread's own storage and rights.
   void as_event_thread(Work work);
 
-  // Odd while run() is at work; counts up with every begin and end. It says whether the event thread stands
-  // in, and nothing about the thread that asks.
+  // Any thread. Counts the begins and ends of run(), so it is odd while the event thread stands in. It says
+  // nothing about the thread that asks.
   [[nodiscard]] std::uint32_t turns() const { return turns_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool active() const { return turns() % 2 != 0; }
 
-  // Within run(), or on the app thread: does `fn()` with the registers as the last one has left them.
+  // Within run(), or on the app thread. Does `fn()` with the registers as the last work has left them.
   template <typename Fn>
   void with_registers(Fn& fn) {
     if (!available_) return fn();
@@ -89,21 +94,22 @@ class BorrowedThread {
     registers_.save();
   }
 
-  // From a handler of a fatal signal: if the calling thread is the event thread, standing in, it may make
-  // system calls from here on. Returns whether it is. Async-signal-safe.
+  // From a handler of a fatal signal. Returns whether the calling thread is the event thread and stands in.
+  // If so, it may make system calls from here on. Async-signal-safe.
   static bool interrupt();
 
  private:
-  // What is a thread's and outlasts a call: the modes of floating-point arithmetic, and the base of GS.
+  // The registers of a thread that outlast a call: the modes of floating-point arithmetic, and the base of
+  // GS.
   class Registers {
    public:
     void load() const;
     void save();
 
    private:
-    std::uint32_t mxcsr_ = 0x1f80;  // as the kernel begins a process
-    std::uint16_t x87_control_ = 0x37f;
-    std::uint64_t gs_ = 0;  // only with FSGSBASE
+    std::uint32_t mxcsr_ = 0x1f80;       // as at the start of a process
+    std::uint16_t x87_control_ = 0x37f;  // likewise
+    std::uint64_t gs_ = 0;               // only with FSGSBASE
   };
 
   [[nodiscard]] std::string find_obstacle() const;
@@ -113,13 +119,13 @@ class BorrowedThread {
 
   bool available_ = false;
   std::string obstacle_;
-  bool looked_ = false;    // at the handlers of signals, since the app thread has worked
-  bool like_ours_ = true;  // the app thread, in what is not carried over
+  bool looked_ = false;    // possible() has looked at the signal handlers since the app thread has worked
+  bool like_ours_ = true;  // the app thread has the event thread's base of GS, where that is not carried over
   std::uint64_t gs_at_first_ = 0;
   boost::context::stack_context stack_;
   void* app_storage_ = nullptr;
   void* event_storage_ = nullptr;
-  boost::context::fiber work_;    // begun; where the handler stands
+  boost::context::fiber work_;    // where the handler stands
   boost::context::fiber caller_;  // where run() or go_on() stands
   Registers registers_;
   std::atomic<std::uint32_t> turns_{0};

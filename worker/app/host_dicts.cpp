@@ -12,7 +12,7 @@ namespace baton::app {
 
 namespace {
 
-// More than this is not kept for the next value.
+// If `found` has more capacity than this, it is freed after a smaller value.
 constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
 
 OpenDicts own_dicts;
@@ -36,8 +36,8 @@ SharedDict& dict_of(baton_dict* dict) {
   return *reinterpret_cast<SharedDict*>(dict);
 }
 
-// Every call that takes the lock, with the right to write to shared memory for just as long. An exception,
-// as of memory that is short, must not get into the module's code, and ends the worker.
+// Makes a call that takes the dictionary's lock. The thread may write to shared memory for just as long. An
+// exception, for example if memory is short, must not get into the module's code: it ends the worker.
 template <typename Call>
 int call(baton_dict* dict, int without, Call what) noexcept {
   if (dict == nullptr) return without;
@@ -80,7 +80,7 @@ void stats(baton_dict* dict, baton_dict_stats* stats) {
     now.expired = read(counters.expired);
     now.repairs = read(counters.repairs);
   }
-  // A module that was compiled with an older header has room for less.
+  // A module that was compiled with an older header has room for fewer members.
   std::memcpy(stats, &now, std::min<std::size_t>(stats->struct_size, sizeof now));
 }
 

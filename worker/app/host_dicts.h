@@ -1,4 +1,4 @@
-// The shared dictionaries as modules have them: the dict_* functions of baton_host.
+// The shared dictionaries for modules: the dict_* functions of baton_host.
 #pragma once
 
 #include <memory>
@@ -11,10 +11,10 @@ namespace baton::app {
 
 using OpenDicts = std::span<const std::shared_ptr<OpenDict>>;
 
-// Fills in the members of `host`. `dicts`: those of the worker's configuration, which live as long as the
-// worker; one set in a process. The functions may be called on any thread.
+// Fills in the dict_* members of `host`. `dicts` are the dictionaries of the worker's configuration, one set
+// in a process; they live as long as the worker. The functions may be called on any thread.
 //
-// A null dictionary, as dict_open gives for a name that is not configured, has no entries and no room.
+// dict_open returns null for a name that is not configured. A null dictionary has no entries and no room.
 void add_functions_of_dicts(baton_host& host, OpenDicts dicts);
 
 }  // namespace baton::app

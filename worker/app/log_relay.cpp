@@ -13,7 +13,8 @@
 namespace baton::app {
 
 LogRelay::LogRelay() {
-  // It begins with the mask of its maker. A handler of a module's for a signal would run in the shared table.
+  // The new thread inherits this mask. It blocks signals, because a module's signal handler on it would run
+  // in the shared descriptor table.
   const sigset_t all = everything_but_faults();
   sigset_t before;
   ::pthread_sigmask(SIG_BLOCK, &all, &before);

@@ -1,4 +1,4 @@
-// Lines for the log from threads that cannot write them.
+// Writes log lines for threads that cannot.
 #pragma once
 
 #include <atomic>
@@ -10,13 +10,13 @@
 
 namespace baton::app {
 
-// A thread in the descriptor table that the workers share, for threads that a module has made: in theirs, the
-// log's number is something else, and a descriptor of the log's own would still be the old file after a
-// rotation. It does nothing but what they ask of it, one at a time. The event thread is no help to them: it
-// may be in a handler, or be waiting, for long.
+// A thread in the descriptor table that the workers share. It works for threads that a module has made, one
+// call at a time. Those threads cannot write: in their table the log's number is something else, and a
+// descriptor of their own would still be the old file after a rotation. The event thread cannot write for
+// them: it may be in a handler, or may wait, for a long time.
 //
-// One per worker that has modules, made by the event thread; never destroyed, as the process ends by
-// _exit(2).
+// One per worker that has modules. The event thread makes it. It is never destroyed, because the process ends
+// by _exit(2).
 class LogRelay {
  public:
   // Throws std::runtime_error.
@@ -24,8 +24,8 @@ class LogRelay {
   LogRelay(const LogRelay&) = delete;
   LogRelay& operator=(const LogRelay&) = delete;
 
-  // Any thread of this process: `fn()` has been done when this returns. Not for forked children, in which the
-  // relay's thread does not exist.
+  // Any thread of this process. Has the relay's thread do `fn()`, and returns when that is done. Not for
+  // forked children, where that thread does not exist.
   template <typename Fn>
   void run(Fn&& fn) {
     ask(Work(fn));
@@ -35,9 +35,9 @@ class LogRelay {
   void main();
   void ask(Work work);
 
-  std::mutex mutex_;  // held by the one whose work it is
+  std::mutex mutex_;  // held by the thread whose work is done
   Work work_;
-  std::atomic<std::uint32_t> asked_{0};  // 1: work_ is to be done; a futex of both sides
+  std::atomic<std::uint32_t> asked_{0};  // 1: work_ is to be done; both sides wait on it
   std::thread thread_;
 };
 

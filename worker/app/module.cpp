@@ -21,7 +21,7 @@ std::string version(unsigned major, unsigned minor) {
   return std::to_string(major) + "." + std::to_string(minor);
 }
 
-// Names of C++ in what the loader says, in front of what they are to the linker.
+// Puts the C++ name in front of each linker name in a message of the loader.
 std::string readable(const std::string& text) {
   constexpr std::string_view kOfNames = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$";
   std::string out;
@@ -37,7 +37,7 @@ std::string readable(const std::string& text) {
   return out + text.substr(from);
 }
 
-// False: not a method that a module may have.
+// `methods` becomes the method, or all of them for "*". False: a module cannot offer this method.
 bool read_method(std::string_view name, RouteTable::Methods& methods) {
   using http::Method;
   constexpr std::array<std::pair<std::string_view, Method>, 6> kMethods{{{"GET", Method::kGet},
@@ -54,7 +54,7 @@ bool read_method(std::string_view name, RouteTable::Methods& methods) {
   return methods.has_value();
 }
 
-// What a handler says, what its route says, or what holds for all.
+// Takes the handler's own value if it has set one, else the fallback. False: the own value is out of range.
 template <typename T, typename Fallback>
 bool choose(T& chosen, std::int64_t own, std::int64_t least, std::int64_t most, Fallback fallback) {
   if (own == BATON_UNSET) {
@@ -88,9 +88,10 @@ void Module::fail_if_complained(const char* otherwise, int result) const {
   if (result != 0) throw error(otherwise);
 }
 
-// The loader knows what it has loaded by the name that it was given, and by the inode. Each image has its own
-// of both: "self" is the event thread, in whose descriptor table the images are open, also for this thread,
-// which has left it. The crash handler reads the number from the name.
+// The loader tells objects apart by the name that it was given, and by the inode. Each image has its own name
+// and inode. "self" in the name is the process, so the event thread, whose descriptor table has the images
+// open; it works for this thread too, which has left that table. The crash handler reads the number from the
+// name.
 void* Module::open_image() const {
   const std::string path = loaded_as();
   name_image(image_->fd(), image_->path());
@@ -107,7 +108,7 @@ std::string Module::loaded_as() const {
   return "/proc/self/fd/" + std::to_string(image_->fd());
 }
 
-// An exception that comes out of the module's code is as good a reason as any.
+// Makes a ModuleError of an exception that leaves the module's code.
 template <typename Call>
 auto Module::guarded(const char* what, Call call) const {
   try {

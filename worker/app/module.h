@@ -17,17 +17,19 @@
 
 namespace baton::app {
 
-// Why a module cannot be used; for people.
+// Says, for people, why a module cannot be used.
 struct ModuleError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Whether it is worth while to begin a handler on the event thread (worker/app/borrowed_thread.h). It costs a signal
-// if the handler makes a system call after all, so it is not tried for a while then, and longer every time.
+// Decides whether to begin a handler on the event thread (worker/app/borrowed_thread.h). If the handler then
+// makes a system call, that costs a signal. So after each vain try the next try waits for twice as many
+// requests; after each try that paid, for half as many.
 class SyscallBackoff {
  public:
-  // Counts.
+  // Whether to try now. Call once for each request: it counts them.
   bool expected() { return pause_left_ == 0 || --pause_left_ == 0; }
+  // The result of a try. `quiet`: the handler has made no system call.
   void was(bool quiet) {
     pause_ = quiet ? std::max(pause_ / 2, 1U) : std::min(pause_ * 2, kLongestPause);
     pause_left_ = quiet ? 0 : pause_;
@@ -39,31 +41,33 @@ class SyscallBackoff {
   std::uint32_t pause_left_ = 0;
 };
 
-// A handler, with what holds for its requests: said by itself, by its route in the configuration or by that
-// as a whole.
+// A handler, with the settings for its requests. Each setting comes from the module, else from the route in
+// the configuration, else from the configuration as a whole.
 struct Endpoint {
   baton_handler call = nullptr;
   void* user = nullptr;
   std::uint32_t limit_ms = 0;  // 0: not limited
   std::uint64_t max_body = 0;
   std::uint32_t max_concurrency = 0;  // 0: not limited
-  std::uint32_t number = 0;           // of all handlers of the worker
-  std::uint32_t permit_set = 0;       // with a limit: number of it, see common/shared/permits.h
+  std::uint32_t number = 0;           // counts all handlers of the worker
+  std::uint32_t permit_set = 0;       // if there is a limit: the number of its set, common/shared/permits.h
   std::uint32_t retries = 0;
   std::optional<bool> idempotent;  // nothing: as the method says
 
-  // Whether it is run near the event thread (worker/app/app_thread.h): it is while its runs are short, all in
-  // all.
+  // After kKnownAsShort runs in a row that were shorter than kShortNs, the handler runs near the event thread
+  // (AppThread::run()).
   static constexpr std::uint64_t kShortNs = 200'000;
   static constexpr std::uint32_t kKnownAsShort = 8;
-  mutable std::uint32_t short_runs = 0;  // one after the other; counts up to kKnownAsShort
+  mutable std::uint32_t short_runs = 0;  // in a row; counts up to kKnownAsShort
   mutable SyscallBackoff backoff;
 };
 
-// Everything here is for the app thread, but the const members, which are frozen once load() has returned.
+// For the app thread. Const members are also for the event thread: what they read is frozen once load() has
+// returned.
 class Module {
  public:
-  // Of all modules of a worker, so that those of another one come to the same numbers.
+  // The next numbers for handlers and permit sets, over all modules of a worker. Every worker of a generation
+  // comes to the same numbers.
   struct Numbers {
     std::uint32_t handlers = 0;
     std::uint32_t permit_sets = 0;
@@ -73,21 +77,22 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  // Loads the code and has it say what it offers. Throws ModuleError.
+  // Loads the code, and runs its setup, which adds routes and hooks. Throws ModuleError.
   void load(const baton_host& host);
-  // What it wants to be called before the worker serves. Throws ModuleError.
+  // Runs its on_worker_start, before the worker serves. Throws ModuleError.
   void start();
-  // And after it has served.
+  // Runs its on_worker_stop, after the worker has served.
   void stop();
 
   [[nodiscard]] const RouteTable& routes() const { return routes_; }
   [[nodiscard]] const Endpoint& endpoint(RouteTable::Handler handler) const { return endpoints_[handler]; }
   [[nodiscard]] const std::string& path() const { return image_->path(); }
-  // For dlsym(3), once it is loaded; and the name that the loader has for it.
+  // For dlsym(3), once the module is loaded.
   [[nodiscard]] void* handle() const { return handle_; }
+  // The name that the loader has for the module.
   [[nodiscard]] std::string loaded_as() const;
 
-  // For the functions of baton_host.
+  // Called by functions of baton_host.
   void add_route(const baton_route& route);
   void add_start(int (*call)(void*), void* user) {
     starts_.emplace_back([=] { return call(user); });

@@ -23,10 +23,10 @@ namespace baton::app {
 
 namespace {
 
-// Of a line that a module logs: it may say what its client has sent.
+// Most bytes of a line that a module logs: the line may quote what a client has sent.
 constexpr std::size_t kMostOfLine = 4'000;
 
-// For the functions that a module calls without saying on whose behalf.
+// For functions of baton_host that get no object from the module.
 AppThread* own_thread = nullptr;
 std::function<bool()> own_end;
 LogRelay* own_relay = nullptr;
@@ -50,8 +50,8 @@ void write_log(int level, std::string_view line) {
              printable_start(line, kMostOfLine));
 }
 
-// Only the event thread and the relay have the log open. Children that a module has forked have neither:
-// their lines go to standard error.
+// Only the event thread and the relay have the log open. A child that a module has forked has neither, so its
+// lines go to standard error.
 void log_line(int level, baton_text line) {
   auto write = [&] { write_log(level, view(line)); };
   if (own_thread != nullptr && own_thread->is_current()) return own_thread->call_back(write);
@@ -95,8 +95,8 @@ void add_functions_of_response(baton_host& host) {
   host.fail = [](baton_response* response, baton_text reason) { response_of(response).fail(view(reason)); };
 }
 
-// An exception that leaves a module is the module's death, and so the worker's: noexcept makes it one at
-// once, with the stack still there for the post-mortem.
+// An exception that leaves a module ends the worker. noexcept makes it do so at once, while the stack is
+// still there for the post-mortem.
 void call_handler(const Endpoint& endpoint, const baton_request& request, Response& response) noexcept {
   endpoint.call(endpoint.user, &request, reinterpret_cast<baton_response*>(&response));
 }
@@ -134,7 +134,7 @@ ModuleHost::~ModuleHost() {
   own_thread = nullptr;
 }
 
-// On the app thread, one after the other.
+// Does `action` for each module on the app thread, one after the other.
 template <typename Action>
 void ModuleHost::for_each_module(const char* what, Action action) {
   for (const auto& module : by_route_) {
@@ -163,7 +163,7 @@ void ModuleHost::start() {
 }
 
 std::vector<std::string> ModuleHost::shared_symbols() const {
-  std::map<std::string, std::string> paths;  // by the loader's names
+  std::map<std::string, std::string> paths;  // from the loader's name to the module's file
   for (const auto& module : by_route_) {
     if (module) paths[module->loaded_as()] = module->path();
   }
@@ -199,8 +199,8 @@ void ModuleHost::stop() {
     for (const auto& module : by_route_) {
       if (module) module->stop();
     }
-    // The worker leaves by _exit(2), which writes out nothing. A lock that a thread of a module holds for
-    // ever is a matter for the watchdog.
+    // The worker leaves by _exit(2), which flushes no stream. If a thread of a module holds the lock of one
+    // for ever, the watchdog ends the worker.
     std::cout.flush();
     std::clog.flush();
     std::fflush(nullptr);

@@ -19,7 +19,7 @@
 
 namespace baton::app {
 
-// A request as a handler sees it. All views are valid during the call.
+// A request as a handler sees it. All views are valid during the call only.
 struct Call {
   const http::Request& request;
   const Peer& peer;
@@ -29,13 +29,15 @@ struct Call {
   std::string_view body;
 };
 
-// One per worker, and one at most in a process. For the event thread, but what is said of the app thread.
+// One per worker, and one at most in a process. For the event thread; modules' code runs on the app thread.
 class ModuleHost {
  public:
-  // Makes the app thread where a route has a module, loads the modules, and has them set up. Throws
-  // ModuleError or std::runtime_error: this configuration cannot be served. `to_go`: whether the worker is to
-  // go; any thread calls it. Each thing that may be the end of the process is told to `note` before, and ""
-  // when it was not, here and by start().
+  // If a route has a module: makes the app thread, loads the modules, and has them set up. Throws ModuleError
+  // or std::runtime_error if this configuration cannot be served.
+  //
+  // `to_go` says whether the worker has to go; it is called on any thread. `note` is called before each step
+  // that may end the process, with a text that names module and step, and with "" after the last one. start()
+  // calls it too.
   using Note = std::function<void(const std::string&)>;
   ModuleHost(
       const Config& config, const serve::Router& router, OpenDicts dicts = {},
@@ -44,26 +46,29 @@ class ModuleHost {
   ModuleHost& operator=(const ModuleHost&) = delete;
   ~ModuleHost();
 
-  // What modules do before and after a worker serves. start() throws ModuleError.
+  // Run the modules' on_worker_start, before the worker serves, and on_worker_stop, after it has served.
+  // start() throws ModuleError.
   void start();
   void stop();
 
-  // What two modules share that should have one each, a sentence for each two of them. Empty: nothing.
+  // A sentence for each two modules that share symbols of which each should have its own. Empty: there are
+  // none.
   [[nodiscard]] std::vector<std::string> shared_symbols() const;
 
-  // The module of a route; null when the route has none.
+  // The module of a route, or null.
   [[nodiscard]] const Module* find(const serve::Route& route) const;
 
-  // Runs a handler. `reply` is reset; what the handler makes of it is told by the Response.
+  // Runs a handler, which fills in `reply`; the caller has reset that. The returned Response says where the
+  // body is, and whether the handler has failed.
   Response run(const Endpoint& endpoint, const Call& call, http::Reply& reply, ResponseSink& sink);
 
-  // How long the last of them took.
+  // How long the last run() took, in nanoseconds.
   [[nodiscard]] std::uint64_t last_run_ns() const { return last_run_ns_; }
 
-  // Why no handler begins on the event thread; empty where they may, and where there are no modules.
+  // Why no handler can begin on the event thread. Empty if they can, and if there are no modules.
   [[nodiscard]] const std::string& obstacle() const;
 
-  // 0: there is none. For the crash handler.
+  // The app thread's id, for the crash handler. 0: there is no app thread.
   [[nodiscard]] pid_t app_thread() const { return thread_ ? thread_->id() : 0; }
 
  private:
@@ -75,7 +80,7 @@ class ModuleHost {
   Module::Numbers next_;
   std::uint64_t last_run_ns_ = 0;
   baton_host functions_;
-  AppThread* thread_ = nullptr;  // as long as the process, also when the constructor throws
+  AppThread* thread_ = nullptr;  // lives as long as the process, even if the constructor throws
   std::vector<baton_pair> headers_;
   Note note_;
 };

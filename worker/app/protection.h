@@ -1,23 +1,24 @@
-// Keeps handlers' wild writes out of the memory that the workers share (pkeys(7)).
+// Keeps wild writes of handlers out of the memory that the workers share (pkeys(7)).
 #pragma once
 
 #include <cstddef>
 
 namespace baton::app {
 
-// One per worker process. A protection key is a property of its pages, the right to write to them one of each
-// thread, changed without a system call. Without the CPU's support everything here does nothing.
+// A protection key belongs to pages. The right to write to those pages belongs to each thread, which changes
+// it without a system call. There is one key in a worker process. If the CPU does not support keys, all
+// functions here do nothing.
 class Protection {
  public:
-  // Gives the memory the worker's key; the calling thread keeps all rights to it. False where the CPU or the
-  // kernel has no keys, or none is to be used (common/base/without.h). May be called for several regions.
+  // Gives the memory the worker's key. The calling thread keeps all rights to it. May be called for several
+  // regions. False: the CPU or the kernel has no keys, or they are not to be used (common/base/without.h).
   static bool guard(void* memory, std::size_t bytes);
 
-  // The calling thread may read what is guarded, and not write to it. Threads and processes that it makes
-  // inherit that.
+  // From here on the calling thread may read guarded memory, but not write to it. Threads and processes that
+  // it makes inherit that.
   static void deny();
 
-  // Lets the calling thread write again for a while.
+  // Lets the calling thread write as long as the object lives.
   class Writing {
    public:
     Writing();
@@ -29,7 +30,8 @@ class Protection {
     int before_ = 0;
   };
 
-  // For good: the kernel takes all rights from a signal handler, also that of reading. Async-signal-safe.
+  // Gives the calling thread all rights again. A signal handler needs this first: the kernel begins it
+  // without any right, even to read. Async-signal-safe.
   static void allow();
 };
 

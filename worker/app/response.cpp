@@ -87,7 +87,7 @@ int Response::send_file(const std::string& path) {
 ResponseSink::Streamed Response::hand_over(bool wait) {
   using Streamed = ResponseSink::Streamed;
   if (gone_ || failed_) return Streamed::kGone;
-  if (body_ == Body::kFile) return Streamed::kTaken;  // it goes out as a whole, and at once
+  if (body_ == Body::kFile) return Streamed::kTaken;  // nothing to do: a file is sent after the handler
   body_ = Body::kStreamed;
   Streamed result = Streamed::kGone;
   thread_.call_back([&] { result = sink_.stream(reply_.text, wait); });

@@ -1,4 +1,4 @@
-// The response that a handler is making: what is behind the ABI's baton_response.
+// The response that a handler is making. It is the object behind the ABI's baton_response.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +11,21 @@
 
 namespace baton::app {
 
-// What a response in the making needs of the server. Called on the event thread.
+// The server's part of a response in the making. Called on the event thread.
 class ResponseSink {
  public:
-  // Opens the regular file for the reply. Returns 0 or errno.
+  // Opens a regular file for the reply. Returns 0 or an errno.
   virtual int open_file(const std::string& path) = 0;
-  // Adds to a body that has become too large for memory. False: there is no room for it.
+  // Stores a part of a body that has become too large for memory, behind those before. False: there is no
+  // room.
   virtual bool store(std::string_view bytes) = 0;
   virtual void discard_stored() = 0;
-  // Sends a part of the body, as much as the client takes now; before the first one the head, and what has
-  // been stored. Where too much is left over it waits, with `wait`, until the client has taken enough;
-  // without, it takes nothing and says kFull.
+  // kTaken: the bytes are sent, or kept to be sent. kFull: too much is kept already, nothing was taken.
+  // kGone: nothing can be sent any more.
   enum class Streamed : std::uint8_t { kTaken, kFull, kGone };
+  // Sends a part of the body, as much as the client takes now, and keeps the rest. The first call sends the
+  // head and the stored bytes first. If too much is kept: with `wait`, waits until the client has taken
+  // enough; without, returns kFull.
   virtual Streamed stream(std::string_view bytes, bool wait) = 0;
   // Whether the client has closed its side of the connection.
   virtual bool hung_up() = 0;
@@ -31,22 +34,23 @@ class ResponseSink {
   ~ResponseSink() = default;
 };
 
-// Lives for one call of a handler. Its members are for the app thread while the handler runs, and for the
-// event thread afterwards.
+// Lives for one call of a handler. For the app thread while the handler runs, and for the event thread
+// afterwards.
 class Response {
  public:
+  // Where the body is.
   enum class Body : std::uint8_t {
-    kMemory,    // reply().text
-    kStored,    // the sink has all of it
-    kFile,      // the sink has opened it
-    kStreamed,  // all but reply().text has been handed over
+    kMemory,    // in the reply's text
+    kStored,    // in the sink; after finish() all of it
+    kFile,      // in the file that the sink has opened
+    kStreamed,  // handed to the sink, except for the reply's text
   };
 
-  // `json`: what the client wants an error page to be.
+  // `json`: the client wants error pages as JSON.
   Response(http::Reply& reply, ResponseSink& sink, AppThread& thread, bool json)
       : reply_(reply), sink_(sink), thread_(thread), json_(json) {}
 
-  // As baton_host has them.
+  // The functions of baton_host with these names (sdk/baton/abi.h).
   void set_status(int status);
   bool set_header(std::string_view name, std::string_view value, bool replace);
   [[nodiscard]] const std::string& refusal() const { return refusal_; }
@@ -59,7 +63,7 @@ class Response {
   bool client_gone();
   void fail(std::string_view reason);
 
-  // Once the handler has returned, on its thread: brings the body to where it is going to be sent from.
+  // Call on the handler's thread once it has returned. Brings the body to where it is going to be sent from.
   void finish();
 
   [[nodiscard]] Body body() const { return body_; }
@@ -68,10 +72,10 @@ class Response {
   [[nodiscard]] const std::string& reason() const { return reason_; }
 
  private:
-  // As much of a body is kept in memory; it is what the sink takes at a time.
+  // Most bytes of a body in memory. The sink gets so many at a time.
   static constexpr std::size_t kMemoryBytes = std::size_t{256} * 1024;
 
-  // How often it is asked whether the client has hung up: the event thread has to be asked.
+  // client_gone() asks no more often than this, because the event thread has to look.
   static constexpr std::uint64_t kLookNs = 10'000'000;
 
   void store();
@@ -84,11 +88,11 @@ class Response {
   Body body_ = Body::kMemory;
   std::uint64_t stored_ = 0;
   bool failed_ = false;
-  bool gone_ = false;  // the client: nothing can be sent any more
-  bool hung_up_ = false;
-  std::uint64_t looked_ns_ = 0;  // whether it has
-  std::string reason_;
-  std::string refusal_;  // why the last header that was refused was
+  bool gone_ = false;            // nothing can be sent to the client any more
+  bool hung_up_ = false;         // the client has shut down its side
+  std::uint64_t looked_ns_ = 0;  // when client_gone() last looked
+  std::string reason_;           // why the handler has failed
+  std::string refusal_;          // why set_header() has last refused a header
 };
 
 }  // namespace baton::app

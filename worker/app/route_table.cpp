@@ -8,8 +8,8 @@ namespace baton::app {
 
 namespace {
 
-// Takes the first segment off a path without its leading slash. "a/b" -> "a", "b"; "a/" -> "a", "" (more
-// follows).
+// The first segment of a path without its leading slash, and the rest. "a/b" -> "a", "b"; "a/" -> "a", "",
+// and not the last.
 struct Segment {
   std::string_view text;
   std::string_view rest;
@@ -44,13 +44,13 @@ std::string allow(std::uint32_t methods) {
 
 }  // namespace
 
-// The branch that is being tried. What a dead end has captured is overwritten by the next try.
+// The state of a search. The next branch overwrites the values that a dead end has captured.
 struct RouteTable::Walk {
   http::Method method;
   std::array<std::string_view, kMaxParams> values;
   std::size_t depth = 0;
-  std::uint32_t offered = 0;    // by whatever matches the path, as bits; without the method's own
-  std::size_t value_count = 0;  // of the match
+  std::uint32_t offered = 0;    // methods of patterns that match the path but not the method: bits
+  std::size_t value_count = 0;  // values of the match
 };
 
 bool RouteTable::Targets::empty() const {
@@ -117,7 +117,8 @@ std::string RouteTable::add(Methods method, std::string_view pattern, Handler ha
   return {};
 }
 
-// The targets for the method, or null; `rest` is the path from here on, without a leading slash.
+// Returns the targets that have the method, or null. `rest` is the path from `node` on, without a leading
+// slash.
 const RouteTable::Targets* RouteTable::descend(const Node& node, std::string_view rest, Walk& walk) {
   const auto matches = [&walk](const Targets& targets) {
     if (targets.empty()) return false;

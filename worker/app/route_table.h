@@ -1,4 +1,4 @@
-// Which handler of a module a request is for.
+// Finds the handler of a module for a request.
 #pragma once
 
 #include <array>
@@ -17,39 +17,41 @@ namespace baton::app {
 constexpr std::size_t kMaxParams = 16;
 
 struct Param {
-  std::string_view name;   // of the pattern
-  std::string_view value;  // of the path
+  std::string_view name;   // in the pattern
+  std::string_view value;  // in the path
 };
 
-// A tree of path segments. Where several patterns match, the more literal one wins, segment by segment from
-// the left: "/users/me" before "/users/:id" before "/users/*rest". Finding looks at each node of the tree
-// once at most, whatever the path: it costs the segments of the path, and of the patterns those that it could
-// be.
+// A tree of path segments. If several patterns match, the more literal one wins, segment by segment from the
+// left: "/users/me" before "/users/:id" before "/users/*rest". find() looks at each node of the tree once at
+// most, whatever the path is. So its cost is bounded by the segments of the path and the patterns that could
+// match it.
+//
+// Const once all patterns are added; any thread may then call find().
 class RouteTable {
  public:
-  using Handler = std::uint32_t;  // a number of the caller's
+  using Handler = std::uint32_t;  // a number that the caller chooses
 
-  // A method, or all of them.
+  // A method; nothing: all methods.
   using Methods = std::optional<http::Method>;
 
-  // Returns what is wrong with the pattern; empty: it has been added.
+  // Adds a pattern. Returns what is wrong with it; empty: the pattern has been added.
   std::string add(Methods method, std::string_view pattern, Handler handler);
 
   struct Match {
     bool path_found = false;         // some method has a handler for the path
     std::optional<Handler> handler;  // for the method of the request
-    std::string allow;               // path_found and no handler: the value of Allow
+    std::string allow;               // value of Allow, if path_found and there is no handler
     std::array<Param, kMaxParams> params;
     std::size_t param_count = 0;
   };
-  // `path` is decoded and begins with '/'; the views in `match` are of it and of this table. HEAD is served
-  // by the handler of GET where it has none of its own.
+  // `path` is decoded and begins with '/'. The views in `match` are of `path` and of this table. A path
+  // without a handler for HEAD uses that for GET.
   void find(http::Method method, std::string_view path, Match& match) const;
 
  private:
   static constexpr std::size_t kMethods = 9;
 
-  // What a whole pattern leads to. Each handler has parameter names of its own.
+  // The handler that a whole pattern leads to. Each handler has its own parameter names.
   struct Target {
     Handler handler;
     std::vector<std::string> names;

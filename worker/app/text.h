@@ -1,4 +1,4 @@
-// Text as the ABI passes it (sdk/baton/abi.h).
+// Views of text that the ABI passes (sdk/baton/abi.h).
 #pragma once
 
 #include <string_view>

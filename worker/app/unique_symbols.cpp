@@ -16,7 +16,7 @@ namespace baton::app {
 
 namespace {
 
-// What the loader knows of an object's dynamic symbols.
+// An object's dynamic symbols, as the loader has mapped them.
 struct DynamicSymbols {
   const ElfW(Sym) * table = nullptr;
   const char* names = nullptr;
@@ -39,7 +39,7 @@ DynamicSymbols symbols_of(const link_map& object) {
   return symbols;
 }
 
-// Their number stands nowhere: it is where the last chain of the hash table ends.
+// The number of symbols. With a GNU hash table it stands nowhere: it is where the last chain ends.
 std::size_t count(const DynamicSymbols& symbols) {
   if (symbols.hash != nullptr) return symbols.hash[1];
   if (symbols.gnu_hash == nullptr) return 0;
@@ -55,7 +55,7 @@ std::size_t count(const DynamicSymbols& symbols) {
   return last + 1;
 }
 
-// A template's may be made of a module's types.
+// Symbols of the library's templates do not count as its own: they may be made with a module's types.
 bool of_the_standard_library(std::string_view name) {
   constexpr std::string_view kGuard = "guard variable for ";
   if (name.starts_with(kGuard)) name.remove_prefix(kGuard.size());

@@ -1,4 +1,4 @@
-// What two modules share although each is loaded with symbols of its own.
+// Finds symbols that two modules share, although each is loaded with symbols of its own.
 #pragma once
 
 #include <string>
@@ -7,16 +7,17 @@
 namespace baton::app {
 
 // The compiler marks variables of inline functions, inline variables and static members of templates as
-// STB_GNU_UNIQUE, and of such a symbol the loader keeps one in a process, RTLD_LOCAL or not: whoever is
-// loaded later uses the one that is there. Where the types of the two differ, that is another object.
+// STB_GNU_UNIQUE. The loader keeps only one such symbol of a name in a process, RTLD_LOCAL or not: a module
+// that is loaded later uses the symbol of the module before it. If the types of the two differ, the later
+// module uses an object of a wrong type.
 struct ForeignSymbol {
-  std::string name;    // of C++, as people write it
-  std::string object;  // whose it is: the name that it was loaded by
+  std::string name;    // the C++ name, as people write it
+  std::string object;  // the object that the symbol is bound to: the name that it was loaded by
 };
 
-// Of the symbols that the shared object of `handle`, from dlopen(3), defines as unique, those that are bound
-// to another object's. Not those of the standard library's own, which are the same in all. Reads what the
-// loader has mapped, which is the module's to spoil.
+// Returns the unique symbols that a shared object defines, but that are bound to another object. `handle` is
+// from dlopen(3). Leaves out symbols of the standard library itself, which are the same in all. Reads memory
+// that the loader has mapped and that the module can spoil.
 std::vector<ForeignSymbol> foreign_symbols(void* handle);
 
 }  // namespace baton::app

@@ -1,4 +1,4 @@
-// Something to do, told to another thread.
+// A call that one thread hands to another.
 #pragma once
 
 #include <concepts>
@@ -6,8 +6,9 @@
 
 namespace baton::app {
 
-// Without owning it: like a reference to a function object that outlives the call. An exception does not
-// leave it, as it would go on in another thread's frames: it ends the process, and so does pthread_exit(3).
+// Refers to a function object, which outlives the call; does not own it. An exception that leaves the
+// function ends the process, because it would go on in the frames of another thread. So does
+// pthread_exit(3).
 class Work {
  public:
   Work() = default;
