@@ -7,9 +7,9 @@
 namespace baton::app {
 
 // The compiler marks variables of inline functions, inline variables and static members of templates as
-// STB_GNU_UNIQUE. The loader keeps only one such symbol of a name in a process, RTLD_LOCAL or not: a module
-// that is loaded later uses the symbol of the module before it. If the types of the two differ, the later
-// module uses an object of a wrong type.
+// STB_GNU_UNIQUE. Of such a symbol the loader keeps one in a process, RTLD_LOCAL or not: a module that is
+// loaded later uses the symbol of the module before it. If the types of the two differ, the later module uses
+// an object of a wrong type.
 struct ForeignSymbol {
   std::string name;    // the C++ name, as people write it
   std::string object;  // the object that the symbol is bound to: the name that it was loaded by

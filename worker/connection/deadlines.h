@@ -34,7 +34,7 @@ constexpr Tick kPlaceTicks = std::uint64_t{5'000'000'000} / kTickNs;
 
 inline void set_deadline(Slot& slot, Deadline kind, Tick at) {
   slot.deadline_kind = kind;
-  // Requests within one tick come to the same value. Other cores keep the cache line if it is not stored.
+  // Requests within one tick come to the same value. If it is not stored again, other cores keep the line.
   if (slot.deadline.load(std::memory_order_relaxed) != at) slot.deadline.store(at, std::memory_order_relaxed);
 }
 

@@ -44,9 +44,9 @@ class Outbox final : public http::Sink {
   // one file.
   void append_file(int fd, off_t offset, off_t length) override;
 
-  // Stores a part of a body in a file of its own, apart from the response. For a body that is too large for
-  // memory and whose length is not known yet. append_file() can name the file (stored_fd()). False, with
-  // errno: no room, or no descriptor; EDQUOT: no room in the budget.
+  // Stores a part of a body in a file apart from the response: for a body that is too large for memory, and
+  // whose length is not known yet. append_file() can name the file (stored_fd()). False, with errno: no room,
+  // or no descriptor; EDQUOT: no room in the budget.
   [[nodiscard]] bool store(std::string_view bytes);
   void discard_stored();
   // Adds all stored bytes to the response. Bytes that are appended later and do not fit in memory go behind

@@ -34,7 +34,7 @@ enum class Next : std::uint8_t {
 enum class After : std::uint8_t {
   kKeepAlive,
   kClose,
-  kLinger,  // it is closed once the unread input is drained: closing at once would send a reset
+  kLinger,  // it is closed later: with input unread, or still to come, a close would send a reset
 };
 
 // One per worker, for its event thread. Nothing of a connection stays here between two turns, because the

@@ -10,8 +10,8 @@ namespace baton {
 // Thread and process safety
 //
 // (1) The event thread takes signals only while it waits.
-// (2) Threads of modules take signals at any time: they have the usual masks. A child that they start, by
-//     system(3) or posix_spawn(3), begins with the mask of its parent.
+// (2) Threads of modules take signals at any time. They have the usual masks, because a child that they start
+//     by system(3) or posix_spawn(3) begins with the mask of its parent.
 // (3) For the same reason no signal is ignored, not even SIGPIPE. Each has a handler, which an executed
 //     program does not inherit.
 
