@@ -27,7 +27,7 @@ namespace {
 constexpr std::chrono::seconds kReloadPatience{60};
 constexpr std::chrono::seconds kUpgradePatience{90};  // may have to wait for a reload
 
-// A failure to be told as it is.
+// A failure whose message is printed as it is.
 struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -73,7 +73,7 @@ int run(const std::function<int()>& command) {
   }
 }
 
-// The message stands in shared memory, and has a line for each error.
+// The message comes from shared memory, and has a line for each error.
 std::string printable_lines(std::string_view message) {
   std::string text;
   for (std::size_t at = 0; at <= message.size();) {
@@ -133,8 +133,8 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
-// The screen is written over from its top, each old line's rest and all lines below erased: without a blank
-// moment between two pictures there is no flicker.
+// Writes over the screen from its top, and erases the rest of each old line and all lines below. So the
+// screen is never blank between two pictures, and does not flicker.
 std::string as_screen(const std::string& text) {
   std::string screen = "\x1b[H";
   for (const char c : text) {
@@ -153,7 +153,7 @@ class Pause {
     sigaddset(&signals_, SIGTERM);
     ::sigprocmask(SIG_BLOCK, &signals_, nullptr);
   }
-  // False when a signal came.
+  // Returns false if a signal came.
   [[nodiscard]] bool wait(std::chrono::milliseconds time) const {
     const timespec limit{time.count() / 1000, time.count() % 1000 * 1'000'000};
     return ::sigtimedwait(&signals_, nullptr, &limit) < 0;

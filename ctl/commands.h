@@ -10,18 +10,18 @@
 namespace baton::ctl {
 
 constexpr int kExitOk = 0;
-constexpr int kExitFailed = 1;  // the server said no, or there is none
+constexpr int kExitFailed = 1;  // the server refused, or no server runs
 constexpr int kExitUsage = 2;
 
 enum class Subject : unsigned char { kStats, kWorkers, kConnections };
 
 struct ShowOptions {
-  std::string config_file;  // finds the server: it need not be readable or valid
+  std::string config_file;  // its path identifies the server; the file need not be readable or valid
   bool json = false;
-  std::optional<std::chrono::milliseconds> watch;  // again and again until SIGINT or the server's end
+  std::optional<std::chrono::milliseconds> watch;  // repeat at this interval until SIGINT or the server's end
 };
 
-// Prints `subject` to stdout; what goes wrong to stderr.
+// Prints `subject` to stdout, errors to stderr.
 int show(Subject subject, const ShowOptions& options);
 
 int reload(const std::string& config_file);
@@ -29,7 +29,7 @@ int upgrade(const std::string& config_file);
 int stop(const std::string& config_file, Stop how, std::chrono::seconds patience);
 int reopen(const std::string& config_file);
 
-// $BATON_CONFIG, else conf/baton.toml where there is one, else /etc/baton/baton.toml.
+// Returns $BATON_CONFIG, else conf/baton.toml if there is one, else /etc/baton/baton.toml.
 std::string default_config_file();
 
 }  // namespace baton::ctl

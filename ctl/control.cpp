@@ -12,7 +12,7 @@
 #include "common/base/unique_fd.h"
 #include "common/stats/stats.h"
 
-extern "C" {  // glibc 2.36 forgot to say so itself
+extern "C" {  // glibc 2.36 leaves this out of the header
 #include <sys/pidfd.h>
 }
 
@@ -25,21 +25,21 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kReportPoll{20};
 
-// The master's process, held by a pidfd: unlike a pid that cannot come to mean another process.
+// The master's process, held by a pidfd: unlike a pid, it cannot come to mean another process.
 class Master {
  public:
   explicit Master(const Segment& segment)
       : pid_(segment.header().master_pid.load(std::memory_order_acquire)) {
     if (pid_ > 0) process_ = UniqueFd(::pidfd_open(pid_, 0));
-    // Looked at after opening: if that pid is the master's now, so is the pidfd.
+    // This check comes after opening: if the pid is the master's now, so is the pidfd.
     if (!master_alive(segment.header()) || !segment.master_proven()) process_.reset();
-    // Others may write there at any time.
+    // Other processes may write to the segment at any time.
     if (segment.header().master_pid.load(std::memory_order_acquire) != pid_) process_.reset();
   }
 
   [[nodiscard]] pid_t pid() const { return pid_; }
 
-  // Nothing when sent; else why not.
+  // Returns nothing if the signal was sent, else why not.
   [[nodiscard]] std::optional<Outcome> send(int signal) const {
     if (process_ && ::pidfd_send_signal(process_.get(), signal, nullptr, 0) == 0) return std::nullopt;
     if (!process_ || errno == ESRCH) return Outcome{false, "the server is not running any more"};
@@ -51,7 +51,7 @@ class Master {
     return Outcome{false, fmt::format("cannot signal the server (pid {}): {}", pid_, std::strerror(errno))};
   }
 
-  // Whether its process ends before `deadline`.
+  // Waits until the process ends or `deadline` has come. Returns whether it has ended.
   [[nodiscard]] bool ends_by(Clock::time_point deadline) const {
     for (;;) {
       const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
@@ -67,14 +67,14 @@ class Master {
   UniqueFd process_;
 };
 
-// The report that a signal sent now will lead to: the first one after `sequence`. An odd sequence is a report
-// being written, of a reload that came before ours.
+// Whether `now` is the number of a report that a signal sent at `sequence` leads to: the first whole report
+// after it. If `sequence` is odd, a report was being written then; it is of an earlier command.
 bool is_newer(std::uint32_t now, std::uint32_t sequence) {
   const std::uint32_t last = sequence + sequence % 2;
   return now % 2 == 0 && static_cast<std::int32_t>(now - last) > 0;
 }
 
-// How the server ended, by the status that its master has left; nothing when it was killed.
+// Says how the server ended, by the exit status that its master has left; empty if it was killed.
 std::string_view manner(int exit_status) {
   switch (exit_status) {
     case -1: return ", but did not end by itself; see its error log";
@@ -84,7 +84,7 @@ std::string_view manner(int exit_status) {
   }
 }
 
-// Sends `signal` and waits for what it leads to. `noun` and `doing` name it in messages.
+// Sends `signal` and waits for the outcome. `noun` and `doing` name the command in messages.
 Outcome command(const Segment& segment, int signal, const CommandReport& report, const char* noun,
                 const char* doing, milliseconds patience) {
   const Master master(segment);

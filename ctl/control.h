@@ -1,4 +1,5 @@
-// What batonctl makes a running server do: a signal to its master, then a wait until that has had its effect.
+// The commands that batonctl gives to a running server. Each sends a signal to the master, and then waits
+// until that has had its effect.
 #pragma once
 
 #include <chrono>
@@ -10,23 +11,23 @@ namespace baton::ctl {
 
 struct Outcome {
   bool ok = false;
-  std::string message;  // for people: what happened; if not ok also what to do about it
+  std::string message;  // for people: what happened, and if not ok also what to do about it
 };
 
-// SIGHUP; waits until the master has reported the outcome and passes it on. Not ok when the configuration was
-// refused (the server then goes on unchanged), when the master died, or after `patience`.
+// Sends SIGHUP; waits until the master has reported the outcome, and returns it. Not ok if the configuration
+// was refused (then the server goes on unchanged), if the master died, or after `patience`.
 Outcome reload(const Segment& segment, std::chrono::milliseconds patience);
 
-// SIGUSR2; waits until the outcome has been reported, by the old program if it goes on, else by the new one.
-// Not ok when it goes on, when the master died, or after `patience`.
+// Sends SIGUSR2; waits until the outcome has been reported: by the old program if it goes on, else by the new
+// program. Not ok if the old program goes on, if the master died, or after `patience`.
 Outcome upgrade(const Segment& segment, std::chrono::milliseconds patience);
 
 enum class Stop : unsigned char { kGraceful, kFast };
 
-// SIGTERM, or SIGINT for a fast stop; waits until the master process has gone.
+// Sends SIGTERM, or SIGINT for a fast stop; waits until the master process has ended, at most `patience`.
 Outcome stop(const Segment& segment, Stop how, std::chrono::milliseconds patience);
 
-// SIGUSR1; does not wait, because the master reports no outcome.
+// Sends SIGUSR1; does not wait, because the master reports no outcome.
 Outcome reopen(const Segment& segment);
 
 }  // namespace baton::ctl

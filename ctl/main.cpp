@@ -16,7 +16,8 @@ using std::chrono::seconds;
 
 constexpr double kLongestWatch = 86'400;
 
-// The text of --watch: nothing (CLI11 then says "true") is every second. Nothing returned: not a usable time.
+// Reads the text of --watch; without a text (then CLI11 passes "true") it means every second. Returns nothing
+// if it is not a usable time.
 std::optional<milliseconds> watch_interval(const std::string& text) {
   if (text.empty() || text == "true") return seconds(1);
   double value = 0;
@@ -64,7 +65,7 @@ int main(int argc, char** argv) {
                  "(default: $BATON_CONFIG, conf/baton.toml or /etc/baton/baton.toml)")
       ->type_name("FILE");
   app.require_subcommand(1);
-  app.fallthrough();  // -c after the command too
+  app.fallthrough();  // accepts -c after the command, too
   app.footer("Exit status: 0 done; 1 the server refused or is not running; 2 wrong usage.");
 
   const CLI::App* stats = add_view(app, arguments, "stats", "Totals and what each worker has done");

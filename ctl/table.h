@@ -8,13 +8,13 @@
 
 namespace baton::ctl {
 
-// What is known of the reader.
+// What is known about the terminal.
 struct Display {
-  std::size_t width = 100;  // columns; tables keep to it where their fixed columns allow
-  bool styled = false;      // bold headings: only for a terminal, and not where NO_COLOR is set
+  std::size_t width = 100;  // in columns; tables keep to it if their fixed columns allow
+  bool styled = false;      // bold headings: only on a terminal, and not if NO_COLOR is set
 };
 
-// Cut to `width` columns, the last three "..." where something is missing.
+// Cuts `text` to `width` columns; if something is missing, the last three are "...".
 std::string cut(std::string text, std::size_t width);
 
 std::string bold(std::string_view text, const Display& display);
@@ -26,17 +26,17 @@ struct Column {
   Align align = Align::kLeft;
 };
 
-// Columns are as wide as their widest cell; the last one, if left-aligned, is cut to what the display has
-// left, but never below its title or 8 columns. Cells are printable ASCII.
+// Each column is as wide as its widest cell. If the last column is left-aligned, it is cut to what the
+// display has left, but not below the width of its title, nor below 8. Cells are printable ASCII.
 class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
-  // As many cells as there are columns; missing ones are empty.
+  // Takes at most as many cells as there are columns; missing cells are empty.
   void add_row(std::vector<std::string> cells);
   [[nodiscard]] bool empty() const { return rows_.empty(); }
 
-  // Heading and rows, each line ended by '\n', without trailing blanks.
+  // Returns heading and rows; each line ends with '\n' and has no trailing blanks.
   [[nodiscard]] std::string render(const Display& display) const;
 
  private:

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kLabelWidth = 13;
 
-// What was done in a span of time, or in all with `seconds` 0.
+// What was done in a span of time; `seconds` 0: since the start.
 struct Interval {
   Activity done;
   double seconds = 0;
@@ -39,7 +39,7 @@ Interval total_interval(const Snapshot& now, const Snapshot* before) {
   return {now.totals.activity.since(before->totals.activity), seconds};
 }
 
-// A worker that was not there before has done all that it did within the interval.
+// A worker that is not in `before` has done everything within the interval.
 Interval worker_interval(const Snapshot& now, const Snapshot* before, const WorkerStats& worker) {
   const double seconds = seconds_between(now, before);
   if (seconds <= 0) return {worker.activity, 0};
@@ -48,8 +48,8 @@ Interval worker_interval(const Snapshot& now, const Snapshot* before, const Work
   return {same == before->workers.end() ? worker.activity : worker.activity.since(same->activity), seconds};
 }
 
-// What each connection had sent before. A descriptor number has many connections in its life: with another
-// peer, or fewer bytes, it was another one.
+// What each connection had sent at the time of `before`. A descriptor number is reused: if the peer differs,
+// or the bytes are fewer now, it was another connection.
 class EarlierConnections {
  public:
   explicit EarlierConnections(const Snapshot* before) {
@@ -168,7 +168,7 @@ std::string worker_totals(const Snapshot& now, const Snapshot* before, const Dis
   return table.render(display);
 }
 
-// What was counted since `before`; all of it when there was none, or the dictionary is another one.
+// What was counted since `before`; everything if there is no `before`, or if it had another dictionary.
 DictStats dict_since(const DictStats& now, const Snapshot* before) {
   if (before == nullptr) return now;
   const auto same = std::find_if(before->dicts.begin(), before->dicts.end(),
@@ -182,7 +182,7 @@ DictStats dict_since(const DictStats& now, const Snapshot* before) {
   return done;
 }
 
-// Nothing where there are none.
+// Empty if there are no dictionaries.
 std::string dict_totals(const Snapshot& now, const Snapshot* before, const Display& display) {
   if (now.dicts.empty()) return "";
   const Interval interval{{}, seconds_between(now, before)};

@@ -8,8 +8,8 @@
 
 namespace baton::ctl {
 
-// Each returns whole lines. With `before`, an earlier snapshot of the same server, they show what happened
-// between the two, a second; without it, what happened since the start.
+// Each returns whole lines. With `before`, an earlier snapshot of the same server, they show rates a second
+// between the two snapshots; without it, totals since the start.
 std::string stats_view(const Snapshot& now, const Snapshot* before, const Display& display);
 std::string workers_view(const Snapshot& now, const Snapshot* before, const Display& display);
 std::string connections_view(const Snapshot& now, const Snapshot* before, const Display& display);

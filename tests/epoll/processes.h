@@ -1,7 +1,7 @@
 // Processes for the kernel experiments: forked ones, and clones that share the descriptor table as baton's
-// workers do. They share counters through anonymous shared memory and end with _exit() alone, so neither
-// destructors nor the test framework run twice. Nobody waits for time: every wait is for a state, and a guard
-// of 30 s turns a state that never comes into a failure.
+// workers do. They share counters through anonymous shared memory. They end only with _exit(), so neither
+// destructors nor the test framework run twice. Every wait is for a state, never for a time; a guard of 30 s
+// turns a state that never comes into a failure.
 #pragma once
 
 #include <sched.h>
@@ -38,7 +38,7 @@ template <class Predicate>
   return true;
 }
 
-// One T at one address in this process and in every process started later.
+// One T, at the same address in this process and in every process started later.
 template <class T>
 class Shared {
  public:
@@ -67,17 +67,17 @@ void futex_wake_all(std::atomic<std::uint32_t>& word);
 // The process's state letter from /proc/PID/stat ('S' asleep, 'R' running or woken); 0 if it is gone.
 [[nodiscard]] char process_state(pid_t pid);
 
-// What the child's descriptor table is: a copy (fork) or the parent's own (clone3 with CLONE_FILES).
+// The child's descriptor table: a copy (fork) or the parent's own (clone3 with CLONE_FILES).
 enum class Table { kCopy, kShared };
 
-// What a raw clone3 child does about the thread identity that the C library caches; design section 7.
+// What a raw clone3 child does about the thread identity that the C library caches (docs/epoll.md).
 enum class Identity {
-  kStale,         // nothing: the library still believes it is the parent's thread
+  kStale,         // nothing: the library still takes it for the parent's thread
   kThreadId,      // CLONE_CHILD_SETTID at PR_GET_TID_ADDRESS, no robust list
   kThreadAndList  // and set_robust_list: what baton does
 };
 
-// A started process. Killed and reaped when destroyed. Movable, owned by the process that started it.
+// A child process. The destructor kills and reaps it. Movable; only the process that started it may own it.
 class Child {
  public:
   Child(Table table, const std::function<int()>& body, Identity identity = Identity::kThreadAndList);
@@ -89,7 +89,8 @@ class Child {
   ~Child();
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  // Reaps: the exit status, or minus the signal that ended it. Fails the test when the guard expires.
+  // Reaps the process. Returns its exit status, or minus the signal that ended it. Fails the test if the
+  // guard expires.
   int wait();
   // SIGKILL, then wait().
   int kill();
@@ -102,8 +103,8 @@ class Child {
 
 // A process that runs one call at a time for the test, so that an interleaving of several processes reads as
 // a script. Calls are closures that capture by value: numbers, and pointers to shared memory or to objects
-// made before the actor was (it has its own copy of those). With Table::kCopy descriptors must exist before
-// it, too.
+// that were made before the actor, which has its own copy of these. With Table::kCopy descriptors must be
+// made before the actor, too.
 class Actor {
  public:
   explicit Actor(Table table);
@@ -119,14 +120,14 @@ class Actor {
   [[nodiscard]] bool falls_asleep();
   // True while the call sleeps. A process that has been woken is no longer asleep, even before it runs.
   [[nodiscard]] bool asleep() const;
-  // The call's result. Fails the test when the guard expires.
+  // Waits for the call's result. Fails the test if the guard expires.
   std::int64_t finish();
   template <class Call>
   std::int64_t run(Call call) {
     start(call);
     return finish();
   }
-  // Ends it with SIGKILL wherever it is; returns minus the signal.
+  // Kills the process with SIGKILL, wherever it is; returns minus the signal.
   int kill() { return child_.kill(); }
   [[nodiscard]] pid_t pid() const { return child_.pid(); }
 

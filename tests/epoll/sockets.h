@@ -1,4 +1,4 @@
-// TCP connections over loopback, and the states that tell when something has arrived.
+// TCP connections over loopback, and functions that wait until something has arrived.
 #pragma once
 
 #include <cstdint>
@@ -26,16 +26,16 @@ bool say(int fd, std::string_view bytes);
 [[nodiscard]] int unacknowledged(int fd);
 
 // Waits until exactly `bytes` are unread. The kernel reads the number under the socket's lock, and it wakes
-// epoll before it lets that lock go: once this returns true, every report that the arrival causes has been
-// queued.
+// epoll before it releases that lock. So once this returns true, every report that the arrival causes has
+// been queued.
 [[nodiscard]] bool arrived(int fd, int bytes);
 // The same for a FIN, and for a RST.
 [[nodiscard]] bool fin_arrived(int fd);
 [[nodiscard]] bool reset_arrived(int fd);
 
-// Consumes up to `bytes`; the count, or minus the errno value.
+// Consumes up to `bytes`. Returns how many, or minus the errno value.
 std::int64_t consume(int fd, std::size_t bytes);
-// Writes to a non-blocking socket until the kernel refuses more; bytes written.
+// Writes to a non-blocking socket until the kernel refuses more. Returns the number of bytes written.
 std::int64_t fill(int fd);
 
 }  // namespace baton::facts

@@ -1,4 +1,4 @@
-// Whether everything that a server has open belongs to something: what its workers' deaths may leak.
+// Checks that everything that a server has open belongs to something: deaths of workers may leak.
 #pragma once
 
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace baton::test {
 
-// The client sockets, spools, scripts and files that the master has open and that are in no slot and no
-// table, one line each. Momentary while workers open and close: wait until there is none.
+// The client sockets, spools, scripts and files that the master has open and that no slot and no table names,
+// one line each. While workers open and close there may be some for a moment: wait until there is none.
 std::vector<std::string> unaccounted_descriptors(const Server& server);
 
-// Whether as many slots are in use as the header counts connections, and none is held by a process that is
-// not there.
+// Whether the header counts as many connections as slots are in use, and no slot is held by a process that
+// does not exist.
 bool slots_add_up(const Server& server);
 
 }  // namespace baton::test

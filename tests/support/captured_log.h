@@ -1,4 +1,4 @@
-// The log of this process, for a test to read.
+// Lets a test read the log of its own process.
 #pragma once
 
 #include <sys/mman.h>
@@ -13,7 +13,8 @@
 
 namespace baton::test {
 
-// From its making to its end, what is logged is kept instead of written to standard error. One at a time.
+// While this lives, log lines are kept instead of being written to standard error. Only one may live at a
+// time.
 class CapturedLog {
  public:
   CapturedLog() { install_logger(file_.get(), "info"); }
@@ -21,7 +22,7 @@ class CapturedLog {
   CapturedLog& operator=(const CapturedLog&) = delete;
   ~CapturedLog() { install_logger(STDERR_FILENO, "info"); }
 
-  // What was logged since the last call, a line each, without its time and whose it is: "warning: text\n".
+  // The lines logged since the last call, without the time and the process: "warning: text\n".
   std::string said() {
     std::string lines;
     std::string line;

@@ -1,4 +1,4 @@
-// A client that says exactly what the test wants, byte for byte.
+// A client that sends exactly what the test wants, byte for byte.
 #pragma once
 
 #include <chrono>
@@ -22,11 +22,11 @@ struct Response {
   [[nodiscard]] bool has(const std::string& lower_case_name) const {
     return fields.contains(lower_case_name);
   }
-  // The value of a field that must stand at most once; "" when absent.
+  // The value of a field that must be there at most once; "" if it is absent.
   [[nodiscard]] std::string field(const std::string& lower_case_name) const;
 };
 
-// Blocking, with a limit (kPatience) on every read, after which the test fails by an exception.
+// Blocks. Every read has a time limit (kPatience), after which it throws and so fails the test.
 class Client {
  public:
   explicit Client(UniqueFd socket) : socket_(std::move(socket)) {}
@@ -35,33 +35,34 @@ class Client {
 
   [[nodiscard]] int fd() const { return socket_.get(); }
   void send(std::string_view bytes) const;
-  // One write a byte, each pushed out by itself.
+  // Sends each byte with a write of its own, and as a segment of its own.
   void send_byte_by_byte(std::string_view bytes) const;
   void shutdown_write() const;
-  // Keeps the kernel from taking in for us tens of megabytes that nobody reads: the server then has to wait.
+  // Keeps the kernel from buffering tens of megabytes that the test does not read, so that the server has to
+  // wait.
   void receive_little() const;
   void close() { socket_.reset(); }
   // Closes with a reset instead of a FIN.
   void reset();
 
-  // The next response. `to_head`: it answers a HEAD request, so there is no body. Skips nothing: a 100 is a
-  // response. Throws std::runtime_error when the connection ends first.
+  // Reads the next response. `to_head`: it answers a HEAD request, so it has no body. Skips nothing: a 100 is
+  // a response. Throws std::runtime_error if the connection ends first.
   Response receive(bool to_head = false);
   // send() and receive().
   Response exchange(std::string_view request, bool to_head = false);
   // GET with Host, keep-alive.
   Response get(const std::string& target, const std::string& more_fields = "");
-  // Any method with Host and, when there is a body, its Content-Length.
+  // Any method with Host and, if there is a body, its Content-Length.
   Response ask(const std::string& method, const std::string& target, const std::string& more_fields = "",
                std::string_view body = "");
 
-  // Exactly `n` bytes, or fewer when the connection ends.
+  // Reads exactly `n` bytes, or fewer if the connection ends.
   std::string read_bytes(std::size_t n);
-  // All that comes until the server closes. A reset counts as an end.
+  // Reads all bytes until the server closes. A reset counts as an end.
   std::string read_to_end();
-  // True as soon as a byte or the end of the connection has come, false when neither has after `time`.
+  // True as soon as a byte or the end of the connection has come; false if neither has come after `time`.
   [[nodiscard]] bool readable_within(std::chrono::milliseconds time) const;
-  // True when the server has closed (waits for it); false when a byte came instead.
+  // Waits until the server closes: true. False if a byte came instead.
   [[nodiscard]] bool closed();
 
  private:

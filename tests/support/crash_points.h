@@ -1,4 +1,4 @@
-// The test's side of the labelled crash points: arms them, and reads what the server has counted.
+// The test's side of the labelled crash points: arms them, and reads what the server has counted there.
 #pragma once
 
 #include <sys/types.h>
@@ -13,8 +13,8 @@
 
 namespace baton::test {
 
-// A control block in a file of `folder`. While it lives, servers started by this process (the build with
-// crash points: beside the binary in build/*/points) obey it.
+// A control block in a file of `folder`. While it lives, the servers that this process starts obey it; they
+// must be of the build with crash points, which is in build/*/points.
 class CrashPoints {
  public:
   explicit CrashPoints(const TempDir& folder);
@@ -22,11 +22,11 @@ class CrashPoints {
   CrashPoints& operator=(const CrashPoints&) = delete;
   ~CrashPoints();
 
-  // Counting and obeying begin, or end: without, only handled requests are recorded.
+  // Begins or ends counting and obeying. While it is off, only handled requests are recorded.
   void watch(bool on = true) { control_->watching.store(on ? 1 : 0); }
 
-  // The next `fires` passes through `label`, after `skip` more, end their process with `signal`. Replaces
-  // what was armed before. There is no such label: throws.
+  // After `skip` more passes through `label`, each of the next `fires` passes ends its process with `signal`.
+  // Replaces what was armed before. Throws if there is no such label.
   void kill_at(std::string_view label, int signal, std::uint32_t fires = 1, std::uint32_t skip = 0);
   // The next pass waits until release() is called or its process ends.
   void hang_at(std::string_view label, std::uint32_t skip = 0);
@@ -35,12 +35,12 @@ class CrashPoints {
   void release();
   void disarm() { control_->armed.store(0); }
 
-  // How often what was armed has been obeyed since the last arming, and by which process last.
+  // How often the armed action was taken since it was armed, and by which process last.
   [[nodiscard]] std::uint32_t hits() const { return control_->hits.load(); }
   [[nodiscard]] pid_t last_pid() const { return control_->last_pid.load(); }
   [[nodiscard]] std::uint64_t passes(std::string_view label) const;
 
-  // How often the handler was begun for each POST target so far; throws when there were more than the record
+  // How often the handler was begun for each POST target so far. Throws if there were more than the record
   // holds.
   [[nodiscard]] std::map<std::string, std::uint32_t> handled() const;
 

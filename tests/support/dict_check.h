@@ -1,4 +1,4 @@
-// A dictionary's memory seen from outside, by its drawing in common/dict/layout.h alone.
+// Reads a dictionary's memory from outside, by its drawing in common/dict/layout.h alone.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,12 @@
 
 namespace baton::test {
 
-// The first thing about the memory that does not fit together; "" when all does: every cell is exactly one
-// entry's or free, index, orders and counts agree with the entries, no key is there twice. Nobody may be
-// at work on it.
+// Returns the first inconsistency in the memory; "" if there is none. Checked are: every cell belongs to one
+// entry or is free; index, orders and counts agree with the entries; no key is there twice. No process may be
+// at work on the memory.
 std::string problem_of(const void* memory);
 
-// What the cells say is in it, whatever the index says.
+// The content by the cells alone, without the index.
 struct DictContent {
   std::string value;
   std::uint64_t expires_ns = 0;
@@ -24,7 +24,7 @@ struct DictContent {
 };
 std::map<std::string, DictContent> contents_of(const void* memory);
 
-// The keys, most recently used first, as the list has them.
+// The keys in the order of the list: most recently used first.
 std::vector<std::string> keys_by_use(const void* memory);
 
 }  // namespace baton::test

@@ -7,8 +7,9 @@
 
 namespace baton::test {
 
-// sdk/examples/NAME/baton.toml, on port 0, with the module that was built beside the running test, and with
-// its data in `folder`. Throws std::runtime_error when the file is not as it is expected to be.
+// Returns sdk/examples/NAME/baton.toml, changed to listen on port 0, to use the module that was built beside
+// the running test, and to keep its data in `folder`. Throws std::runtime_error if the file is not as
+// expected.
 std::string example_config(const std::string& name, const TempDir& folder);
 
 }  // namespace baton::test

@@ -1,4 +1,4 @@
-// A pipe with a name, whose reader is the test.
+// A named pipe whose reader is the test.
 #pragma once
 
 #include <fcntl.h>
@@ -15,20 +15,20 @@ namespace baton::test {
 
 class Fifo {
  public:
-  // Makes it. It has a reader from now on, who reads nothing by itself.
+  // Makes the pipe. From now on it has a reader, but one that reads only in take().
   explicit Fifo(const std::string& path) {
     if (::mkfifo(path.c_str(), 0600) != 0) throw std::runtime_error("cannot make the FIFO " + path);
     fd_ = UniqueFd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
   }
 
-  // Until not one more byte goes in.
+  // Fills the pipe until not one more byte goes in.
   void fill() const {
     for (const std::size_t size : {std::size_t{4096}, std::size_t{1}}) {
       const std::string bytes(size, '#');
       while (::write(fd_.get(), bytes.data(), size) > 0) continue;
     }
   }
-  // What is in it. The filling is left out.
+  // Reads what is in the pipe, without the bytes of fill().
   [[nodiscard]] std::string take() const {
     std::string text;
     std::array<char, 4096> buffer;
@@ -37,7 +37,7 @@ class Fifo {
     std::erase(text, '#');
     return text;
   }
-  // From now on nobody reads.
+  // From now on the pipe has no reader.
   void close() { fd_.reset(); }
 
  private:

@@ -1,4 +1,4 @@
-// Sockets of the test's own that listen.
+// Listening sockets of the test's own.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace baton {
 
-// On an address as the configuration writes it. Nothing, with errno, where it cannot be had. With `shared`, it
-// asks to share the port.
+// Listens on an address as the configuration writes it. Returns nothing, with errno, if that fails. `shared`:
+// with SO_REUSEPORT.
 UniqueFd listen_on(const std::string& address, bool shared = false);
 
-// Where it listens.
+// The address on which `socket` listens.
 std::string address_of(const UniqueFd& socket);
 
 }  // namespace baton

@@ -1,5 +1,5 @@
-// What this machine has of what baton can do without, found out independently of it: so that a test expects
-// what is right where it runs.
+// Finds out, independently of baton, which of baton's optional abilities this machine has: so that a test
+// expects what is right on this machine.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@
 
 namespace baton::test {
 
-// And BATON_WITHOUT leaves it alone.
+// Whether the machine has `ability`, and BATON_WITHOUT does not forbid it.
 bool has(Ability ability);
 
 // Whether handlers begin on the event thread (worker/app/borrowed_thread.h).
 bool stands_in();
 
-// The programs that are started while this lives are told to do without these, too: "dispatch,pkeys".
+// While this lives, programs that are started must do without these abilities as well: "dispatch,pkeys".
 class Without {
  public:
   explicit Without(const std::string& names);

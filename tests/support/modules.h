@@ -19,11 +19,11 @@ std::string module_route(const std::string& path, const std::string& file, const
 // How often the module has counted `name`.
 std::uint64_t counted(const TempDir& folder, const std::string& name);
 
-// The body of a response whose head has been received, read chunk by chunk. Throws std::runtime_error where
-// the framing is not exact or the connection ends. With `sizes`, the size of each chunk is appended.
+// Reads the body of a response, whose head has been received, chunk by chunk. Throws std::runtime_error if
+// the framing is not exact or the connection ends. Appends the size of each chunk to `sizes`.
 std::string read_chunked(Client& client, std::vector<std::size_t>* sizes = nullptr);
 
-// The head of a response whose body is left to be read.
+// Reads the head of a response, and leaves its body to be read.
 std::string read_head(Client& client);
 
 // What the handlers of tests/modules/good.cpp write.

@@ -1,4 +1,4 @@
-// Looking at a running server from outside: its processes, its connection table, its statistics.
+// Looks at a running server from outside: its processes, its connection table, its statistics.
 #pragma once
 
 #include <sys/types.h>
@@ -13,36 +13,35 @@
 
 namespace baton::test {
 
-// Whether a process has ended; one that nobody has waited for yet has ended too.
+// Whether a process has ended; also if its parent has not waited for it yet.
 bool gone(pid_t pid);
 bool gone(const std::vector<pid_t>& pids);
 
-// What stands behind "name:" in /proc/PID/status, such as "0\t0\t0\t0" for Uid; "" when there is no such
-// process.
+// The text behind "name:" in /proc/PID/status, such as "0\t0\t0\t0" for Uid; "" if there is no such process.
 std::string status_field(pid_t pid, const std::string& name);
 
-// Waits until the log has it. What the server does for clients comes before what it says of it, so a client
-// that has seen the one is too early for the other.
+// Waits until the log has `text`. The server writes the log after what it does for clients: a client that has
+// seen the effect may be too early for the line.
 bool log_has(const Server& server, const std::string& text);
 
 // Descriptors that the process has open.
 std::vector<int> open_descriptors(const Server& server);
 
-// Whether nobody listens there.
+// Whether no process listens there.
 bool refuses(std::uint16_t port, const std::string& host = "127.0.0.1");
 
-// How many connections are handed back to the set and stand in this phase.
+// How many connections in this phase are armed in the epoll set.
 std::size_t count_armed(const Server& server, Phase phase);
-// How many there are at all.
+// How many connections there are in all.
 std::size_t count_connections(const Server& server);
 
-// The scoreboard's entry of a live worker; throws when there is none.
+// The scoreboard's entry of a live worker; throws if there is none.
 const WorkerEntry& entry_of(const Server& server, pid_t worker);
 
-// batonctl stats --json.
+// What batonctl stats --json prints.
 nlohmann::json stats(const Server& server);
 
-// A process that is stopped (SIGSTOP) as long as this lives.
+// Keeps a process stopped (SIGSTOP) as long as this lives.
 class Stopped {
  public:
   explicit Stopped(pid_t pid);

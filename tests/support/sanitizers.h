@@ -1,4 +1,4 @@
-// For tests that have to know of sanitizers: of servers that crash on purpose, most of all.
+// For tests that must know about sanitizers, above all tests of servers that crash on purpose.
 #pragma once
 
 #include <cstdlib>
@@ -12,8 +12,8 @@ constexpr bool kAddressSanitizer = true;
 constexpr bool kAddressSanitizer = false;
 #endif
 
-// While this lives, sanitizers in the servers that are started leave signals and exits alone: a crash is a
-// crash, and not an exit with a report.
+// While this lives, the sanitizers of servers that are started leave signals and exits alone, so that a crash
+// is a crash, and not an exit with a report.
 class SanitizersLeave {
  public:
   SanitizersLeave() {

@@ -1,4 +1,4 @@
-// The real binary, started with a configuration of the test's own, on port 0.
+// Runs the real binary with a configuration of the test's own, on port 0.
 #pragma once
 
 #include <sys/types.h>
@@ -15,20 +15,20 @@
 
 namespace baton::test {
 
-// What a program that was run to its end did.
+// The result of a program that has run to its end.
 struct Finished {
-  int status = -1;  // exit status; 128 + n when killed by signal n
+  int status = -1;  // exit status; 128 + n if signal n killed it
   std::string out;
   std::string err;
 };
-// Kills it when it does not end within kPatience. Where this is root, a baton whose configuration names no
-// user runs as root, too.
+// Kills the program if it does not end within kPatience. If the test runs as root, so does a baton whose
+// configuration names no user.
 Finished run_program(const std::vector<std::string>& arguments);
 
 // Paths of the binaries beside the running test.
 std::string baton_binary();
 std::string batonctl_binary();
-// The same program of version 99.1.2; and of 99.2.0, whose shared memory has another layout.
+// The same program as version 99.1.2; and as 99.2.0, whose shared memory has another layout.
 std::string next_baton_binary();
 std::string other_baton_binary();
 
@@ -40,15 +40,16 @@ struct Streams {
 
 class Server {
  public:
-  // Writes `config` as baton.toml into `folder` and starts the server on it, in the foreground, with its log
-  // in folder/stderr.txt and its standard output in folder/stdout.txt. Waits until it serves; throws with the
-  // log when it ends instead. Where `config` has none: [[listen]] 127.0.0.1:0, and [timeouts] that are long.
-  // `binary`: another program than the one beside the test. `streams`: other files than those.
+  // Writes `config` as baton.toml into `folder` and starts the server with it in the foreground. Waits until
+  // it serves; if it ends instead, throws with its log.
+  //
+  // If `config` has no [[listen]] or no [timeouts], adds 127.0.0.1:0 and long timeouts. `binary`: another
+  // program than the one beside the test. `streams`: the files in `folder` for its log and its output.
   Server(const TempDir& folder, const std::string& config, const std::string& binary = baton_binary(),
          const Streams& streams = {});
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
-  // Fast stop, then kill if need be.
+  // Stops the server at once, and kills it if need be.
   ~Server();
 
   [[nodiscard]] pid_t pid() const { return pid_; }
@@ -62,20 +63,20 @@ class Server {
 
   // Process ids of the ready workers of the serving generation.
   [[nodiscard]] std::vector<pid_t> workers() const;
-  // The sum of one counter over all workers, dead ones included.
+  // The sum of one counter over all workers, including dead ones.
   [[nodiscard]] std::uint64_t total(Counters::Counter Counters::*counter) const;
-  // The slot of the one connection there is (or the only one in `state`).
+  // The slot of the only connection.
   [[nodiscard]] int only_connection() const;
   // How many connections are in `state` now.
   [[nodiscard]] int connections_in(SlotState state) const;
 
   void signal(int number) const;
-  // Replaces the configuration and has it reloaded; returns what batonctl reload did.
+  // Replaces the configuration and reloads it; returns the result of batonctl reload.
   Finished reload(const std::string& config) const;
   void write_config(const std::string& config) const;
   // Runs batonctl with -c for this server.
   [[nodiscard]] Finished ctl(std::vector<std::string> arguments) const;
-  // Waits until the server has ended by itself; its exit status.
+  // Waits until the server has ended by itself; returns its exit status.
   int wait();
   // SIGTERM, then wait().
   int stop();
@@ -87,12 +88,12 @@ class Server {
   std::unique_ptr<Segment> segment_;
 };
 
-// For [server]: nobody, where this is root. A server of that configuration may do no more than any other
-// user.
+// A line for [server] that names the user nobody if the test runs as root, so that the server may do no more
+// than any other user.
 std::string unprivileged_user();
 
-// A site with one static route at "/" on the folder `root`, two workers; `extra` is added to the end,
-// `settings` to the front.
+// Two workers, and a site with one static route at "/" on the folder `root`. `settings` continues [server],
+// `route_options` the route's `static`.
 std::string static_config(const std::string& root, const std::string& route_options = "",
                           const std::string& settings = "");
 

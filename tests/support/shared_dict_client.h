@@ -1,4 +1,4 @@
-// A test's own hand in a dictionary of a running server: it maps what the workers have mapped.
+// Lets a test use a dictionary of a running server: it maps the memory that the workers have mapped.
 #pragma once
 
 #include <boost/interprocess/mapped_region.hpp>
@@ -16,7 +16,7 @@ namespace baton::test {
 
 class DictClient {
  public:
-  // Throws when the server has no dictionary of that name.
+  // Throws if the server has no dictionary of that name.
   DictClient(const Server& server, const std::string& name)
       : memory_(open_dict(dict_object_name(server.segment().name(), name))),
         segment_(map_to_write(server.segment().name())),
@@ -25,7 +25,7 @@ class DictClient {
   void set(std::string_view key, std::string_view value) {
     if (dict_->set(key, value, 0) != SharedDict::Status::kOk) throw std::runtime_error("set failed");
   }
-  // "(none)" when it is not there.
+  // "(none)" if the key is not there.
   [[nodiscard]] std::string get(std::string_view key) {
     std::string value;
     return dict_->get(key, value) == SharedDict::Status::kOk ? value : "(none)";
@@ -37,7 +37,7 @@ class DictClient {
     namespace bip = boost::interprocess;
     return {bip::shared_memory_object(bip::open_only, name.c_str(), bip::read_write), bip::read_write};
   }
-  // Segment maps it read-only; the same place in our own mapping.
+  // `segment` maps the counters read-only. This is the same place in a mapping of our own.
   [[nodiscard]] DictCounters& counters_of(const Segment& segment, const std::string& name) const {
     for (DictEntry& entry : segment.dicts()) {
       if (entry.used.load() == 0 || entry.name != name) continue;

@@ -1,5 +1,5 @@
-// A process that goes on by one instruction at a time: a test can look at what it has done so far, and kill
-// it, between any two of them (ptrace(2)).
+// A process that runs one instruction at a time (ptrace(2)): between any two of them a test can look at what
+// it has done so far, and kill it.
 #pragma once
 
 #include <sys/types.h>
@@ -10,16 +10,16 @@ namespace baton::test {
 
 class SteppedProcess {
  public:
-  // Forks; the child stops before it begins with `work`, and ends after it.
+  // Forks. The child stops before it begins `work`, and ends after it.
   explicit SteppedProcess(const std::function<void()>& work);
   SteppedProcess(const SteppedProcess&) = delete;
   SteppedProcess& operator=(const SteppedProcess&) = delete;
   ~SteppedProcess() { kill(); }
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  // False: it has ended by itself. Throws when it dies of anything else.
+  // Runs one instruction. False: the process has ended by itself. Throws if it dies in another way.
   [[nodiscard]] bool step();
-  // With SIGKILL; returns when it has gone. Does nothing when it had.
+  // Sends SIGKILL; returns when the process has ended. Does nothing if it had ended already.
   void kill();
 
  private:

@@ -1,4 +1,4 @@
-// A folder that is gone when the test ends.
+// A folder that is removed when the test ends.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +15,7 @@ class TempDir {
   ~TempDir();
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  // Writes a file, creating its folders; returns its absolute path.
+  // Writes a file, and makes its folders; returns its absolute path.
   std::string write(const std::string& name, std::string_view content) const;
   [[nodiscard]] std::string read(const std::string& name) const;
 

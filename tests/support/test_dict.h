@@ -37,7 +37,7 @@ class SharedObject {
   T* object_;
 };
 
-// The time as the test has it. One for all: it is a plain function that a dictionary asks.
+// The time that the test sets. All dictionaries share it, because a dictionary's clock is a plain function.
 inline std::uint64_t test_time_ns = 1'000'000'000;
 inline std::uint64_t test_clock() {
   return test_time_ns;
@@ -60,7 +60,7 @@ class TestDict {
   [[nodiscard]] DictHeader& header() const { return *static_cast<DictHeader*>(memory()); }
   [[nodiscard]] DictCounters& counters() const { return *counters_; }
 
-  // "(none)" when it is not there.
+  // "(none)" if the key is not there.
   std::string get(std::string_view key) {
     std::string value;
     return dict_.get(key, value) == SharedDict::Status::kOk ? value : "(none)";

@@ -1,4 +1,4 @@
-// A segment under a name of its own, gone with the test.
+// A segment with a name of its own, which is removed with the test.
 #pragma once
 
 #include <unistd.h>
@@ -17,7 +17,7 @@ inline std::string unique_segment_name() {
   return "baton-test-" + std::to_string(::getpid()) + "-" + std::to_string(calls++);
 }
 
-// Removes the name at the end, whoever made the segment.
+// Removes the name at the end, whichever process made the segment.
 class SegmentName {
  public:
   SegmentName() : text_(unique_segment_name()) {}
@@ -34,7 +34,7 @@ class SegmentName {
 
 constexpr SegmentSizes kSmall{64, 4};
 
-// This process as the master of `segment`.
+// Makes this process the master of `segment`.
 inline void become_master(const Segment& segment) {
   segment.header().master_pid = ::getpid();
   segment.header().master_start = process_start(::getpid());

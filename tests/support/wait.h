@@ -1,4 +1,4 @@
-// Waiting for a state, never for a time.
+// Waits for a state, never for a time.
 #pragma once
 
 #include <chrono>
@@ -6,10 +6,10 @@
 
 namespace baton::test {
 
-// How long a state may take before the test fails: long, because only a broken server ever uses it up.
+// How long a state may take before the test fails. It is long, because only a broken server uses it up.
 constexpr std::chrono::seconds kPatience{60};
 
-// Looks again and again until `state()` holds. False when it does not come.
+// Waits until `state()` holds. False if it does not within kPatience.
 template <typename State>
 [[nodiscard]] bool wait_until(State state) {
   const auto end = std::chrono::steady_clock::now() + kPatience;
