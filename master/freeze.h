@@ -17,7 +17,8 @@ namespace baton {
 // for microseconds, but the process may be stopped meanwhile. If one worker stays in motion for `patience`,
 // the freeze is lifted, and the result says which worker it was. Does not wait for a worker that has died.
 //
-// Only the master may call this, and it must not change the table either. It calls thaw() or execve(2) next.
+// Thread and process safety
+//   Only the master may call this. It must not change the table either, until it calls thaw() or execve(2).
 std::optional<std::string> freeze(Segment& segment, const EpollSet& epoll,
                                   const std::vector<const WorkerProcess*>& workers,
                                   std::chrono::milliseconds patience);

@@ -1,5 +1,9 @@
-// The master listens, clones workers, watches the clock, repairs after deaths and reloads. It parses nothing
-// that a client sent, and it never waits for a worker.
+// The master listens, clones workers, watches the clock, repairs after deaths and reloads.
+//
+// Invariants
+//   (1) It parses nothing that a client sent.
+//   (2) It never waits for a worker.
+//   (3) The only client descriptors it closes are those that a dead worker left without a slot (Reclaimer).
 //
 //   STARTING --(1)--> SERVING --SIGTERM--> DRAINING
 //      |                 |                    |

@@ -25,7 +25,7 @@ enum class Outcome : std::uint8_t {
   kBegunAgain,  // its request is handled once more: it is still in the socket or in the spool
   kResumed,     // its response was made: the rest is sent from the exact byte
   kAnswered,    // an error is sent in place of a response (500, or 504 after the watchdog)
-  kClosed,      // nobody can tell how much was sent or taken, or the connection has cost too many workers
+  kClosed,      // how much was sent or taken cannot be told, or the connection has cost too many workers
 };
 
 struct Recovered {

@@ -7,9 +7,12 @@
 
 namespace baton {
 
-// clone3(CLONE_FILES): separate memory (copy on write, as after fork), one descriptor table. `child` runs in
-// the new process and must end it with _exit(): returning or unwinding would close descriptors that other
-// processes use. The caller must be single-threaded. Returns the child's pid; -1: failed, errno says why.
+// clone3(CLONE_FILES): separate memory (copy on write, as after fork), one descriptor table. Returns the
+// child's pid; -1: failed, errno says why.
+//
+// Thread and process safety
+//   The calling process must have one thread only. `child` runs in the new process and must end it with
+//   _exit(): returning or unwinding would close descriptors that other processes use.
 //
 // There is no pidfd: it would stand in the table that the child shares. The pid is enough: it stays in the
 // caller's own memory, and it means this child until the caller waits for it, which only a parent can do.

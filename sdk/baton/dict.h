@@ -16,9 +16,11 @@ namespace baton::inline sdk {
 // dictionary outlives reloads, upgrades and its workers, whatever they die of. When it is full, the least
 // recently used entries are dropped.
 //
-// May be used from any thread. A copy of the object is the same dictionary. A default-constructed object can
-// be assigned later; until then all functions throw std::logic_error.
+// Thread and process safety
+//   Any thread of any worker may call open() and the const functions at any time. A copy of the object is the
+//   same dictionary.
 //
+// A default-constructed object can be assigned later; until then all functions throw std::logic_error.
 // A key has at most 1,024 bytes and an entry at most half of the dictionary, else std::length_error.
 class SharedDict {
  public:

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxFd = 1024;
 
-// Who is on which connection. In shared memory; every process updates it.
+// Which process is on which connection. In shared memory; every process updates it.
 struct Occupancy {
   std::array<std::atomic<int>, kMaxFd> inside{};
   std::array<std::atomic<int>, kMaxFd> most_inside{};
@@ -103,7 +103,7 @@ int serve_until_quit(const EpollSet& set, Occupancy& occupancy, int quit, int wo
     if (fd == quit) return 0;
     occupancy.enter(fd);
     if (!counted) {
-      // Nobody goes on before every worker holds a connection: the race has as many runners as it should.
+      // No worker goes on before every worker holds a connection, so that the race has all its runners.
       counted = true;
       ++occupancy.served_by;
       if (!eventually([&] { return occupancy.served_by == workers; })) return 2;

@@ -1,5 +1,5 @@
-// The ready list as the run queue: who gets the next event, and what happens to it when that process stalls
-// or dies.
+// The ready list as the run queue: which process gets the next event, and what happens to the event when that
+// process stalls or dies.
 #include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>

@@ -94,7 +94,7 @@ TEST_P(SocketWakeUps, AResetWakesAWriterThatAskedForNothingElse) {
   ASSERT_TRUE(waits_in(worker, set_));
   const linger abort{.l_onoff = 1, .l_linger = 0};
   ASSERT_EQ(::setsockopt(tcp_.client.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort), 0);
-  // connect() to an unspecified address resets the connection whoever else has the descriptor.
+  // connect() to an unspecified address resets the connection, even if other processes have the descriptor.
   const sockaddr nowhere{.sa_family = AF_UNSPEC, .sa_data = {}};
   ASSERT_EQ(::connect(tcp_.client.get(), &nowhere, sizeof nowhere), 0);
   EXPECT_TRUE(collected(worker).events & EPOLLERR);

@@ -29,8 +29,8 @@ std::set<int> named_descriptors(const Server& server) {
   return named;
 }
 
-// What only connections and the open-file table have, as /proc shows it. The images of modules are memfds as
-// well.
+// Whether the text of a /proc link is one of a descriptor that only connections and the open-file table have.
+// The images of modules are memfds as well.
 bool belongs_to_clients(const std::string& target, const std::string& root, const std::string& spool) {
   return target.starts_with("socket:") || target.starts_with("/memfd:baton-") || target.starts_with(root) ||
          target.starts_with(spool);

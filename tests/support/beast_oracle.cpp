@@ -25,7 +25,7 @@ class Reader : public beast::http::basic_parser<true> {
  public:
   Reader() {
     header_limit(std::numeric_limits<std::uint32_t>::max());
-    // Not boost::none: Beast 1.74 takes any length to be above a limit that is not there.
+    // Not boost::none: without a limit, Beast 1.74 takes every length to be above it.
     body_limit(std::numeric_limits<std::uint64_t>::max());
   }
 
@@ -95,7 +95,8 @@ std::string for_beast(std::string_view head) {
   return bytes;
 }
 
-// Beast leaves alone what a target may not hold; in paths and queries ours has it percent-encoded.
+// Bytes that a target may not hold: Beast leaves them as they are, ours percent-encodes them in paths and
+// queries.
 std::string encoded(const std::string& target) {
   constexpr std::string_view kStray = "\"<>[\\]^`{|}";
   std::size_t path = 0;

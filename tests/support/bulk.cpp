@@ -18,7 +18,7 @@ namespace baton::test {
 
 namespace {
 
-// A prime: a byte that is missing or stands twice moves all behind it to where they do not fit.
+// A prime: a byte that is missing or doubled moves all bytes behind it to places where they do not fit.
 constexpr std::size_t kPeriod = 65'521;
 constexpr int kNarrowBytes = 16 * 1024;
 constexpr std::uint64_t kReadBytes = std::uint64_t{64} * 1024;

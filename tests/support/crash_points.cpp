@@ -86,7 +86,7 @@ std::map<std::string, std::uint32_t> CrashPoints::handled() const {
   std::map<std::string, std::uint32_t> times;
   for (std::uint64_t i = 0; i < count; ++i) {
     const HandledRequest& entry = control_->handled[i];
-    // A process killed while it was writing leaves one that is not whole: its request had not been begun.
+    // A process that was killed while it was writing leaves an incomplete record: its request had not begun.
     if (entry.sequence.load(std::memory_order_acquire) == i + 1)
       ++times[std::string(entry.target, entry.length)];
   }

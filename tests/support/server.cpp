@@ -39,11 +39,12 @@ pid_t start_program(const std::vector<std::string>& arguments, const std::string
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that dies leaves no server behind
-  // Root has to name somebody. Only root can reach everything in a checkout of root's; what is another for
-  // other users has tests of its own, whose configurations name them.
+  // A server that root starts needs a user. Here it is root, because only root can reach everything in a
+  // checkout that belongs to root. What differs for other users has tests of its own, whose configurations
+  // name the user.
   if (::geteuid() == 0) ::setenv("BATON_USER", "root", 0);
-  // Nobody but root could look at a server's open files, were it not dumpable: it is where core dumps are
-  // asked for. The kernel writes none of this size.
+  // Only root could look at the open files of a server that is not dumpable. A server is dumpable where core
+  // dumps are asked for; the kernel writes no core dump of this size.
   if (rlimit core{}; ::getrlimit(RLIMIT_CORE, &core) == 0 && ::geteuid() != 0) {
     core.rlim_cur = std::min<rlim_t>(1, core.rlim_max);
     ::setrlimit(RLIMIT_CORE, &core);
@@ -62,7 +63,7 @@ int exit_status(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// Where this is root, servers that do not care run as root (above), and warn of it.
+// If the test runs as root, servers whose configuration names no user run as root (above), and warn about it.
 std::string without_warning_of_root(std::string log) {
   const std::size_t end = ::geteuid() == 0 ? log.find("runs as root: ") : std::string::npos;
   if (end == std::string::npos) return log;
@@ -114,7 +115,7 @@ Server::Server(const TempDir& folder, const std::string& config, const std::stri
       return true;
     }
     try {
-      // A killed server of the same folder may have left its own there.
+      // An earlier server of this folder that was killed may have left its segment.
       if (!segment_ || segment_->header().master_pid.load() != pid_)
         segment_ = std::make_unique<Segment>(Segment::attach(name, users_of_file(config_file_)));
       return segment_->header().master_pid.load() == pid_ &&
@@ -130,7 +131,7 @@ Server::Server(const TempDir& folder, const std::string& config, const std::stri
 
 Server::~Server() {
   int status = 0;
-  if (segment_) {  // a master that a test has killed could not
+  if (segment_) {  // a master that a test has killed has not removed it
     segment_->unlink();
     remove_dicts_of(segment_->name());
   }
@@ -139,7 +140,7 @@ Server::~Server() {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, &status, 0);
   }
-  // A worker that a sanitizer ends is replaced, so that a test may pass in spite of it.
+  // A worker that a sanitizer ends is replaced, so a test could pass in spite of the report.
   const std::string text = log();
   const bool reported =
       text.find("runtime error:") != std::string::npos || text.find("Sanitizer") != std::string::npos;
@@ -149,7 +150,7 @@ Server::~Server() {
 void Server::write_config(const std::string& config) const {
   std::string whole = config + "\n";
   if (config.find("[[listen]]") == std::string::npos) whole += "[[listen]]\naddress = \"127.0.0.1:0\"\n";
-  // However slow the machine, a client of a test that is idle meanwhile is not cut off.
+  // On a slow machine, too, an idle client of a test must not be cut off.
   if (config.find("[timeouts]") == std::string::npos)
     whole += "[timeouts]\nheader = \"10m\"\nkeep_alive = \"10m\"\n";
   static_cast<void>(folder_.write("baton.toml", whole));

@@ -18,7 +18,7 @@ TempDir::TempDir() {
 
 TempDir::~TempDir() {
   std::error_code ignored;
-  // What a test has closed even to its owner.
+  // A test may have closed a folder even to its owner.
   for (const auto& entry : fs::directory_iterator(path_, ignored))
     if (entry.is_directory(ignored) && !entry.is_symlink(ignored))
       fs::permissions(entry.path(), fs::perms::owner_all, fs::perm_options::add, ignored);
