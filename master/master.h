@@ -2,20 +2,22 @@
 //
 // Invariants
 //   (1) It parses nothing that a client sent.
-//   (2) It never waits for a worker.
+//   (2) It never waits for a worker, except for at most 50 ms before an upgrade (master/freeze.h).
 //   (3) The only client descriptors it closes are those that a dead worker left without a slot (Reclaimer).
 //
-//   STARTING --(1)--> SERVING --SIGTERM--> DRAINING
+// Stages
+//
+//   STARTING --(a)--> SERVING --SIGTERM--> DRAINING
 //      |                 |                    |
-//     (2)             SIGINT                 (3)
+//     (b)         SIGINT, SIGQUIT            (c)
 //      |                 v                    |
 //      +------------> RETIRING <--------------+
 //                        |
 //                        +--no worker is left--> end
 //
-//   (1) every worker is ready or failing, and at least one is ready
-//   (2) every worker says that it cannot start; or SIGTERM, SIGINT
-//   (3) no connection is left; or the deadline has passed; or SIGTERM, SIGINT
+//   (a) every worker is ready or failing, and at least one is ready
+//   (b) every worker says that it cannot start; or SIGTERM, SIGINT, SIGQUIT
+//   (c) no connection is left; or the deadline has passed; or SIGTERM, SIGINT, SIGQUIT
 //
 // Reload: a second, pending generation of workers starts beside the serving one. Either all of them become
 // ready, and the generation takes over at one store to SegmentHeader::generation; or they are killed, and
