@@ -172,16 +172,16 @@ class Worker {
       if (retiring()) break;
       flight.since_ns.store(now, std::memory_order_relaxed);
       flight.phase.store(FlightPhase::kReading, std::memory_order_relaxed);
-      const int fd = static_cast<int>(event->key.fd);
+      const int fd = static_cast<int>(event->fd);
       if (!table.contains(fd)) continue;
       const Claim claim = table.claim(fd);
       if (claim.state == SlotState::kListener) {
-        if (claim.generation != event->key.generation) continue;
+        if (claim.generation != event->generation) continue;
         if (const int accepted = accept_burst(context_, evictor_, fd, now); accepted >= 0) {
           turn_.handle_accepted(accepted, now);
         }
       } else {
-        turn_.handle(fd, event->key.generation, now);
+        turn_.handle(fd, event->generation, now);
       }
     }
     flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);

@@ -80,10 +80,10 @@ void EpollSet::nudge() const {
   ::poll(&set, 1, 0);
 }
 
-std::optional<EpollEvent> EpollSet::wait(int timeout_ms, const sigset_t* mask) const {
+std::optional<EpollKey> EpollSet::wait(int timeout_ms, const sigset_t* mask) const {
   epoll_event event{};
   if (::epoll_pwait(fd_, &event, 1, timeout_ms, mask) != 1) return std::nullopt;
-  return EpollEvent{EpollKey::unpack(event.data.u64), event.events};
+  return EpollKey::unpack(event.data.u64);
 }
 
 }  // namespace baton

@@ -23,11 +23,6 @@ struct EpollKey {
   }
 };
 
-struct EpollEvent {
-  EpollKey key;
-  std::uint32_t events = 0;
-};
-
 // Clients are registered EPOLLET | EPOLLONESHOT: an armed client is reported once, to one process, and then
 // not again until rearm(). Listeners are registered EPOLLET and never EPOLLONESHOT: such a listener would
 // accept a single burst and go deaf.
@@ -65,7 +60,7 @@ class EpollSet {
 
   // Waits for one event: a process must never sit on events that it is not handling. Signals in `mask` stay
   // blocked. Returns nothing after `timeout_ms` milliseconds, or when a signal came.
-  std::optional<EpollEvent> wait(int timeout_ms, const sigset_t* mask) const;
+  std::optional<EpollKey> wait(int timeout_ms, const sigset_t* mask) const;
 
  private:
   int fd_ = -1;

@@ -65,7 +65,7 @@ class RecoveryTest : public testing::Test {
   // Handles events until there is none.
   void serve() {
     while (const auto event = epoll_.wait(0, nullptr)) {
-      worker_.handle(static_cast<int>(event->key.fd), event->key.generation, monotonic_ns());
+      worker_.handle(static_cast<int>(event->fd), event->generation, monotonic_ns());
     }
   }
 

@@ -67,7 +67,6 @@ class Response {
   void finish();
 
   [[nodiscard]] Body body() const { return body_; }
-  [[nodiscard]] std::uint64_t stored() const { return stored_; }
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] const std::string& reason() const { return reason_; }
 
