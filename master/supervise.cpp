@@ -63,8 +63,9 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
 // before that end that it is slow.
 void Master::note_slow_handler(const Generation& generation, const FlightRecord& flight,
                                std::uint64_t now_ns) {
+  // In this order, or the time of a request before would be taken for the handler's.
+  const std::uint32_t handler = flight.handler.load(std::memory_order_acquire);
   const std::uint64_t since = flight.since_ns.load(std::memory_order_relaxed);
-  const std::uint32_t handler = flight.handler.load(std::memory_order_relaxed);
   if (handler == FlightRecord::kNoHandler || now_ns < since + kTickNs) return;
   segment_.places().speed(generation.number, handler).note(now_ns - since);
 }

@@ -71,7 +71,8 @@ std::optional<SlotState> ConnectionTable::try_claim(int fd, std::uint32_t genera
 std::optional<SlotState> ConnectionTable::claim_or_tell(int fd, std::uint32_t generation,
                                                         Holder holder) const {
   std::optional<SlotState> state = try_claim(fd, generation, holder);
-  if (!state && claim(fd).state == SlotState::kHeld) {
+  // Also where the slot is armed by now: its holder has released it since, and may not look any more.
+  if (!state && claim(fd).is_client()) {
     tell(fd);
     state = try_claim(fd, generation, holder);
   }

@@ -57,7 +57,13 @@ void EpollSet::rearm(int fd) const {
     if (::epoll_ctl(fd_, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT && claim.armed()) {
       ::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event);
     }
-    const Claim now = table_.claim(fd);
+    Claim now = table_.claim(fd);
+    if (now.is_client() && now.state == SlotState::kHeld) {
+      // Its holder may have armed it before this MOD, for something else. Either it sees this after its
+      // release, or the release is seen here.
+      table_.tell(fd);
+      now = table_.claim(fd);
+    }
     if (now.generation == claim.generation && (now.state == claim.state || !now.armed())) return;
     claim = now;
   }

@@ -47,8 +47,8 @@ class EpollSet {
   void rearm(int fd) const;
 
   // For the holder, before it releases the slot as `state`. The number cannot be another connection's yet,
-  // so a second look, as in rearm(), is not needed. ConnectionTable::release() says whether an event came
-  // too early.
+  // so there is no second look, as in rearm(). ConnectionTable::release() says whether an event came too
+  // early, or a rearm() too late.
   void arm(int fd, std::uint32_t generation, SlotState state) const;
 
   void remove(int fd) const;

@@ -80,7 +80,9 @@ bool Inbox::spool(int fd, Slot& slot, std::size_t n) {
 bool consume_request(int fd, Slot& slot, std::uint64_t in_socket) {
   // The mark goes first: while it is up, shorter requests do not wake a worker.
   clear_low_water(fd, slot);
-  if (in_socket > 0 && !Transport(fd, slot).consume(in_socket)) return false;
+  // Also where nothing of it is in the socket: what is left to be consumed cannot be told any more when the
+  // spool has been dropped.
+  if (!Transport(fd, slot).consume(in_socket)) return false;
   crash_point("after-consume");
   if (slot.spool_fd >= 0) drop_spool(slot);
   return true;

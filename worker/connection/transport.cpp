@@ -54,6 +54,7 @@ ssize_t Transport::consume_some(std::size_t most) const {
 }
 
 bool Transport::consume(std::uint64_t n) const {
+  begin_move();
   while (n > 0) {
     const ssize_t got = consume_some(n);
     if (got <= 0) return false;

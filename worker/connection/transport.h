@@ -17,6 +17,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -48,7 +49,10 @@ class Transport {
   // -- How many bytes were moved.
 
   // Call when the slot says how many bytes have been moved, or will say so before more are moved.
-  void settled() const { slot_.clear(SlotFlags::kUncertain); }
+  void settled() const {
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // what the slot says comes first
+    slot_.clear(SlotFlags::kUncertain);
+  }
   [[nodiscard]] bool uncertain() const { return slot_.has(SlotFlags::kUncertain); }
   // Whether the kernel counts the bytes of such a socket.
   [[nodiscard]] bool counted() const;

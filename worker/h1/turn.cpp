@@ -52,6 +52,7 @@ void Turn::handle_accepted(int fd, std::uint64_t now_ns) {
   if (next == Next::kClose) return;
   // If its request has to wait for a place (kWait), it is watched all the same: it comes back at once, and
   // the next turn lets it wait.
+  if (next == Next::kWait) admission_.leave_line(fd);
   session_.table.release(fd, armed_for(next));
   watch_connection(session_.context, fd);
 }
