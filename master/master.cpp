@@ -277,6 +277,7 @@ void Master::on_tick() {
   sweeper_.sweep(tick_of(now), current_->config.timeouts, stage_ == Stage::kDraining);
   watch_workers(now);
   dictionaries_.watch(now);
+  post_mortem_.tick(now);
   log_watch_.look(now);
   restart_due_workers(now);
   if (probe_) look_at_probe();
@@ -474,7 +475,8 @@ void Master::reap(Generation& generation, WorkerProcess& worker, const siginfo_t
   if (generation.orphaned) lose_orphan();
   after_death(generation, worker, moments, death);
   // After all repairs: a log on a slow disk must not hold up a connection.
-  if (death.cause != Cause::kRetired && !known) post_mortem_.report(log::Level::kWarn, moments, death, held);
+  if (death.cause != Cause::kRetired && !known)
+    post_mortem_.report(log::Level::kWarn, moments, death, held, monotonic_ns());
 }
 
 void Master::bury(const WorkerProcess& worker) {

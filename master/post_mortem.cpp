@@ -115,6 +115,27 @@ std::string what_became_of(const std::vector<Recovered>& held) {
   return text;
 }
 
+// Deaths of one kind have one cause, as far as can be seen: the same end, in the same route, called from the
+// same places. A worker that takes too long is ended wherever it happens to be.
+std::string kind_of(const LastMoments& moments, const Death& death) {
+  std::string kind = fmt::format("{} {} {}", static_cast<int>(death.cause), death.number, moments.route);
+  if (death.cause == Cause::kWatchdog) return kind;
+  for (const Symbolizer::Frame& frame : moments.crash.frames)
+    kind += fmt::format(" {}+{:x}", frame.object, frame.address);
+  return kind;
+}
+
+void tell_counted(const std::vector<Repeated::Counted>& kinds) {
+  for (const Repeated::Counted& kind : kinds) {
+    const std::string times = format_count(kind.times);
+    if (kind.what.empty()) {
+      log::warn("within a minute {} more workers died, each in a way that is not told apart", times);
+    } else {
+      log::warn("within a minute {} more died as {}", times, kind.what);
+    }
+  }
+}
+
 }  // namespace
 
 LastMoments last_moments(const Segment& segment, const WorkerProcess& worker, const serve::Router& router,
@@ -174,16 +195,17 @@ std::string describe(const LastMoments& moments, const Death& death, const std::
 }
 
 void PostMortem::report(log::Level level, const LastMoments& moments, const Death& death,
-                        const std::vector<Recovered>& held) {
+                        const std::vector<Recovered>& held, std::uint64_t now_ns) {
+  const std::string who = name_of(moments);
+  if (!deaths_.tell(kind_of(moments, death), who + ": " + to_string(death), now_ns)) return;
   log::write(level, "{}", describe(moments, death, held));
   const Symbolizer::Backtrace& frames = moments.crash.frames;
   if (frames.empty() || !log::enabled(level)) return;
-  const std::string who = name_of(moments);
   if (symbolizer_.knows(frames)) return write_backtrace(who, frames);
   const auto asked = std::find_if(pending_.begin(), pending_.end(),
                                   [&frames](const Pending& other) { return other.frames == frames; });
   const bool same = asked != pending_.end() && pending_.size() < kMostPending;
-  if (same || symbolizer_.start(frames, monotonic_ns())) {
+  if (same || symbolizer_.start(frames, now_ns)) {
     pending_.push_back({who, frames});
   } else {
     std::string text;
@@ -193,11 +215,20 @@ void PostMortem::report(log::Level level, const LastMoments& moments, const Deat
 }
 
 void PostMortem::proceed() {
-  if (!symbolizer_.busy()) finish();
+  if (!symbolizer_.busy()) write_pending();
+}
+
+void PostMortem::tick(std::uint64_t now_ns) {
+  tell_counted(deaths_.over(now_ns));
 }
 
 void PostMortem::finish() {
   symbolizer_.stop();
+  write_pending();
+  tell_counted(deaths_.all());
+}
+
+void PostMortem::write_pending() {
   for (const Pending& pending : pending_) write_backtrace(pending.who, pending.frames);
   pending_.clear();
 }

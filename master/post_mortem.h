@@ -14,6 +14,7 @@
 #include "master/death.h"
 #include "master/generation.h"
 #include "master/recovery.h"
+#include "master/repeated.h"
 #include "master/symbolizer.h"
 #include "worker/route/router.h"
 
@@ -62,19 +63,25 @@ std::string describe(const LastMoments& moments, const Death& death, const std::
 // Writes post-mortems to the log. The line at once; the backtrace of a crash when it has been looked up,
 // which another process does (master/symbolizer.h), so a second or so later. At most one new backtrace a
 // second is looked up; in a storm of different crashes the others are given as offsets in the program file.
+// Deaths that are the same are told ten times in a minute (master/repeated.h): who has one worker after the
+// other crash shall not fill the disk.
 class PostMortem {
  public:
   void report(log::Level level, const LastMoments& moments, const Death& death,
-              const std::vector<Recovered>& held);
+              const std::vector<Recovered>& held, std::uint64_t now_ns);
+  // At every tick: says how many of a minute were not told.
+  void tick(std::uint64_t now_ns);
   // Goes on with backtraces that are being looked up. On SIGCHLD.
   void proceed();
   // Writes what is left as it is. Before the end, and before this process becomes another program.
   void finish();
 
  private:
+  void write_pending();
   void write_backtrace(const std::string& who, const Symbolizer::Backtrace& frames) const;
 
   Symbolizer symbolizer_;
+  Repeated deaths_;
   // Being looked up, or the same as one that is.
   struct Pending {
     std::string who;

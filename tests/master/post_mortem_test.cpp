@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
+
+#include "tests/support/captured_log.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_segment.h"
 
@@ -80,6 +83,59 @@ TEST(PostMortem, OfOneThatWaitedOrHadNotBegunIsShort) {
   EXPECT_THAT(describe(moments, kCrash, {}), HasSubstr("requests; waiting for events; no connection"));
   moments.was_ready = false;
   EXPECT_THAT(describe(moments, kCrash, {}), HasSubstr("requests; not ready yet; no connection"));
+}
+
+class RepeatedDeaths : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kNow = 7'000'000'000;
+
+  // How many were told.
+  std::size_t die(int times, const LastMoments& moments, const Death& death = kCrash) {
+    for (int i = 0; i < times; ++i) reports_.report(log::Level::kWarn, moments, death, {}, kNow);
+    const std::string said = log_.said();
+    std::size_t lines = 0;
+    for (std::size_t at = 0; (at = said.find("no connection in its hands", at)) != std::string::npos; ++at)
+      ++lines;
+    return lines;
+  }
+
+  test::CapturedLog log_;
+  PostMortem reports_;
+};
+
+TEST_F(RepeatedDeaths, AreToldTenTimesAndCountedAfterThat) {
+  EXPECT_EQ(die(1'010, serving()), 10U);
+  reports_.tick(kNow + Repeated::kMinuteNs - 1);
+  EXPECT_EQ(log_.said(), "");
+  reports_.tick(kNow + Repeated::kMinuteNs);
+  EXPECT_EQ(log_.said(),
+            "warning: within a minute 1,000 more died as worker 1 (pid 4711): killed by signal 11 (SIGSEGV), "
+            "core dumped\n");
+}
+
+TEST_F(RepeatedDeaths, OfEachCauseRouteAndSignalAreToldByThemselves) {
+  LastMoments elsewhere = serving();
+  elsewhere.route = "/b/";
+  EXPECT_EQ(die(20, serving()), 10U);
+  EXPECT_EQ(die(20, elsewhere), 10U);
+  EXPECT_EQ(die(20, serving(), {Cause::kCrashed, SIGABRT, true}), 10U);
+  EXPECT_EQ(die(20, serving(), {Cause::kKilled, SIGKILL, false}), 10U);
+  reports_.finish();
+  const std::string said = log_.said();
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 4);
+}
+
+TEST_F(RepeatedDeaths, OfMoreKindsThanAreToldApart) {
+  LastMoments moments = serving();
+  std::size_t told = 0;
+  for (int i = 0; i < 200; ++i) {
+    moments.route = "/" + std::to_string(i);
+    told += die(1, moments);
+  }
+  EXPECT_EQ(told, Repeated::kKinds + Repeated::kTold);
+  reports_.finish();
+  EXPECT_THAT(log_.said(),
+              HasSubstr("within a minute 126 more workers died, each in a way that is not told apart"));
 }
 
 class LastMomentsTest : public testing::Test {
