@@ -1,8 +1,7 @@
 #include "common/http/fields.h"
 
-#include <algorithm>
-
 #include "common/http/chars.h"
+#include "common/http/request.h"
 
 namespace baton::http {
 
@@ -10,10 +9,6 @@ namespace {
 
 constexpr std::size_t kBetween = 2;  // ": "
 constexpr std::size_t kBehind = 2;   // CRLF
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, to_lower, to_lower);
-}
 
 }  // namespace
 
@@ -30,8 +25,9 @@ void Fields::add(const Fields& others) {
 }
 
 void Fields::remove(std::string_view name) {
+  const std::string lower = lower_case(name);
   for (std::size_t i = size(); i-- > 0;) {
-    if (!same_name((*this)[i].name, name)) continue;
+    if (!iequals((*this)[i].name, lower)) continue;
     const Place gone = places_[i];
     const std::size_t length = gone.name + kBetween + gone.value + kBehind;
     lines_.erase(gone.begin, length);
@@ -45,9 +41,9 @@ void Fields::clear() {
   places_.clear();
 }
 
-bool Fields::has(std::string_view name) const {
+bool Fields::has(std::string_view lower_case_name) const {
   for (std::size_t i = 0; i < size(); ++i) {
-    if (same_name((*this)[i].name, name)) return true;
+    if (iequals((*this)[i].name, lower_case_name)) return true;
   }
   return false;
 }

@@ -25,7 +25,7 @@ class Fields {
   void remove(std::string_view name);
   void clear();
 
-  [[nodiscard]] bool has(std::string_view name) const;
+  [[nodiscard]] bool has(std::string_view lower_case_name) const;
   [[nodiscard]] std::size_t size() const { return places_.size(); }
   // Valid until the next change.
   [[nodiscard]] Field operator[](std::size_t i) const;

@@ -76,12 +76,6 @@ constexpr auto kBuiltIn = std::to_array<BuiltIn>({
     {"application/dash+xml", "mpd"},
 });
 
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), http::to_lower);
-  return result;
-}
-
 // Whether the word is "type/subtype" of token bytes. It goes into a response field as it is, so nothing else
 // may pass.
 bool is_media_type(std::string_view word) {
@@ -127,13 +121,13 @@ void MimeTypes::read(std::istream& input) {
 }
 
 void MimeTypes::add(std::string_view type, std::string_view extension) {
-  std::string content_type = lower_case(type);
+  std::string content_type = http::lower_case(type);
   if (is_text(content_type)) content_type += "; charset=utf-8";
-  by_extension_.insert_or_assign(lower_case(extension), std::move(content_type));
+  by_extension_.insert_or_assign(http::lower_case(extension), std::move(content_type));
 }
 
 std::string_view MimeTypes::type_of(std::string_view file_name) const {
-  const auto entry = by_extension_.find(lower_case(extension_of(file_name)));
+  const auto entry = by_extension_.find(http::lower_case(extension_of(file_name)));
   return entry == by_extension_.end() ? kUnknownType : std::string_view(entry->second);
 }
 
