@@ -17,7 +17,8 @@ CXXFLAGS  = -std=c++20 $(OPT.$(MODE)) $(WARNINGS) -pthread
 LDFLAGS  := $(OPT.$(MODE)) -pthread
 LDLIBS   := -lrt
 # What baton shares with the modules that it loads is as little as can be: no library of C++ but the standard one.
-SERVER_LDLIBS := -ldw -l:libboost_context.a
+# OpenSSL is linked in, as the rest: a module may bring another one.
+SERVER_LDLIBS := -ldw -l:libboost_context.a -l:libssl.a -l:libcrypto.a
 TEST_LDLIBS := -lgmock -lgtest -lgtest_main
 
 # What a module is compiled and linked with, so that it shares no variable with another one: docs/modules.md. baton.pc says the same.
@@ -168,7 +169,7 @@ $(POINTS)/survive: $(call objects,$(CAMPAIGN) $(SUPPORT) $(COMMON)) | $(POINTS)/
 # -- what it takes ------------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES := g++ libspdlog-dev libfmt-dev libboost-dev libboost-context-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev media-types \
-                  libbackward-cpp-dev libdw-dev libsqlite3-dev
+                  libbackward-cpp-dev libdw-dev libsqlite3-dev libssl-dev
 TEST_PACKAGES  := libgtest-dev libgmock-dev pkgconf
 CHECK_PACKAGES := clang-format clang-tidy
 FUZZ_PACKAGES  := clang libclang-rt-14-dev

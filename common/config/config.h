@@ -2,6 +2,7 @@
 // conf/baton.toml shows every option with its default. Relative paths start in the file's folder.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -74,11 +75,37 @@ struct LimitConfig {
   std::uint32_t retries = 1;  // for an idempotent request whose worker died; 0..kMaxRetries
 };
 
+// What TLS listeners speak. The defaults are Mozilla's "intermediate" profile.
+struct TlsConfig {
+  enum class UnknownName : std::uint8_t { kDefault, kRefuse };
+
+  bool tls12 = true;  // of `versions`
+  bool tls13 = true;
+  std::string ciphers;  // for 1.2, as SSL_CTX_set_cipher_list(3) takes it; AEADs with ECDHE only
+  std::string suites;   // for 1.3, as SSL_CTX_set_ciphersuites(3) takes it
+  std::string groups;   // as SSL_CTX_set1_groups_list(3) takes it
+  bool session_tickets = true;
+  std::uint32_t keyholders = 0;  // processes that do handshakes; load_config() resolves "auto"
+  std::uint32_t handshakes = 0;  // how many may be under way at a time, in all; load_config() resolves "auto"
+  // A client that names no site: the default site's certificate, or the alert unrecognized_name.
+  UnknownName unknown_name = UnknownName::kDefault;
+};
+
+// A certificate and its key. A site may have several, of different kinds (ECDSA and RSA).
+struct CertificateConfig {
+  std::string chain;                   // absolute; PEM, the site's own certificate first
+  std::string key;                     // absolute; PEM
+  std::string ocsp;                    // absolute; a response to staple, DER; empty: none
+  std::uint32_t line = 0, column = 0;  // its place in the file
+};
+
 struct ListenConfig {
   Address address;
   std::string text;           // as written
   int backlog = 511;          // 1..65,535; the kernel caps it at net.core.somaxconn
   std::uint32_t reserve = 0;  // how many connections it may have beyond max_connections; 0..kMaxReserve
+  bool tls = false;
+  bool redirect_to_https = false;      // answers every request with a redirect, except ACME's challenges
   std::uint32_t line = 0, column = 0;  // its place in the file, for messages about bind()
 };
 
@@ -137,8 +164,15 @@ struct RouteConfig {
 };
 
 struct SiteConfig {
+  enum class ClientAuth : std::uint8_t { kNone, kOptional, kRequire };
+
   std::vector<std::string> hosts;   // lower case; "*.example.org": any deeper name; empty: the default site
   std::vector<RouteConfig> routes;  // the longest matching path wins; no two match the same requests
+  std::vector<CertificateConfig> certificates;  // at least one if a listener has TLS
+  std::string client_ca;                        // absolute; PEM: whose certificates clients may have
+  ClientAuth client_auth = ClientAuth::kNone;
+  bool redirect_to_https = false;      // as for a listener, for requests without TLS
+  std::uint32_t line = 0, column = 0;  // its place in the file
 };
 
 // A dictionary that the handlers of all workers share (common/dict/shared_dict.h).
@@ -160,6 +194,11 @@ struct Config {
   std::vector<ListenConfig> listen;  // at least one
   std::vector<SiteConfig> sites;     // at least one
   std::vector<DictConfig> dicts;
+  TlsConfig tls;
+
+  [[nodiscard]] bool any_tls() const {
+    return std::any_of(listen.begin(), listen.end(), [](const ListenConfig& one) { return one.tls; });
+  }
 };
 
 // max_connections and the largest reserve of a listener together.
