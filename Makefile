@@ -18,8 +18,9 @@ LDFLAGS  := $(OPT.$(MODE)) -pthread
 LDLIBS   := -lrt
 # What baton shares with the modules that it loads is as little as can be: no library of C++ but the standard one.
 # OpenSSL is linked in, as the rest: a module may bring another one.
-SERVER_LDLIBS := -ldw -l:libboost_context.a -l:libssl.a -l:libcrypto.a
-TEST_LDLIBS := -lgmock -lgtest -lgtest_main
+TLS_LDLIBS := -l:libssl.a -l:libcrypto.a
+SERVER_LDLIBS := -ldw -l:libboost_context.a $(TLS_LDLIBS)
+TEST_LDLIBS := -lgmock -lgtest -lgtest_main $(TLS_LDLIBS)
 
 # What a module is compiled and linked with, so that it shares no variable with another one: docs/modules.md. baton.pc says the same.
 MODULE_CFLAGS := -fvisibility=hidden -fno-gnu-unique
@@ -164,7 +165,7 @@ $(POINTS)/survival_tests: $(call objects,$(SURVIVAL) $(SUPPORT) $(COMMON)) | $(P
 	$(link) $(TEST_LDLIBS)
 $(POINTS)/survive: $(call objects,$(CAMPAIGN) $(SUPPORT) $(COMMON)) | $(POINTS)/baton $(POINTS)/batonctl
 	@mkdir -p $(@D)
-	$(link) -lgmock -lgtest
+	$(link) -lgmock -lgtest $(TLS_LDLIBS)
 
 # -- what it takes ------------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,8 @@ namespace {
 // Returns a configuration with this route alone, so that a fault is its module's.
 Config only(const Config& config, const RouteConfig& route) {
   Config reduced = config;
-  reduced.sites = {SiteConfig{{}, {route}}};
+  reduced.sites.assign(1, {});
+  reduced.sites.front().routes.push_back(route);
   return reduced;
 }
 

@@ -6,5 +6,6 @@
 namespace baton {
 
 constexpr std::uint32_t kMaxWorkersPerGeneration = 64;
+constexpr std::uint32_t kMaxKeyholders = 16;  // per generation: processes for TLS handshakes
 
 }  // namespace baton

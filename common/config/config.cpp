@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/base/address_overlap.h"
 #include "common/base/unique_fd.h"
 #include "common/config/reader.h"
 #include "common/config/sections.h"
@@ -85,6 +86,17 @@ std::uint32_t module_workers(const Config& config) {
   return std::min(config.limits.module_workers.value_or(std::max(workers, 2U) - 1), workers);
 }
 
+std::uint16_t Config::https_port() const {
+  constexpr std::uint16_t kUsual = 443;
+  std::optional<std::uint16_t> first;
+  for (const ListenConfig& one : listen) {
+    if (!one.tls) continue;
+    if (port_of(one.address) == kUsual) return kUsual;
+    if (!first) first = port_of(one.address);
+  }
+  return first.value_or(0);
+}
+
 std::string ConfigError::to_string() const {
   if (line == 0) return file + ": " + message;
   return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + message;
@@ -113,8 +125,10 @@ ConfigResult load_config_text(std::string_view text, const std::string& file) {
     read_limits(root, context, config.limits);
     read_listen(root, context, config.listen);
     read_sites(root, context, config.sites);
+    read_tls(root, context, config.tls);
     read_dicts(root, context, config.dicts);
     root.finish();
+    check_tls(context, config);
   }
   ConfigResult result;
   result.errors = std::move(errors).in_file_order();

@@ -75,18 +75,27 @@ struct LimitConfig {
   std::uint32_t retries = 1;  // for an idempotent request whose worker died; 0..kMaxRetries
 };
 
-// What TLS listeners speak. The defaults are Mozilla's "intermediate" profile.
+// What TLS listeners speak. The defaults are the profile "intermediate" of Mozilla's guidelines, version 5.7
+// (https://ssl-config.mozilla.org/guidelines/5.7.json), without its three ciphers with DHE.
 struct TlsConfig {
   enum class UnknownName : std::uint8_t { kDefault, kRefuse };
 
-  bool tls12 = true;  // of `versions`
+  static constexpr std::uint32_t kMostHandshakes = 100'000;
+
+  bool tls12 = true;  // of `versions`; at least one of the two
   bool tls13 = true;
-  std::string ciphers;  // for 1.2, as SSL_CTX_set_cipher_list(3) takes it; AEADs with ECDHE only
-  std::string suites;   // for 1.3, as SSL_CTX_set_ciphersuites(3) takes it
-  std::string groups;   // as SSL_CTX_set1_groups_list(3) takes it
+  // For 1.2, as SSL_CTX_set_cipher_list(3) takes it: AEADs with ECDHE only. Not empty if `tls12`.
+  std::string ciphers =
+      "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+      "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+  // For 1.3, as SSL_CTX_set_ciphersuites(3) takes it. Not empty if `tls13`.
+  std::string suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+  std::string groups = "X25519:P-256:P-384";  // as SSL_CTX_set1_groups_list(3) takes it; not empty
   bool session_tickets = true;
-  std::uint32_t keyholders = 0;  // processes that do handshakes; load_config() resolves "auto"
-  std::uint32_t handshakes = 0;  // how many may be under way at a time, in all; load_config() resolves "auto"
+  // Processes that do handshakes, where a listener has TLS: 1..kMaxKeyholders. load_config() resolves "auto".
+  std::uint32_t keyholders = 0;
+  // How many handshakes may be under way at a time, in all: 1..kMostHandshakes. load_config() resolves "auto".
+  std::uint32_t handshakes = 0;
   // A client that names no site: the default site's certificate, or the alert unrecognized_name.
   UnknownName unknown_name = UnknownName::kDefault;
 };
@@ -95,7 +104,7 @@ struct TlsConfig {
 struct CertificateConfig {
   std::string chain;                   // absolute; PEM, the site's own certificate first
   std::string key;                     // absolute; PEM
-  std::string ocsp;                    // absolute; a response to staple, DER; empty: none
+  std::string ocsp;                    // absolute; an OCSP response to staple, DER; empty: none
   std::uint32_t line = 0, column = 0;  // its place in the file
 };
 
@@ -105,7 +114,7 @@ struct ListenConfig {
   int backlog = 511;          // 1..65,535; the kernel caps it at net.core.somaxconn
   std::uint32_t reserve = 0;  // how many connections it may have beyond max_connections; 0..kMaxReserve
   bool tls = false;
-  bool redirect_to_https = false;      // answers every request with a redirect, except ACME's challenges
+  bool redirect_to_https = false;      // answers every request with a redirect, except ACME challenges
   std::uint32_t line = 0, column = 0;  // its place in the file, for messages about bind()
 };
 
@@ -199,6 +208,9 @@ struct Config {
   [[nodiscard]] bool any_tls() const {
     return std::any_of(listen.begin(), listen.end(), [](const ListenConfig& one) { return one.tls; });
   }
+  // Where `redirect_to_https` leads: 443 if a listener with TLS has that port, else the first one's port. 0: no
+  // listener has TLS, or the kernel is to choose its port.
+  [[nodiscard]] std::uint16_t https_port() const;
 };
 
 // max_connections and the largest reserve of a listener together.
@@ -226,7 +238,7 @@ struct ConfigResult {
 };
 
 // Reads and validates `file` (at most 1 MiB). Opens nothing except this file. Checks that roots and parent
-// folders exist and that user and group are known. Throws nothing.
+// folders exist, that files of TLS are files, and that user and group are known. Throws nothing.
 ConfigResult load_config(const std::string& file);
 
 }  // namespace baton

@@ -51,13 +51,17 @@ void read_identity(TableReader& reader, ServerConfig& server) {
   }
 }
 
-std::uint32_t automatic_workers() {
-  constexpr long kFewest = 2;
+std::uint32_t usable_cpus() {
   cpu_set_t cpus;
-  // The call fails on a machine with more CPUs than a cpu_set_t holds. The result is clamped anyway.
+  // The call fails on a machine with more CPUs than a cpu_set_t holds.
   const long count =
       sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : sysconf(_SC_NPROCESSORS_ONLN);
-  return static_cast<std::uint32_t>(std::clamp<long>(count, kFewest, kMaxWorkersPerGeneration));
+  return static_cast<std::uint32_t>(std::max(count, 1L));
+}
+
+std::uint32_t automatic_workers() {
+  constexpr std::uint32_t kFewest = 2;
+  return std::clamp(usable_cpus(), kFewest, kMaxWorkersPerGeneration);
 }
 
 }  // namespace baton

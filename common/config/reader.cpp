@@ -159,6 +159,20 @@ std::optional<Located<std::int64_t>> TableReader::integer(std::string_view key, 
   return Located<std::int64_t>{*number, value->at};
 }
 
+std::optional<std::int64_t> TableReader::integer_or_auto(std::string_view key, std::int64_t min,
+                                                         std::int64_t max) {
+  const TomlValue* value = find(key);
+  if (value == nullptr || value->string() == nullptr) {
+    const auto number = integer(key, min, max);
+    return number ? std::optional(number->value) : std::nullopt;
+  }
+  if (*value->string() != "auto") {
+    fail(value->at, quoted(key) + " is " + quoted(*value->string()) + "; expected \"auto\" or an integer " +
+                        range_text(min, max));
+  }
+  return std::nullopt;
+}
+
 std::optional<std::int64_t> TableReader::size(std::string_view key, std::int64_t min, std::int64_t max) {
   constexpr std::string_view kExpected = "bytes as an integer or a string such as \"16K\", \"1M\" or \"1G\"";
   const TomlValue* value = find(key);

@@ -56,6 +56,8 @@ class TableReader {
 
   std::optional<bool> boolean(std::string_view key);
   std::optional<Located<std::int64_t>> integer(std::string_view key, std::int64_t min, std::int64_t max);
+  // An integer, or "auto", which is returned as nothing.
+  std::optional<std::int64_t> integer_or_auto(std::string_view key, std::int64_t min, std::int64_t max);
   std::optional<std::int64_t> size(std::string_view key, std::int64_t min, std::int64_t max);  // 4096 or "4K"
   std::optional<Duration> duration(std::string_view key);                                      // "1ms".."24h"
 

@@ -42,21 +42,6 @@ void check_name(TableReader& reader, const Located<std::string>& name) {
   reader.fail(name.at, "'name' is '" + name.value + "'; expected 1 to 63 letters, digits, '.', '_' or '-'");
 }
 
-// Reads a number of workers, or "auto", which is returned as nothing.
-std::optional<std::uint32_t> workers_or_auto(TableReader& reader, std::string_view key) {
-  const TomlValue* value = reader.find(key);
-  if (value == nullptr || value->string() == nullptr) {
-    const auto number = reader.integer(key, 1, kMaxWorkersPerGeneration);
-    return number ? std::optional(static_cast<std::uint32_t>(number->value)) : std::nullopt;
-  }
-  if (*value->string() != "auto") {
-    reader.fail(value->at, "'" + std::string{key} + "' is '" + *value->string() +
-                               "'; expected \"auto\" or an integer from 1 to " +
-                               std::to_string(kMaxWorkersPerGeneration));
-  }
-  return std::nullopt;
-}
-
 // Reads a size, or "auto", which is returned as nothing.
 std::optional<std::uint64_t> size_or_auto(TableReader& reader, std::string_view key) {
   constexpr std::int64_t kPeta = std::int64_t{1} << 50;
@@ -149,6 +134,24 @@ std::string folder_problem(const fs::path& path) {
   return error ? "cannot be used: " + error.message() : "is not a folder";
 }
 
+std::string ConfigContext::existing_file(const Located<std::string>& path, std::string_view key,
+                                         std::string_view what) const {
+  const auto fail = [&](const std::string& why) { errors.add(path.at, "'" + std::string{key} + "'" + why); };
+  if (path.value.empty()) {
+    fail(" is empty; expected the path of a file");
+    return {};
+  }
+  std::string file = resolve_by_name(path.value);
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (status.type() == fs::file_type::not_found) {
+    fail(": " + std::string{what} + " " + file + " does not exist");
+  } else if (!error && !fs::is_regular_file(status)) {
+    fail(": " + std::string{what} + " " + file + " is not a file");
+  }
+  return file;
+}
+
 void read_server(TableReader& root, const ConfigContext& context, ServerConfig& server) {
   static const TomlValue kNone{TomlValue::Table{}, {}};
   server.workers = automatic_workers();
@@ -158,7 +161,7 @@ void read_server(TableReader& root, const ConfigContext& context, ServerConfig& 
     check_name(reader, *name);
     server.name = std::move(name->value);
   }
-  assign(server.workers, workers_or_auto(reader, "workers"));
+  assign(server.workers, reader.integer_or_auto("workers", 1, kMaxWorkersPerGeneration));
   assign_number(server.max_connections, reader.integer("max_connections", 1, kMaxConnections));
   read_identity(reader, server);
   if (const auto pid_file = reader.string("pid_file"); pid_file && !pid_file->value.empty()) {
@@ -230,7 +233,8 @@ void read_limits(TableReader& root, const ConfigContext& context, LimitConfig& l
   assign(limits.worker_memory, memory);
   assign_number(limits.connections_per_address,
                 reader.integer("connections_per_address", 0, kMaxConnections));
-  limits.module_workers = workers_or_auto(reader, "module_workers");
+  if (const auto most = reader.integer_or_auto("module_workers", 1, kMaxWorkersPerGeneration))
+    limits.module_workers = static_cast<std::uint32_t>(*most);
   assign_number(limits.retries, reader.integer("retries", 0, kMaxRetries));
   reader.finish();
 }
@@ -256,6 +260,19 @@ void check_overlap(const std::vector<ListenConfig>& others, const ListenConfig& 
   }
 }
 
+void check_tls_of(TableReader& reader, const ListenConfig& entry) {
+  if (entry.tls && entry.address.is_unix()) {
+    reader.fail(reader.find("tls")->at,
+                "'tls' is not possible on a Unix socket; whoever connects there is on this "
+                "machine: leave it out, or listen on a port");
+  }
+  if (entry.tls && entry.redirect_to_https) {
+    reader.fail(reader.find("redirect_to_https")->at,
+                "'redirect_to_https' on a listener with tls would lead to where the client already is; "
+                "it belongs to a listener without tls, such as port 80");
+  }
+}
+
 }  // namespace
 
 void read_listen(TableReader& root, const ConfigContext& context, std::vector<ListenConfig>& listen) {
@@ -273,6 +290,9 @@ void read_listen(TableReader& root, const ConfigContext& context, std::vector<Li
     }
     assign_number(entry.backlog, reader.integer("backlog", 1, 65'535));
     assign_number(entry.reserve, reader.integer("reserve", 0, kMaxReserve));
+    entry.tls = reader.boolean("tls").value_or(false);
+    entry.redirect_to_https = reader.boolean("redirect_to_https").value_or(false);
+    check_tls_of(reader, entry);
     reader.finish();
     listen.push_back(std::move(entry));
   }

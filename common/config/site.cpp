@@ -71,7 +71,10 @@ void read_sites(TableReader& root, const ConfigContext& context, std::vector<Sit
   for (const TomlValue* table : root.required_tables("site")) {
     TableReader reader{*table, "[[site]]", context.errors};
     SiteConfig site;
+    site.line = table->at.line;
+    site.column = table->at.column;
     read_hosts(reader, site, claimed);
+    read_site_tls(reader, context, site);
     read_routes(reader, context, site);
     reader.finish();
     sites.push_back(std::move(site));

@@ -77,7 +77,8 @@ TEST_F(ConfigErrorsTest, UnknownKeysNameTheNearest) {
       {top("[server]\nwokers = 2"), "2:1", "unknown key 'wokers' in [server]; did you mean 'workers'?"},
       {top("[sever]\nworkers = 2"), "1:2", "unknown key 'sever' in the file; did you mean 'server'?"},
       {top("colour = 2"), "1:1",
-       "unknown key 'colour' in the file; known keys: server, log, timeouts, limits, listen, site, dict"},
+       "unknown key 'colour' in the file; known keys: server, log, timeouts, limits, listen, site, tls, "
+       "dict"},
       {top("[log]\n  \"acess\" = 2"), "2:3", "unknown key 'acess' in [log]; did you mean 'access'?"},
       {top("[timeouts]\nheaders = \"1s\""), "2:1", "did you mean 'header'?"},
       {top("[limits]\nheader_byte = 1"), "2:1", "did you mean 'header_bytes'?"},

@@ -97,7 +97,7 @@ TEST(ShippedConfig, LoadsAndServesTheDemo) {
 
 TEST_F(ConfigTest, TheShippedFileTellsTheTrueDefaults) {
   std::filesystem::create_directories(path("site/files"));
-  std::ofstream(path("app.so")) << "code";
+  for (const char* file : {"app.so", "example.com.pem", "example.com.key"}) std::ofstream(path(file)) << "x";
   std::string text = uncommented();
   const std::string built = std::filesystem::absolute("build/demo").string();
   text.replace(text.find("../build/demo"), std::strlen("../build/demo"), built);
@@ -138,8 +138,23 @@ TEST_F(ConfigTest, TheShippedFileTellsTheTrueDefaults) {
   ASSERT_EQ(config.listen.size(), 1U);
   EXPECT_EQ(config.listen[0].backlog, ListenConfig{}.backlog);
   EXPECT_EQ(config.listen[0].reserve, ListenConfig{}.reserve);
+  EXPECT_EQ(config.listen[0].tls, ListenConfig{}.tls);
+  EXPECT_EQ(config.listen[0].redirect_to_https, ListenConfig{}.redirect_to_https);
+  EXPECT_EQ(config.tls.tls12, defaults.tls.tls12);
+  EXPECT_EQ(config.tls.tls13, defaults.tls.tls13);
+  EXPECT_EQ(config.tls.ciphers, defaults.tls.ciphers);
+  EXPECT_EQ(config.tls.suites, defaults.tls.suites);
+  EXPECT_EQ(config.tls.groups, defaults.tls.groups);
+  EXPECT_EQ(config.tls.session_tickets, defaults.tls.session_tickets);
+  EXPECT_EQ(config.tls.unknown_name, defaults.tls.unknown_name);
+  EXPECT_EQ(config.tls.handshakes, config.tls.keyholders * 1'024);
   ASSERT_EQ(config.sites.size(), 1U);
   EXPECT_THAT(config.sites[0].hosts, ElementsAre());
+  EXPECT_EQ(config.sites[0].client_ca, SiteConfig{}.client_ca);
+  EXPECT_EQ(config.sites[0].client_auth, SiteConfig{}.client_auth);
+  EXPECT_EQ(config.sites[0].redirect_to_https, SiteConfig{}.redirect_to_https);
+  ASSERT_EQ(config.sites[0].certificates.size(), 1U);
+  EXPECT_EQ(config.sites[0].certificates[0].ocsp, CertificateConfig{}.ocsp);
   ASSERT_EQ(config.sites[0].routes.size(), 7U);
   EXPECT_EQ(config.sites[0].routes[0].allow.size(), 0U);
   EXPECT_EQ(config.sites[0].routes[0].deny.size(), 0U);
@@ -171,6 +186,7 @@ server.zzzzzzzz = 1
 log.zzzzzzzz = 1
 timeouts.zzzzzzzz = 1
 limits.zzzzzzzz = 1
+tls.zzzzzzzz = 1
 [[listen]]
 address = "*:0"
 zzzzzzzz = 1
@@ -180,6 +196,7 @@ size = "1M"
 zzzzzzzz = 1
 [[site]]
 zzzzzzzz = 1
+certificates = [{ chain = "baton.toml", key = "baton.toml", zzzzzzzz = 1 }]
 [[site.route]]
 path = "/a"
 zzzzzzzz = 1
@@ -191,7 +208,7 @@ redirect = { to = "/", zzzzzzzz = 1 }
 path = "/c"
 respond = { zzzzzzzz = 1 }
 )");
-  ASSERT_EQ(result.errors.size(), 12U);
+  ASSERT_EQ(result.errors.size(), 14U);
   for (const ConfigError& error : result.errors) {
     const std::string label = "known keys: ";
     const std::size_t list = error.message.find(label);
