@@ -13,6 +13,7 @@
 #include "common/config/config.h"
 #include "common/dict/open_dict.h"
 #include "common/shared/connection_table.h"
+#include "master/certificate_check.h"
 #include "master/log_files.h"
 #include "master/restart_policy.h"
 #include "master/upgrade_state.h"
@@ -58,6 +59,7 @@ struct Generation {
   Config config;  // the router points into it, so neither may be moved
   serve::Router router;
   std::shared_ptr<LogFile> access_log;
+  std::vector<CertificateInfo> certificates;  // as they were when the generation was made
   DictSet dicts;                       // its workers may open these; set before the first worker starts
   std::vector<WorkerProcess> workers;  // by ordinal, unless `orphaned`
   bool orphaned = false;

@@ -18,6 +18,7 @@
 #include "common/base/version.h"
 #include "common/base/without.h"
 #include "common/config/config.h"
+#include "master/certificate_check.h"
 #include "master/exit_status.h"
 #include "master/log_files.h"
 #include "master/master.h"
@@ -49,6 +50,10 @@ int check_only(const baton::Config& config, const std::string& file) {
   baton::become_user(config.server.account);
   baton::restrict_process();
   std::vector<baton::ConfigError> errors = baton::check_rights(config, file);
+  const baton::CertificateReport certificates = baton::check_certificates(config);
+  for (const std::string& line : baton::warning_lines(certificates))
+    std::fprintf(stderr, "%s\n", line.c_str());
+  errors.insert(errors.end(), certificates.errors.begin(), certificates.errors.end());
   if (errors.empty()) errors = baton::check_modules(config);
   if (!errors.empty()) {
     std::fprintf(stderr, "%s\n", baton::join_errors(errors).c_str());

@@ -116,6 +116,7 @@ Master::Master(Config config, std::string file, std::string program, std::option
     error_log_.begin(segment_.header().error_log);
     current_->access_log->begin(segment_.header().access_log);
     dictionaries_.remove_leftovers();
+    current_->certificates = good_certificates(current_->config);
     current_->dicts = dictionaries_.prepare(first_config_.dicts);
     listeners_.prepare(first_config_.file, first_config_.listen);
   }

@@ -36,6 +36,7 @@ void Master::start_reload() {
     auto access_log = same_log ? current_->access_log : std::make_shared<LogFile>(loaded.config->log.access);
     pending_ =
         std::make_unique<Generation>(current_->number + 1, std::move(*loaded.config), std::move(access_log));
+    pending_->certificates = good_certificates(pending_->config);
     segment_.places().forget_speeds(pending_->number);
     pending_->dicts = dictionaries_.prepare(pending_->config.dicts);
     error_log_.prepare(pending_->config.log.error);

@@ -226,6 +226,11 @@ void Master::adopt(const UpgradeState& state) {
   current_ = std::make_unique<Generation>(before.number + 1, first_config_, std::move(access_log));
   segment_.places().forget_speeds(current_->number);
   current_->dicts = dictionaries_.prepare_possible(first_config_.dicts);
+  try {
+    current_->certificates = good_certificates(current_->config);
+  } catch (const std::runtime_error& error) {  // the files have changed since the probe has read them
+    log::error("{}", error.what());
+  }
   reload_again_ = state.reload_asked;
   listeners_.adopt(state.listeners);
   try {

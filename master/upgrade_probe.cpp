@@ -88,6 +88,7 @@ Json rehearse(const Config& config, const std::string& config_file) {
     throw std::runtime_error("--upgrade-probe is for a running server to call; see 'batonctl upgrade'");
   if (const auto problem = exceeds(config, segment.header().max_capacity)) throw std::runtime_error(*problem);
   Dictionaries::rehearse(segment, config.dicts);
+  (void)good_certificates(config);
   check_all_modules(config);
   const UniqueFd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // the lowest number not in use
   Json listen = Json::array();
