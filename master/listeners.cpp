@@ -342,6 +342,8 @@ void Listeners::publish() const {
   for (std::size_t i = 0; i < active_.size(); ++i) {
     header.listener_fds[i].store(active_[i].fd.get(), std::memory_order_relaxed);
     header.listener_reserves[i].store(active_[i].config.reserve, std::memory_order_relaxed);
+    header.listener_redirects[i].store(active_[i].config.redirect_to_https ? 1 : 0,
+                                       std::memory_order_relaxed);
     const std::string text = active_[i].bound.to_string();
     std::strncpy(header.listeners[i], text.c_str(), sizeof header.listeners[i] - 1);
     header.listeners[i][sizeof header.listeners[i] - 1] = '\0';

@@ -4,7 +4,7 @@
 #define BATON_VERSION "0.1.0"
 #endif
 #ifndef BATON_LAYOUT_VERSION
-#define BATON_LAYOUT_VERSION 4
+#define BATON_LAYOUT_VERSION 5
 #endif
 
 namespace baton {

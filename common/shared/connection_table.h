@@ -145,6 +145,8 @@ struct SlotFlags {
   static constexpr std::uint8_t kUncertain = 16;
   // kBody: the body is for a module and is written to the spool, behind the head.
   static constexpr std::uint8_t kKeepBody = 32;
+  // Set when the connection is opened: its listener has `redirect_to_https`.
+  static constexpr std::uint8_t kRedirects = 64;
 };
 
 // kBody: where the body stands.

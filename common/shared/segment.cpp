@@ -324,8 +324,9 @@ std::uint64_t layout_fingerprint() {
       sizeof(FileBlock), FileTable::kEntries, FileTable::kWays, sizeof(LogBuffer), offsetof(LogBuffer, bytes),
       sizeof(OutboxRecord), offsetof(OutboxRecord, spill_fd), offsetof(OutboxRecord, stored_fd),
       sizeof(PermitSet), kMaxPermitSets, offsetof(OutboxRecord, pieces), offsetof(OutboxRecord, memory),
-      sizeof(AddressCounts), offsetof(SegmentHeader, listener_reserves), sizeof(SpoolLedger),
-      offsetof(SpoolLedger, pending), offsetof(SegmentHeader, spool),
+      sizeof(AddressCounts), offsetof(SegmentHeader, listener_reserves),
+      offsetof(SegmentHeader, listener_redirects), sizeof(SpoolLedger), offsetof(SpoolLedger, pending),
+      offsetof(SegmentHeader, spool),
       // Dictionaries.
       sizeof(DictEntry), offsetof(DictEntry, bytes_total), offsetof(DictEntry, size),
       offsetof(DictEntry, counters), sizeof(DictCounters), kDictEntries};

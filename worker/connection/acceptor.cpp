@@ -41,6 +41,14 @@ std::uint32_t most_with(const SegmentHeader& header, std::optional<int> listener
   return header.max_connections.load(std::memory_order_relaxed) + reserve;
 }
 
+bool redirects(const SegmentHeader& header, int listener) {
+  for (std::uint32_t i = 0; i < listener_count(header); ++i) {
+    if (header.listener_fds[i].load(std::memory_order_relaxed) == listener)
+      return header.listener_redirects[i].load(std::memory_order_relaxed) != 0;
+  }
+  return false;
+}
+
 bool client_waits(int listener) {
   pollfd waiting{listener, POLLIN, 0};
   return ::poll(&waiting, 1, 0) == 1 && (waiting.revents & POLLIN) != 0;
@@ -78,11 +86,13 @@ void pause_accepting(const WorkerContext& context) {
   if (header.accept_paused.exchange(1) == 0) bump(context.counters().accept_paused);
 }
 
-void adopt(const WorkerContext& context, int fd, const sockaddr_storage& address, std::uint64_t now_ns) {
+void adopt(const WorkerContext& context, int listener, int fd, const sockaddr_storage& address,
+           std::uint64_t now_ns) {
   const ConnectionTable table = context.segment.connections();
   raise_highest(context.segment.header(), fd);  // before the slot is open: recovery looks no further
   table.open(fd, context.index);
   crash_point("after-open-slot");
+  if (redirects(context.segment.header(), listener)) table.at(fd).set(SlotFlags::kRedirects);
   fill_in(table.at(fd), table.notes(fd), address, context.segment.addresses(), tick_of(now_ns),
           context.config.timeouts);
   crash_point("accepted");
@@ -139,7 +149,7 @@ int accept_burst(const WorkerContext& context, Evictor& evictor, int listener, s
       }
       bump(context.counters().accepted);
       hand_over(context, last);
-      adopt(context, fd, address, now_ns);
+      adopt(context, listener, fd, address, now_ns);
       last = fd;
       continue;
     }

@@ -10,7 +10,7 @@ Answer::Answer(Session& session, Responder& responder, Admission& admission, app
       responder_(responder),
       admission_(admission),
       dispatcher_(session.context.router, modules, session.files, session.context.segment, session.flight,
-                  session.context.config.limits.body_bytes),
+                  session.context.config),
       handlers_(session, responder, admission, modules, dispatcher_) {}
 
 serve::Exchange Answer::begin() {
@@ -20,7 +20,9 @@ serve::Exchange Answer::begin() {
                            .peer = session_.notes().peer,
                            .tick = session_.tick,
                            .now = session_.now,
-                           .reply = session_.reply};
+                           .reply = session_.reply,
+                           .secure = session_.secure(),
+                           .redirects = session_.slot->has(SlotFlags::kRedirects)};
   dispatcher_.find(exchange);
   return exchange;
 }

@@ -50,6 +50,11 @@ void Session::end() {
   flight.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
 }
 
+// No socket has TLS yet.
+bool Session::secure() const {
+  return false;
+}
+
 bool Session::stopping() const {
   return context.segment.header().state.load(std::memory_order_relaxed) >= MasterState::kStopping;
 }

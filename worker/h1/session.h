@@ -54,6 +54,8 @@ struct Session {
   [[nodiscard]] Tick in(Duration duration) const { return tick + ticks_of(duration); }
   [[nodiscard]] bool time_is_up() const { return monotonic_ns() >= turn_end_ns; }
   [[nodiscard]] bool stopping() const;
+  // Whether the connection in hand is encrypted with TLS.
+  [[nodiscard]] bool secure() const;
 
   // What to do with a connection that needs a descriptor when this worker cannot open one. kRead: this worker
   // must not change the descriptor table now, another worker can go on. kClose: there are no descriptors.

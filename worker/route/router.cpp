@@ -58,6 +58,8 @@ Router::Router(const Config& config) {
   Shared shared;
   for (const SiteConfig& site_config : config.sites) {
     auto site = std::make_unique<Site>();
+    site->redirects = site_config.redirect_to_https;
+    any_redirects_ = any_redirects_ || site->redirects;
     for (const RouteConfig& route : site_config.routes) {
       site->routes.push_back(make_route(route, shared));
       site->routes.back().number = number++;

@@ -38,6 +38,13 @@ class Router {
   // normalized (http::normalize_path()).
   [[nodiscard]] const Route* find(std::string_view host, std::string_view path) const;
 
+  // Whether requests without TLS for `host` are led to https.
+  [[nodiscard]] bool redirects(std::string_view host) const {
+    if (!any_redirects_) return false;
+    const Site* site = find_site(host);
+    return site != nullptr && site->redirects;
+  }
+
   // Returns the route with this Route::number, or null.
   [[nodiscard]] const Route* find(std::uint32_t number) const;
 
@@ -57,6 +64,7 @@ class Router {
  private:
   struct Site {
     std::vector<Route> routes;  // longest prefix first
+    bool redirects = false;     // SiteConfig::redirect_to_https
   };
   [[nodiscard]] const Site* find_site(std::string_view host) const;
 
@@ -66,6 +74,7 @@ class Router {
   const Site* default_ = nullptr;
   std::unique_ptr<const MimeTypes> mime_;
   bool has_modules_ = false;
+  bool any_redirects_ = false;
 };
 
 // Returns the part of `path` below the route's prefix, without a leading slash. A static route looks this

@@ -92,6 +92,10 @@ bool Dispatcher::find_route(Exchange& exchange) {
     return false;
   }
   exchange.path = *normalized;
+  if (leads_to_https(exchange)) {
+    redirect_to_https(exchange);
+    return false;
+  }
   exchange.route = router_.find(request.host, exchange.path);
   if (exchange.route == nullptr) {
     error_reply(exchange, 404);
@@ -103,6 +107,32 @@ bool Dispatcher::find_route(Exchange& exchange) {
     return false;
   }
   return true;
+}
+
+bool Dispatcher::leads_to_https(const Exchange& exchange) const {
+  // Certificate authorities look here, over port 80, whether a name belongs to who asks for its certificate
+  // (RFC 8555 8.3). A path without the dot segments of the request is compared.
+  constexpr std::string_view kChallenges = "/.well-known/acme-challenge/";
+  if (exchange.secure || https_port_ == 0) return false;
+  if (!exchange.redirects && !router_.redirects(exchange.request.host)) return false;
+  return !exchange.path.starts_with(kChallenges);
+}
+
+// 301 for GET and HEAD, as other servers do. 308 for the rest: after a 301, many clients would ask with GET,
+// and without the body.
+void Dispatcher::redirect_to_https(Exchange& exchange) const {
+  constexpr std::uint16_t kUsualPort = 443;
+  const http::Request& request = exchange.request;
+  if (request.host.empty()) {
+    return error_reply(exchange, 400,
+                       "This server leads to https at the request's host, and the request names none.");
+  }
+  std::string location = "https://" + std::string(request.host);
+  if (https_port_ != kUsualPort) location += ":" + std::to_string(https_port_);
+  append_uri(location, request);
+  const bool reads = request.method == http::Method::kGet || request.method == http::Method::kHead;
+  error_reply(exchange, reads ? 301 : 308);
+  exchange.reply.header("Location", location);
 }
 
 bool Dispatcher::find_endpoint(Exchange& exchange) {

@@ -12,13 +12,14 @@ namespace baton::serve {
 class Dispatcher {
  public:
   Dispatcher(const Router& router, const app::ModuleHost& modules, FileCache& cache, const Segment& segment,
-             FlightRecord& flight, std::uint64_t body_limit)
+             FlightRecord& flight, const Config& config)
       : router_(router),
         modules_(modules),
         files_(cache, router.mime()),
         segment_(segment),
         flight_(flight),
-        body_limit_(body_limit) {}
+        body_limit_(config.limits.body_bytes),
+        https_port_(config.https_port()) {}
 
   // Finds the source of the reply, and its terms. Notes the route in the flight record if there is one. If
   // there is no route, or the client may not use it, fills in the error reply (Source::kReplied).
@@ -35,6 +36,8 @@ class Dispatcher {
 
  private:
   bool find_route(Exchange& exchange);
+  [[nodiscard]] bool leads_to_https(const Exchange& exchange) const;
+  void redirect_to_https(Exchange& exchange) const;
   bool find_endpoint(Exchange& exchange);
   void serve(Exchange& exchange, const StaticConfig& config);
   void serve(Exchange& exchange, const RedirectConfig& config);
@@ -48,6 +51,7 @@ class Dispatcher {
   const Segment& segment_;
   FlightRecord& flight_;
   std::uint64_t body_limit_;      // limits.body_bytes
+  std::uint16_t https_port_;      // Config::https_port()
   std::string path_;              // storage of Exchange::path
   app::RouteTable::Match match_;  // storage of Exchange::match
 };

@@ -36,6 +36,8 @@ struct Exchange {
   Tick tick;                     // now, for caches
   std::time_t now;               // now, for dates
   http::Reply& reply;            // reset by the caller, filled in by dispatch or the handler
+  bool secure = false;           // whether the request came by TLS
+  bool redirects = false;        // whether it came from a listener that leads to https
   std::string_view path = {};    // normalized; set by dispatch
   const Route* route = nullptr;  // set by dispatch; null when no route matched
   Source source = Source::kReplied;
