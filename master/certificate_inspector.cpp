@@ -142,16 +142,15 @@ class Inspector {
 
   KeyPtr read_key(const std::string& file) {
     mode_t mode = 0;
-    auto text = read_file(file, "the key", &mode);
+    const auto text = read_file(file, "the key", &mode);
     if (!text) return nullptr;
-    if ((mode & S_IROTH) != 0)
-      warn(fmt::format("the key {} can be read by everybody on this machine; chmod o-r it", file));
     bool encrypted = false;
     KeyPtr key(::PEM_read_bio_PrivateKey(bio_of(*text).get(), nullptr, no_password, &encrypted));
     const std::string reason = openssl_reason();
     const bool is_der = text->starts_with('\x30');
     const bool is_pem = text->find("PRIVATE KEY-----") != std::string::npos;
-    ::OPENSSL_cleanse(text->data(), text->size());
+    if (key && (mode & S_IROTH) != 0)
+      warn(fmt::format("the key {} can be read by everybody on this machine; chmod o-r it", file));
     if (key) return key;
     if (encrypted) {
       fail(fmt::format(
