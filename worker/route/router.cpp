@@ -36,15 +36,6 @@ bool under(std::string_view path, std::string_view prefix) {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
-// A client's host name may be in any case. Configured names are lower case already.
-std::string_view to_lower(std::string_view text, std::span<char> out) {
-  const std::size_t size = std::min(text.size(), out.size());
-  for (std::size_t i = 0; i < size; ++i) {
-    out[i] = text[i] >= 'A' && text[i] <= 'Z' ? static_cast<char>(text[i] | 0x20) : text[i];
-  }
-  return {out.data(), size};
-}
-
 }  // namespace
 
 bool Route::allows(const Peer& peer) const {
@@ -69,29 +60,15 @@ Router::Router(const Config& config) {
     }
     std::stable_sort(site->routes.begin(), site->routes.end(),
                      [](const Route& a, const Route& b) { return a.prefix.size() > b.prefix.size(); });
-    for (const std::string& host : site_config.hosts) {
-      if (host.starts_with("*.")) {
-        by_suffix_.emplace_back(host.substr(1), site.get());
-      } else {
-        by_host_.emplace(host, site.get());
-      }
-    }
+    for (const std::string& host : site_config.hosts) by_host_.add(host, site.get());
     if (site_config.hosts.empty()) default_ = site.get();
     sites_.push_back(std::move(site));
   }
-  std::stable_sort(by_suffix_.begin(), by_suffix_.end(),
-                   [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
 }
 
 const Router::Site* Router::find_site(std::string_view host) const {
-  if (by_host_.empty() && by_suffix_.empty()) return default_;
-  char buffer[256];
-  const std::string_view name = to_lower(host, buffer);
-  if (const auto found = by_host_.find(std::string(name)); found != by_host_.end()) return found->second;
-  for (const auto& [suffix, site] : by_suffix_) {
-    if (name.size() > suffix.size() && name.ends_with(suffix)) return site;
-  }
-  return default_;
+  const Site* const* found = by_host_.find(host);
+  return found != nullptr ? *found : default_;
 }
 
 const Route* Router::find(std::string_view host, std::string_view path) const {

@@ -6,10 +6,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "common/config/config.h"
+#include "common/config/host_table.h"
 #include "common/http/fields.h"
 #include "worker/route/mime.h"
 #include "worker/route/module_image.h"
@@ -69,8 +69,7 @@ class Router {
   [[nodiscard]] const Site* find_site(std::string_view host) const;
 
   std::vector<std::unique_ptr<Site>> sites_;
-  std::unordered_map<std::string, const Site*> by_host_;
-  std::vector<std::pair<std::string, const Site*>> by_suffix_;  // ".example.org", longest first
+  HostTable<const Site*> by_host_;
   const Site* default_ = nullptr;
   std::unique_ptr<const MimeTypes> mime_;
   bool has_modules_ = false;
