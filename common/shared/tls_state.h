@@ -86,6 +86,10 @@ struct TlsFlight {
 struct TlsHandshake {
   static constexpr std::size_t kFlights = 3;
   std::uint8_t seed[32];  // of all randomness of the handshake; wiped when it is over
+  // When the handshake began, in seconds since 1970, and TicketKeys::generation() of then. A replay goes by these
+  // two, whatever the time is meanwhile. `started` is stored last; 0: neither is known yet.
+  std::int64_t started;
+  std::uint64_t ticket_generation;
   TlsFlight flights[kFlights];
   // How many bytes the server sends in all. 0: not known yet. Stored when everything that the connection needs
   // after the handshake is in place.
