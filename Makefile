@@ -243,7 +243,10 @@ build/fuzz/%: tests/fuzz/%.cpp $(wildcard common/*/*.cpp common/*/*.h sdk/baton/
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	@clang++ $(FUZZ_FLAGS) $< $(COMMON) \
-	  $(wildcard tests/support/beast_*.cpp) $(LDLIBS) -o $@
+	  $(wildcard tests/support/beast_*.cpp) $(ALSO) $(LDLIBS) -o $@
+build/fuzz/tls_handshake_fuzzer: ALSO := $(call sources,worker/tls) \
+  $(addprefix tests/support/,certificates.cpp temp_dir.cpp tls_client.cpp) $(TLS_LDLIBS)
+build/fuzz/tls_handshake_fuzzer: $(wildcard worker/tls/* tests/support/certificates.* tests/support/tls_client.*)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzzer for FUZZ_SECONDS (60), and as long one that writes random words under a running server
