@@ -21,7 +21,7 @@ class CredentialsTest : public TlsTest {
     const auto ours = credentials();
     options.server_name = name;
     TlsClient client(options);
-    Server server(*ours);
+    ServerEnd server(*ours);
     converse(client, server);
     expect_replays(server, *ours);
     alert_ = server.handshake().alert();

@@ -100,7 +100,7 @@ class ExportTest : public TlsTest, public ::testing::WithParamInterface<Case> {
     return made;
   }
   // Two records in each direction, the client's tickets aside.
-  static void expect_carries_data(TlsClient& client, Server& server) {
+  static void expect_carries_data(TlsClient& client, ServerEnd& server) {
     ASSERT_EQ(server.step(), Step::kDone) << server.handshake().reason();
     ASSERT_EQ(client.state(), TlsClient::State::kOpen) << client.error();
     const TlsState& state = server.state();
@@ -127,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(Tls, ExportTest,
 TEST_P(ExportTest, AfterAFullHandshake) {
   const auto ours = credentials();
   TlsClient client(options());
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   expect_carries_data(client, server);
 }
@@ -135,14 +135,14 @@ TEST_P(ExportTest, AfterAFullHandshake) {
 TEST_P(ExportTest, AfterAResumedHandshake) {
   const auto ours = credentials();
   TlsClient first(options());
-  Server before(*ours);
+  ServerEnd before(*ours);
   converse(first, before);
   first.read();
   auto resuming = options();
   resuming.session = first.session();
   if (GetParam().version == TLS1_3_VERSION) resuming.session = first.sessions().back();
   TlsClient client(resuming);
-  Server server(*ours, 2);
+  ServerEnd server(*ours, 2);
   converse(client, server);
   EXPECT_TRUE(client.resumed());
   expect_carries_data(client, server);
@@ -152,7 +152,7 @@ TEST_P(ExportTest, WithoutTickets) {
   config_.tls.session_tickets = false;
   const auto ours = credentials();
   TlsClient client(options());
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   expect_carries_data(client, server);
 }
@@ -168,7 +168,7 @@ TEST_P(ExportTest, WithAClientCertificateAndSmallRecords) {
   with.suites = options().suites;
   with.max_fragment = TLSEXT_max_fragment_length_512;
   TlsClient client(with);
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   expect_carries_data(client, server);
   if (GetParam().version == TLS1_3_VERSION) {
@@ -182,7 +182,7 @@ TEST_P(ExportTest, AfterAHelloRetryRequest) {
   auto with = options();
   with.groups = "P-521:P-256";
   TlsClient client(with);
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   expect_carries_data(client, server);
 }
@@ -190,7 +190,7 @@ TEST_P(ExportTest, AfterAHelloRetryRequest) {
 TEST_P(ExportTest, AfterAReplay) {
   const auto ours = credentials();
   TlsClient client(options());
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   TlsState state = server.moments().back().state;
   state.written = 1;

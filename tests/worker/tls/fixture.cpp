@@ -41,10 +41,10 @@ std::unique_ptr<TlsState> seeded(std::uint8_t seed) {
 
 }  // namespace
 
-Server::Server(const tls::Credentials& credentials, std::uint8_t seed)
+ServerEnd::ServerEnd(const tls::Credentials& credentials, std::uint8_t seed)
     : state_(seeded(seed)), handshake_(credentials, *state_) {}
 
-std::string Server::take(std::string_view from_client) {
+std::string ServerEnd::take(std::string_view from_client) {
   client_bytes_ += from_client;
   const std::size_t fed = handshake_.fed();
   const std::size_t sent = handshake_.output().size();
@@ -57,7 +57,7 @@ std::string Server::take(std::string_view from_client) {
   return fresh;
 }
 
-void converse(TlsClient& client, Server& server, std::size_t piece) {
+void converse(TlsClient& client, ServerEnd& server, std::size_t piece) {
   for (;;) {
     client.advance();
     std::string sent = client.take();
@@ -87,10 +87,10 @@ void expect_same_connection(const TlsState& a, const TlsState& b) {
   EXPECT_EQ(a.handshake.final_bytes, b.handshake.final_bytes);
 }
 
-void expect_replays(Server& original, const tls::Credentials& credentials) {
+void expect_replays(ServerEnd& original, const tls::Credentials& credentials) {
   ASSERT_FALSE(original.moments().empty());
-  const Server::Moment& last = original.moments().back();
-  for (const Server::Moment& moment : original.moments()) {
+  const ServerEnd::Moment& last = original.moments().back();
+  for (const ServerEnd::Moment& moment : original.moments()) {
     for (const std::size_t written :
          {moment.flight, (moment.flight + moment.output.size()) / 2, moment.output.size()}) {
       SCOPED_TRACE("client bytes " + std::to_string(moment.client.size()) + ", written " +
@@ -105,7 +105,7 @@ void expect_replays(Server& original, const tls::Credentials& credentials) {
       ASSERT_EQ(again.output(), last.output);
       ASSERT_EQ(again.fed(), original.handshake().fed());
       ASSERT_EQ(again.alert(), original.handshake().alert());
-      if (last.step != Server::Step::kDone) continue;
+      if (last.step != ServerEnd::Step::kDone) continue;
       expect_same_connection(*state, last.state);
       EXPECT_EQ(again.server_name(), original.handshake().server_name());
       EXPECT_EQ(again.client_subject(), original.handshake().client_subject());

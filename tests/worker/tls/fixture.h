@@ -30,7 +30,7 @@ class ShiftedClock {
 };
 
 // The server's end of one connection. What it sends counts as written at once.
-class Server {
+class ServerEnd {
  public:
   using Step = tls::Handshake::Step;
 
@@ -43,7 +43,7 @@ class Server {
     Step step = Step::kNeedsMore;
   };
 
-  explicit Server(const tls::Credentials& credentials, std::uint8_t seed = 1);
+  explicit ServerEnd(const tls::Credentials& credentials, std::uint8_t seed = 1);
 
   // The client sent this, too. Returns what is to be sent to it.
   std::string take(std::string_view from_client);
@@ -64,11 +64,11 @@ class Server {
 };
 
 // Carries bytes until neither end has anything to say. With `piece`, at most so many bytes at a time.
-void converse(TlsClient& client, Server& server, std::size_t piece = 0);
+void converse(TlsClient& client, ServerEnd& server, std::size_t piece = 0);
 
 // Another process goes on with the conversation at each moment of it, with no byte, some or all bytes of the latest
 // flight written. Expects the same bytes and the same state in the end.
-void expect_replays(Server& original, const tls::Credentials& credentials);
+void expect_replays(ServerEnd& original, const tls::Credentials& credentials);
 
 // Whether both would go on in the same way.
 void expect_same_connection(const TlsState& a, const TlsState& b);

@@ -67,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(Handshake, EveryCipher, ::testing::ValuesIn(kVariants),
 TEST_P(EveryCipher, IsNegotiatedAndReplayed) {
   const auto ours = credentials();
   TlsClient client(GetParam().options());
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   ASSERT_EQ(server.step(), Step::kDone) << server.handshake().reason();
   ASSERT_EQ(client.state(), TlsClient::State::kOpen) << client.error();
@@ -90,14 +90,14 @@ TEST_P(EveryCipher, IsNegotiatedAndReplayed) {
 TEST_P(EveryCipher, IsResumedAndReplayed) {
   const auto ours = credentials();
   TlsClient first(GetParam().options());
-  Server before(*ours);
+  ServerEnd before(*ours);
   converse(first, before);
   first.read();
   ASSERT_FALSE(first.sessions().empty());
   auto options = GetParam().options();
   options.session = first.sessions().back();
   TlsClient client(options);
-  Server server(*ours, 2);
+  ServerEnd server(*ours, 2);
   converse(client, server);
   ASSERT_EQ(server.step(), Step::kDone) << server.handshake().reason();
   EXPECT_TRUE(client.resumed());
@@ -109,13 +109,13 @@ TEST_P(EveryCipher, IsResumedAndReplayed) {
 TEST_P(EveryCipher, IsReplayedByAnotherClock) {
   const auto ours = credentials();
   TlsClient first(GetParam().options());
-  Server before(*ours);
+  ServerEnd before(*ours);
   converse(first, before);
   first.read();
   auto options = GetParam().options();
   options.session = first.sessions().back();
   TlsClient client(options);
-  Server server(*ours, 2);
+  ServerEnd server(*ours, 2);
   converse(client, server);
   for (const std::int64_t seconds : {2, 3'600, 24 * 3'600, -3'600}) {
     SCOPED_TRACE(seconds);
@@ -129,7 +129,7 @@ TEST_P(EveryCipher, IsReplayedByAnotherClock) {
 TEST_P(EveryCipher, IsReplayedWhateverTheProcessDidBefore) {
   const auto ours = credentials();
   TlsClient client(GetParam().options());
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   for (int i = 0; i < 40; ++i) expect_replays(server, *ours);
 }
@@ -140,7 +140,7 @@ class HandshakeTest : public TlsTest {
   void expect_success(const TlsClient::Options& options, std::size_t piece = 0) {
     const auto ours = credentials();
     TlsClient client(options);
-    Server server(*ours);
+    ServerEnd server(*ours);
     converse(client, server, piece);
     ASSERT_EQ(server.step(), Step::kDone) << server.handshake().reason();
     ASSERT_EQ(client.state(), TlsClient::State::kOpen) << client.error();
@@ -152,7 +152,7 @@ class HandshakeTest : public TlsTest {
   void expect_failure(const TlsClient::Options& options, int alert) {
     const auto ours = credentials();
     TlsClient client(options);
-    Server server(*ours);
+    ServerEnd server(*ours);
     converse(client, server);
     EXPECT_EQ(server.step(), Step::kFailed);
     EXPECT_EQ(server.handshake().alert(), alert) << server.handshake().reason();
@@ -162,7 +162,7 @@ class HandshakeTest : public TlsTest {
   // Bytes that are no handshake.
   Step give(std::string_view bytes) {
     const auto ours = credentials();
-    Server server(*ours);
+    ServerEnd server(*ours);
     server.take(bytes);
     expect_replays(server, *ours);
     output_ = server.handshake().output();
@@ -210,7 +210,7 @@ TEST_F(HandshakeTest, HelloRetryRequest) {
   options.groups = "P-521:P-256";
   const auto ours = credentials();
   TlsClient client(options);
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   ASSERT_EQ(server.step(), Step::kDone);
   EXPECT_NE(server.state().handshake.flights[2].bytes, 0U);
@@ -244,7 +244,7 @@ TEST_F(HandshakeTest, NothingBehindTheFinishedIsUsed) {
   for (const int which : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     const auto ours = credentials();
     TlsClient client(version(which));
-    Server server(*ours);
+    ServerEnd server(*ours);
     client.advance();
     client.give(server.take(client.take()));
     client.advance();
@@ -302,7 +302,7 @@ TEST_F(HandshakeTest, ClientCertificateExpiresDuringAReplay) {
   config_.sites[0].client_auth = SiteConfig::ClientAuth::kRequire;
   const auto ours = credentials();
   TlsClient client(with_certificate(people, "Ada", 3'600));
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   ASSERT_EQ(server.step(), Step::kDone);
   const ShiftedClock shifted(2 * 3'600);
@@ -312,7 +312,7 @@ TEST_F(HandshakeTest, ClientCertificateExpiresDuringAReplay) {
 TEST_F(HandshakeTest, RenegotiationIsRefused) {
   const auto ours = credentials();
   TlsClient client(version(TLS1_2_VERSION));
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   ASSERT_EQ(server.step(), Step::kDone);
   // The handshake is over: what a client sends from here on is the record layer's, which knows no second one.
@@ -328,7 +328,7 @@ TEST_F(HandshakeTest, RenegotiationIsRefused) {
 TEST_F(HandshakeTest, EarlyDataIsPassedOver) {
   const auto ours = credentials();
   TlsClient first(version(TLS1_3_VERSION));
-  Server before(*ours);
+  ServerEnd before(*ours);
   converse(first, before);
   first.read();
   auto options = version(TLS1_3_VERSION);
@@ -336,7 +336,7 @@ TEST_F(HandshakeTest, EarlyDataIsPassedOver) {
   EXPECT_EQ(::SSL_SESSION_get_max_early_data(options.session.get()), 0U);
   options.early_data = "GET / HTTP/1.1\r\n\r\n";
   TlsClient client(options);
-  Server server(*ours, 2);
+  ServerEnd server(*ours, 2);
   converse(client, server);
   ASSERT_EQ(server.step(), Step::kDone) << server.handshake().reason();
   ASSERT_EQ(client.state(), TlsClient::State::kOpen) << client.error();
@@ -362,7 +362,7 @@ TEST_F(HandshakeTest, ProtocolNegotiation) {
   TlsClient::Options options;
   options.protocols = {"h2", "http/1.1"};
   TlsClient client(options);
-  Server server(*ours);
+  ServerEnd server(*ours);
   converse(client, server);
   EXPECT_EQ(server.step(), Step::kDone);
   EXPECT_EQ(client.protocol(), "http/1.1");
@@ -400,7 +400,7 @@ TEST_F(HandshakeTest, ARecordThatIsTooLongGetsItsAlertAtOnce) {
 
 TEST_F(HandshakeTest, AHandshakeHasABound) {
   const auto ours = credentials();
-  Server server(*ours);
+  ServerEnd server(*ours);
   // A ClientHello of 128 KiB, a byte in each record.
   std::string bytes("\x16\x03\x01\x00\x04\x01\x02\x00\x00", 9);
   while (bytes.size() <= tls::Handshake::kMaxClientBytes) bytes += std::string("\x16\x03\x01\x00\x01\x00", 6);
@@ -418,7 +418,7 @@ class DivergedTest : public HandshakeTest {
     original_certificates_ = config_.sites[0].certificates;
     ours_ = credentials();
     client_ = std::make_unique<TlsClient>(version(which));
-    server_ = std::make_unique<Server>(*ours_);
+    server_ = std::make_unique<ServerEnd>(*ours_);
     converse(*client_, *server_);
     ASSERT_EQ(server_->step(), Step::kDone);
     config_.sites[0].certificates = {certificate("another")};
@@ -426,7 +426,7 @@ class DivergedTest : public HandshakeTest {
   }
   // A replay at the moment after the first flight, when so much was written of it.
   Step replay(std::size_t written) {
-    const Server::Moment& moment = server_->moments().front();
+    const ServerEnd::Moment& moment = server_->moments().front();
     state_ = moment.state;
     state_.written = written;
     tls::Handshake again(*others_, state_);
@@ -438,7 +438,7 @@ class DivergedTest : public HandshakeTest {
   std::vector<CertificateConfig> original_certificates_;
   std::unique_ptr<tls::Credentials> ours_, others_;
   std::unique_ptr<TlsClient> client_;
-  std::unique_ptr<Server> server_;
+  std::unique_ptr<ServerEnd> server_;
   TlsState state_;
 };
 
@@ -472,7 +472,7 @@ TEST_F(DivergedTest, SomethingHadLeft) {
 // The bytes up to there are the same, the next ones are not.
 TEST_F(DivergedTest, OnlyTheLastFlightDiffers) {
   prepare(TLS1_2_VERSION);
-  const Server::Moment& last = server_->moments().back();
+  const ServerEnd::Moment& last = server_->moments().back();
   ASSERT_GT(last.flight, 0U);
   TicketKeys other_tickets;
   other_tickets.make();

@@ -10,7 +10,7 @@ class TicketsTest : public TlsTest, public ::testing::WithParamInterface<int> {
   void connect(const tls::Credentials& with, TlsClient::Options options = {}) {
     options.min_version = options.max_version = GetParam();
     client_ = std::make_unique<TlsClient>(options);
-    server_ = std::make_unique<Server>(with, ++seed_);
+    server_ = std::make_unique<ServerEnd>(with, ++seed_);
     converse(*client_, *server_);
     client_->read();
   }
@@ -39,7 +39,7 @@ class TicketsTest : public TlsTest, public ::testing::WithParamInterface<int> {
 
   std::uint8_t seed_ = 0;
   std::unique_ptr<TlsClient> client_;
-  std::unique_ptr<Server> server_;
+  std::unique_ptr<ServerEnd> server_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Tls, TicketsTest, ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
@@ -97,7 +97,7 @@ TEST_P(TicketsTest, AReplayAfterARotationGoesByTheOldKeys) {
   const auto ours = credentials();
   connect(*ours);
   const SessionPtr first = ticket();
-  Server& full = *server_;
+  ServerEnd& full = *server_;
   const auto full_kept = std::move(server_);
   const auto client_kept = std::move(client_);
   tickets_.rotate();
