@@ -156,7 +156,7 @@ int Callbacks::use_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, 
       ::OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->set.hmac, sizeof key->set.hmac),
       ::OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), ::OSSL_PARAM_construct_end()};
   const bool ready =
-      ::EVP_CipherInit_ex2(cipher, self.ticket_cipher_, key->set.aes, iv, encrypt, nullptr) == 1 &&
+      ::EVP_CipherInit_ex2(cipher, self.ticket_cipher_.get(), key->set.aes, iv, encrypt, nullptr) == 1 &&
       ::EVP_MAC_CTX_set_params(mac, params.data()) == 1;
   const bool current = key->current;
   ::OPENSSL_cleanse(&*key, sizeof *key);

@@ -115,10 +115,6 @@ Credentials::Credentials(const Config& config, const TicketKeys* tickets)
   if (default_ == nullptr) default_ = sites_.front().get();
 }
 
-Credentials::~Credentials() {
-  ::EVP_CIPHER_free(ticket_cipher_);
-}
-
 void Credentials::add_site(const SiteConfig& config, const TlsConfig& tls) {
   auto site = std::make_unique<Site>();
   site->context = make_context(tls);

@@ -42,7 +42,6 @@ class Credentials {
   Credentials(const Config& config, const TicketKeys* tickets);
   Credentials(const Credentials&) = delete;
   Credentials& operator=(const Credentials&) = delete;
-  ~Credentials();
 
   // For the start and for a reload: throws std::runtime_error that names a certificate which is not valid at `now`, in
   // seconds since 1970.
@@ -72,8 +71,7 @@ class Credentials {
   std::vector<std::unique_ptr<Site>> sites_;
   HostTable<const Site*> by_host_;
   const Site* default_ = nullptr;
-  // What callbacks would otherwise look up by name each time.
-  EVP_CIPHER* ticket_cipher_;
+  CipherPtr ticket_cipher_;  // OpenSSL would look it up by name each time
 };
 
 }  // namespace baton::tls

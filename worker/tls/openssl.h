@@ -22,6 +22,7 @@ struct FreeWith {
 };
 
 using BioPtr = std::unique_ptr<BIO, FreeWith<::BIO_free>>;
+using CipherPtr = std::unique_ptr<EVP_CIPHER, FreeWith<::EVP_CIPHER_free>>;
 using KdfContextPtr = std::unique_ptr<EVP_KDF_CTX, FreeWith<::EVP_KDF_CTX_free>>;
 using KdfPtr = std::unique_ptr<EVP_KDF, FreeWith<::EVP_KDF_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, FreeWith<::EVP_PKEY_free>>;
