@@ -79,6 +79,11 @@ TlsClient::TlsClient(const Options& options)
   ::SSL_set_connect_state(ssl);
 }
 
+TlsClient::~TlsClient() {
+  // Otherwise OpenSSL takes the connection for a broken one, and would not offer its session again.
+  ::SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
 int TlsClient::keep_session(SSL* ssl, SSL_SESSION* session) {
   static_cast<TlsClient*>(SSL_get_app_data(ssl))->sessions_.emplace_back(session, ::SSL_SESSION_free);
   return 1;

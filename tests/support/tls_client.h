@@ -33,6 +33,9 @@ class TlsClient {
   enum class State { kHandshaking, kOpen, kFailed };
 
   explicit TlsClient(const Options& options);
+  TlsClient(const TlsClient&) = delete;
+  TlsClient& operator=(const TlsClient&) = delete;
+  ~TlsClient();
 
   // Goes on with the handshake as far as what was given allows.
   State advance();
