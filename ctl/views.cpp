@@ -128,6 +128,11 @@ std::string totals_lines(const Totals& totals, const Interval& interval, std::ui
                fmt::format("memory {} of {}  disk {} of {}  refused{} {}", format_bytes(totals.spool.memory),
                            format_bytes(totals.spool.memory_limit), format_bytes(totals.spool.disk),
                            format_bytes(totals.spool.disk_limit), per, n(done.spool_refused)));
+  if (totals.keyholders > 0 || done.handshakes > 0)
+    text +=
+        line(fmt::format("handshakes{}", per),
+             fmt::format("done {}  resumed {}  replayed {}  failed {}", n(done.handshakes),
+                         n(done.handshakes_resumed), n(done.handshakes_replayed), n(done.handshakes_failed)));
   if (totals.access_lines_dropped + totals.error_lines_dropped > 0)
     text += line("dropped", fmt::format("access log lines {}  error log lines {}",
                                         format_count(totals.access_lines_dropped),
@@ -159,7 +164,7 @@ std::string worker_totals(const Snapshot& now, const Snapshot* before, const Dis
     const Interval interval = worker_interval(now, before, worker);
     const Activity& done = interval.done;
     table.add_row(
-        {std::to_string(worker.ordinal), std::to_string(worker.generation), pid_of(worker),
+        {short_name(worker), std::to_string(worker.generation), pid_of(worker),
          std::string(to_string(worker.state)), worker.pid == 0 ? "-" : format_duration(worker.uptime_s),
          interval.count(done.requests), interval.count(done.responses[3]), interval.count(done.responses[4]),
          interval.bytes(done.bytes_in), interval.bytes(done.bytes_out), format_latency(done.latency_ns(0.5)),
@@ -228,7 +233,7 @@ std::string workers_view(const Snapshot& now, const Snapshot* before, const Disp
   for (const WorkerStats& worker : now.workers) {
     const Interval interval = worker_interval(now, before, worker);
     const bool failing = worker.state == WorkerState::kFailing;
-    table.add_row({std::to_string(worker.ordinal), std::to_string(worker.generation), pid_of(worker),
+    table.add_row({short_name(worker), std::to_string(worker.generation), pid_of(worker),
                    std::string(to_string(worker.state)), failing ? "-" : std::string(to_string(worker.phase)),
                    worker.busy_s ? format_duration(*worker.busy_s) : "-",
                    worker.connection ? std::to_string(*worker.connection) : "-",

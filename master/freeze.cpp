@@ -34,7 +34,7 @@ std::optional<std::string> freeze(Segment& segment, const EpollSet& epoll,
       const std::uint64_t now = monotonic_ns();
       if (now >= limit) {
         thaw(segment, epoll);
-        return "worker " + std::to_string(worker->ordinal) + " (pid " + std::to_string(worker->pid) +
+        return worker->name() + " (pid " + std::to_string(worker->pid) +
                ") stands still while it opens or closes a descriptor; try again";
       }
       if (now - begun < kSpinNs) {

@@ -15,6 +15,10 @@ std::optional<siginfo_t> WorkerProcess::ended(int options) const {
   return info;
 }
 
+std::string WorkerProcess::name() const {
+  return std::string(to_string(role)) + " " + std::to_string(ordinal);
+}
+
 // The number is surely its own: see spawn_worker().
 void WorkerProcess::signal(int number) const {
   if (running()) ::kill(pid, number);
@@ -34,8 +38,13 @@ Generation::Generation(std::uint32_t generation_number, Config configuration, st
       config(std::move(configuration)),
       router(config),
       access_log(std::move(log)) {
-  workers.resize(config.server.workers);
-  for (std::uint32_t i = 0; i < workers.size(); ++i) workers[i].ordinal = i;
+  const std::uint32_t keyholders = config.any_tls() ? config.tls.keyholders : 0;
+  workers.resize(config.server.workers + keyholders);
+  for (std::uint32_t i = 0; i < workers.size(); ++i) {
+    const bool serves = i < config.server.workers;
+    workers[i].role = serves ? ProcessRole::kWorker : ProcessRole::kKeyholder;
+    workers[i].ordinal = serves ? i : i - config.server.workers;
+  }
 }
 
 Generation::Generation(const UpgradeState::Generation& state, std::shared_ptr<LogFile> log)
@@ -43,6 +52,7 @@ Generation::Generation(const UpgradeState::Generation& state, std::shared_ptr<Lo
   orphaned = true;
   for (const UpgradeState::Worker& worker : state.workers) {
     WorkerProcess& process = workers.emplace_back();
+    process.role = worker.keyholder ? ProcessRole::kKeyholder : ProcessRole::kWorker;
     process.ordinal = worker.ordinal;
     process.index = worker.index;
     process.pid = worker.pid;

@@ -13,6 +13,8 @@
 #include "common/config/config.h"
 #include "common/dict/open_dict.h"
 #include "common/shared/connection_table.h"
+#include "common/shared/handshake_sets.h"
+#include "common/shared/scoreboard.h"
 #include "master/certificate_check.h"
 #include "master/log_files.h"
 #include "master/restart_policy.h"
@@ -24,6 +26,7 @@ namespace baton {
 
 // The master's side of one worker. `pid` is -1 while it is not running.
 struct WorkerProcess {
+  ProcessRole role = ProcessRole::kWorker;
   std::uint32_t ordinal = 0;
   Holder index = 0;  // its scoreboard entry, while it runs or is `failing`
   pid_t pid = -1;
@@ -38,6 +41,9 @@ struct WorkerProcess {
   Watchdog watchdog;
 
   [[nodiscard]] bool running() const { return pid > 0; }
+  // Of a keyholder: the index of its set, which is its successor's too (common/shared/handshake_sets.h).
+  std::size_t handshake_set = kMaxHandshakeSets;
+  [[nodiscard]] std::string name() const;  // "worker 0"
   // How the process ended; nothing while it runs. This waits for (reaps) the process, so that its number may
   // come to mean another process, unless `options` has WNOWAIT.
   [[nodiscard]] std::optional<siginfo_t> ended(int options) const;
@@ -59,9 +65,10 @@ struct Generation {
   Config config;  // the router points into it, so neither may be moved
   serve::Router router;
   std::shared_ptr<LogFile> access_log;
+  DictSet dicts;  // its workers may open these; set before the first worker starts
+  // By ordinal, unless `orphaned`. The keyholders come behind the workers.
+  std::vector<WorkerProcess> workers;
   std::vector<CertificateInfo> certificates;  // as they were when the generation was made
-  DictSet dicts;                       // its workers may open these; set before the first worker starts
-  std::vector<WorkerProcess> workers;  // by ordinal, unless `orphaned`
   bool orphaned = false;
 
   // Recycling (master/recycling.cpp).

@@ -91,6 +91,10 @@ void close_listener(Listener& listener) {
   if (listener.config.address.is_unix()) remove_stale_socket(listener.config.address);
 }
 
+SlotRole role_of(const ListenConfig& config) {
+  return config.tls ? SlotRole::kTlsListener : SlotRole::kListener;
+}
+
 template <typename Range>
 auto find(Range& range, const ListenConfig& wanted) {
   return std::find_if(range.begin(), range.end(),
@@ -116,6 +120,7 @@ void Listeners::adopt(const std::vector<UpgradeState::Listener>& listeners) {
     listener.config.text = state.text;
     listener.config.address = Address::parse(state.address).value_or(Address());
     listener.config.backlog = state.backlog;
+    listener.config.tls = state.tls;
     listener.fd = UniqueFd(state.fd);
     listener.bound = Address::of_socket(state.fd);
     listener.listens = accepts(state.fd);
@@ -135,7 +140,7 @@ std::vector<UpgradeState::Listener> Listeners::state() const {
   const auto add = [&state](const std::vector<Listener>& listeners, Stage stage) {
     for (const Listener& listener : listeners) {
       state.push_back({listener.config.text, listener.config.address.to_string(), listener.config.backlog,
-                       listener.fd.get(), stage});
+                       listener.fd.get(), stage, listener.config.tls});
     }
   };
   add(active_, Stage::kActive);
@@ -231,8 +236,9 @@ void Listeners::mark() {
   for (const Listener& listener : active_) {
     const int fd = listener.fd.get();
     if (!listener.watched || table.claim(fd).state == SlotState::kListener) continue;
-    table.open_listener(fd);
+    table.open_listener(fd, role_of(listener.config));
     epoll_.remove(fd);
+    segment_.header().listener_changes.fetch_add(1, std::memory_order_release);
     if (epoll_.add(fd) != 0) table.free_listener(fd);  // once more at the next tick
   }
 }
@@ -244,11 +250,7 @@ void Listeners::commit() {
       trouble = "cannot listen on " + listener.config.text + ": " + std::strerror(error);
       return true;
     }
-    if (listener.watched) {
-      admit_newcomers(listener.fd.get());
-    } else {
-      segment_.connections().open_listener(listener.fd.get());
-    }
+    if (listener.watched) admit_newcomers(listener.fd.get());
     return false;
   });
   std::size_t room = kMaxListeners - wanted_.size();
@@ -262,7 +264,14 @@ void Listeners::commit() {
     const auto same = find(active_, config);
     if (same == active_.end()) continue;
     if (same->config.backlog != config.backlog) ::listen(same->fd.get(), config.backlog);
+    if (same->watched && same->config.tls != config.tls) {  // other processes are to accept from it
+      epoll_.remove(same->fd.get());
+      same->watched = false;
+    }
     same->config = config;
+  }
+  for (const Listener& listener : active_) {
+    if (!listener.watched) segment_.connections().open_listener(listener.fd.get(), role_of(listener.config));
   }
   publish();
   for (Listener& listener : active_) {
@@ -349,6 +358,7 @@ void Listeners::publish() const {
     header.listeners[i][sizeof header.listeners[i] - 1] = '\0';
   }
   header.listener_count.store(static_cast<std::uint32_t>(active_.size()), std::memory_order_release);
+  header.listener_changes.fetch_add(1, std::memory_order_release);
 }
 
 }  // namespace baton

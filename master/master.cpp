@@ -21,6 +21,7 @@
 #include "master/spawner.h"
 #include "master/spool_limits.h"
 #include "worker/connection/spool.h"
+#include "worker/keyholder.h"
 #include "worker/worker.h"
 
 namespace baton {
@@ -97,10 +98,11 @@ Master::Master(Config config, std::string file, std::string program, std::option
                            : PidFile(first_config_.server.pid_file)),
       epoll_fd_(inherited_ ? UniqueFd(inherited_->epoll_fd)
                            : checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
-      epoll_(epoll_fd_.get(), segment_.connections()),
+      epoll_(epoll_fd_.get(), segment_.connections(), &handshake_sets_),
       listeners_(segment_, epoll_),
       sweeper_(segment_, epoll_),
-      reclaimer_(segment_, epoll_, [this](int fd) { return owns(fd); }) {
+      reclaimer_(
+          segment_, epoll_, [this](int fd) { return owns(fd); }, [this] { return a_handshake_set(); }) {
   // A log without a reader, or one that has reached its largest size, is no reason to end.
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);
@@ -109,6 +111,9 @@ Master::Master(Config config, std::string file, std::string program, std::option
   set_spool_limits(segment_.header().spool, segment_.spool_budget(), first_config_);
   install_logger(error_log_.fd(), first_config_.log.level, &segment_.header().error_log);
   if (inherited_) {
+    if (inherited_->tls_fd >= 0)
+      tls_ = TlsTable::adopt(UniqueFd(inherited_->tls_fd), segment_.connections().size());
+    prepare_tls(first_config_);
     adopt(*inherited_);
   } else {
     current_ =
@@ -118,6 +123,7 @@ Master::Master(Config config, std::string file, std::string program, std::option
     dictionaries_.remove_leftovers();
     current_->certificates = good_certificates(current_->config);
     current_->dicts = dictionaries_.prepare(first_config_.dicts);
+    prepare_tls(first_config_);
     listeners_.prepare(first_config_.file, first_config_.listen);
   }
   if (::geteuid() == 0)
@@ -278,6 +284,7 @@ void Master::on_tick() {
   sweeper_.sweep(tick_of(now), current_->config.timeouts, stage_ == Stage::kDraining);
   watch_workers(now);
   dictionaries_.watch(now);
+  rotate_tickets(now);
   post_mortem_.tick(now);
   log_watch_.look(now);
   restart_due_workers(now);
@@ -295,7 +302,7 @@ void Master::on_ready() {
     if (!is_ready(worker)) continue;
     outage_told_ = 0;
     if (worker.policy.failures() == 0) continue;
-    log::info("worker {} (pid {}) is ready after {} failed tries", worker.ordinal, worker.pid,
+    log::info("{} (pid {}) is ready after {} failed tries", worker.name(), worker.pid,
               worker.policy.failures());
     worker.policy.on_ready();
   }
@@ -311,7 +318,9 @@ void Master::begin_service() {
   for (const Listener& listener : listeners_.all()) log::info("listening on {}", listener.bound.to_string());
   log::info("ready: {} workers, at most {} connections",
             std::count_if(current_->workers.begin(), current_->workers.end(),
-                          [this](const WorkerProcess& worker) { return is_ready(worker); }),
+                          [this](const WorkerProcess& worker) {
+                            return worker.role == ProcessRole::kWorker && is_ready(worker);
+                          }),
             current_->config.server.max_connections);
   // Last, as with reloads and upgrades: a process that sees this state finds the lines about it in the log.
   segment_.header().state.store(MasterState::kServing, std::memory_order_release);
@@ -358,6 +367,7 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   }
   worker.index = static_cast<Holder>(index);
   WorkerEntry& entry = segment_.scoreboard()[worker.index];
+  entry.role.store(worker.role, std::memory_order_relaxed);
   entry.ordinal.store(worker.ordinal, std::memory_order_relaxed);
   entry.generation.store(generation.number, std::memory_order_relaxed);
   entry.restarts.store(worker.restarts, std::memory_order_relaxed);
@@ -372,15 +382,27 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   // not pass for a dead worker's.
   entry.flight.files_in_motion.store(1, std::memory_order_relaxed);
   const bool modules_are_new = &generation == current_.get() || !current_->router.has_modules();
+  std::optional<std::size_t> set_index;
+  if (worker.role == ProcessRole::kKeyholder) {
+    if (worker.handshake_set == kMaxHandshakeSets && !open_handshake_set(worker)) {
+      const int error = errno;
+      entry.state.store(WorkerState::kEmpty, std::memory_order_release);
+      errno = error;
+      return false;
+    }
+    set_index = worker.handshake_set;
+  }
   const pid_t pid = spawn_worker([&] {
     const WorkerContext context{
         segment_,          generation.config,
         generation.router, epoll_,
         worker.index,      generation.number,
         ready_.get(),      generation.access_log->fd(),
-        generation.dicts,  modules_are_new && worker.ordinal == 0 && worker.restarts == 0};
+        generation.dicts,  modules_are_new && worker.ordinal == 0 && worker.restarts == 0,
+        set_index};
     entry.pid.store(::getpid(), std::memory_order_relaxed);
     log::set_level(generation.config.log.level);
+    if (worker.role == ProcessRole::kKeyholder) run_keyholder(context);
     run_worker(context);
   });
   if (pid < 0) {
@@ -394,13 +416,13 @@ bool Master::spawn(Generation& generation, WorkerProcess& worker) {
   worker.killed = false;
   worker.memory = 0;
   worker.watchdog = {};
-  log::debug("worker {} of generation {} is pid {}", worker.ordinal, generation.number, worker.pid);
+  log::debug("{} of generation {} is pid {}", worker.name(), generation.number, worker.pid);
   return true;
 }
 
 // Whether `fd` is the master's own; only for descriptors that could pass for what a worker left (Reclaimer).
 bool Master::owns(int fd) const {
-  if (fd == segment_.fd() || error_log_.owns(fd) || listeners_.owns(fd)) return true;
+  if (fd == segment_.fd() || fd == tls_.fd() || error_log_.owns(fd) || listeners_.owns(fd)) return true;
   bool own = false;
   for_each_generation([&](const Generation& generation) {
     own = own || generation.access_log->fd() == fd;

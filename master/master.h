@@ -39,6 +39,7 @@
 #include "common/config/config.h"
 #include "common/shared/epoll_set.h"
 #include "common/shared/segment.h"
+#include "common/shared/tls_table.h"
 #include "master/dictionaries.h"
 #include "master/exit_status.h"
 #include "master/generation.h"
@@ -90,6 +91,14 @@ class Master {
 
   // Workers.
   bool spawn(Generation& generation, WorkerProcess& worker);
+
+  // TLS; in tls.cpp.
+  void prepare_tls(const Config& config);
+  bool open_handshake_set(WorkerProcess& keyholder);
+  void close_handshake_sets(Generation& generation);
+  void move_handshakes();
+  void rotate_tickets(std::uint64_t now_ns);
+  [[nodiscard]] std::optional<std::size_t> a_handshake_set() const;
   // Scoreboard entries. The master goes by what it knows itself, not by what the segment says.
   [[nodiscard]] std::vector<bool> taken_entries() const;
   [[nodiscard]] int free_entry() const;
@@ -181,6 +190,9 @@ class Master {
   HeaderGuard guard_{segment_.header()};
   std::uint32_t capacity_;  // most_connections() at the start; no later configuration may exceed it
   PidFile pid_file_;
+  TlsTable tls_;  // once a listener has had TLS
+  HandshakeSets handshake_sets_;
+  std::uint64_t tickets_rotated_ns_ = 0;
   UniqueFd epoll_fd_;  // the set that the workers share
   EpollSet epoll_;
   Listeners listeners_;

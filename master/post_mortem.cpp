@@ -144,6 +144,7 @@ LastMoments last_moments(const Segment& segment, const WorkerProcess& worker, co
   const WorkerEntry& entry = segment.scoreboard()[dead];
   const FlightRecord& flight = entry.flight;
   LastMoments moments;
+  moments.role = worker.role;
   moments.ordinal = worker.ordinal;
   moments.pid = worker.pid;
   moments.was_ready = entry.state.load(std::memory_order_acquire) != WorkerState::kStarting;
@@ -173,7 +174,7 @@ LastMoments last_moments(const Segment& segment, const WorkerProcess& worker, co
 }
 
 std::string name_of(const LastMoments& moments) {
-  return fmt::format("worker {} (pid {})", moments.ordinal, moments.pid);
+  return fmt::format("{} {} (pid {})", to_string(moments.role), moments.ordinal, moments.pid);
 }
 
 std::string failure_of(const LastMoments& moments, const Death& death, std::string_view who,

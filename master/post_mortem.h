@@ -31,6 +31,7 @@ struct Crash {
 // What the scoreboard says of a worker that has just died: its own words, for people. Only who it was and
 // which entry is its own the master knows itself.
 struct LastMoments {
+  ProcessRole role = ProcessRole::kWorker;
   std::uint32_t ordinal = 0;
   pid_t pid = -1;
   bool was_ready = false;

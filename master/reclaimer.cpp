@@ -15,8 +15,10 @@
 #include <string_view>
 #include <utility>
 
+#include "common/base/address_overlap.h"
 #include "common/base/log.h"
 #include "common/base/tcp_counts.h"
+#include "common/shared/tls_table.h"
 #include "worker/connection/acceptor.h"
 #include "worker/connection/spool.h"
 
@@ -43,9 +45,9 @@ bool is_workers_memory(int fd, int flags) {
   const ssize_t length = ::readlink(link, target, sizeof target);
   if (length <= 0) return false;
   const std::string_view name(target, static_cast<std::size_t>(length));
-  constexpr std::array<std::string_view, 5> kNames{
-      "/memfd:baton-head (deleted)", "/memfd:baton-body (deleted)", "/memfd:baton-made (deleted)",
-      "/memfd:baton-response (deleted)", "/memfd:baton-listing (deleted)"};
+  constexpr std::array<std::string_view, 6> kNames{
+      "/memfd:baton-record (deleted)", "/memfd:baton-head (deleted)",     "/memfd:baton-body (deleted)",
+      "/memfd:baton-made (deleted)",   "/memfd:baton-response (deleted)", "/memfd:baton-listing (deleted)"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
@@ -104,6 +106,7 @@ std::vector<bool> Reclaimer::named() const {
     name(slot.body_fd);
     name(slot.script_fd);
     name(slot.spool_fd);
+    if (slot.socket == SocketKind::kTls && !TlsTable::states().empty()) name(TlsTable::at(fd).cipher_fd);
   }
   segment_.files().for_each_fd(name);
   for (std::size_t i = 0; i < segment_.scoreboard().size(); ++i) {
@@ -224,11 +227,29 @@ bool Reclaimer::adopt(int fd, const TimeoutConfig& timeouts) {
   }
   const ConnectionTable table = segment_.connections();
   raise_highest(segment_.header(), fd);
-  table.open(fd, kMasterHolder);
+  if (came_to_tls(fd)) {
+    const auto set = handshake_set_ ? handshake_set_() : std::nullopt;
+    if (!set) return false;
+    TlsTable::at(fd).keyholder = static_cast<std::uint8_t>(*set);
+    table.open(fd, kMasterHolder, SlotRole::kHandshake);
+  } else {
+    table.open(fd, kMasterHolder);
+  }
   fill_in(table.at(fd), table.notes(fd), peer, segment_.addresses(), tick_of(monotonic_ns()), timeouts);
   table.release(fd, SlotState::kArmedRead);
   if (epoll_.add(fd) != 0) epoll_.rearm(fd);
   return true;
+}
+
+// By the port: a listener of TLS and one without cannot have the same one.
+bool Reclaimer::came_to_tls(int fd) const {
+  const Address here = Address::of_socket(fd);
+  bool tls = false;
+  segment_.for_each_listener([&](int listener) {
+    if (segment_.connections().claim(listener).role != SlotRole::kTlsListener) return;
+    tls = tls || port_of(Address::of_socket(listener)) == port_of(here);
+  });
+  return tls;
 }
 
 }  // namespace baton

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "common/config/config.h"
@@ -31,9 +32,14 @@ namespace baton {
 // is served. All other leftovers are closed. Descriptors of other kinds are never touched.
 class Reclaimer {
  public:
-  // `is_own(fd)`: whether `fd` is one of the master's own descriptors.
-  Reclaimer(Segment& segment, EpollSet epoll, std::function<bool(int)> is_own)
-      : segment_(segment), epoll_(epoll), is_own_(std::move(is_own)) {}
+  // `is_own(fd)`: whether `fd` is one of the master's own descriptors. `handshake_set()`: the index of the set of a
+  // keyholder that takes up another client; nothing: there is none.
+  Reclaimer(Segment& segment, EpollSet epoll, std::function<bool(int)> is_own,
+            std::function<std::optional<std::size_t>()> handshake_set = {})
+      : segment_(segment),
+        epoll_(epoll),
+        is_own_(std::move(is_own)),
+        handshake_set_(std::move(handshake_set)) {}
 
   // To be called when a worker has ended other than by retiring, with the last phase of its flight; and when
   // the last worker from before an upgrade has ended.
@@ -81,10 +87,12 @@ class Reclaimer {
   void settle(const TimeoutConfig& timeouts);
   void take(const Suspect& suspect, const TimeoutConfig& timeouts);
   bool adopt(int fd, const TimeoutConfig& timeouts);
+  [[nodiscard]] bool came_to_tls(int fd) const;
 
   Segment& segment_;
   EpollSet epoll_;
   std::function<bool(int)> is_own_;
+  std::function<std::optional<std::size_t>()> handshake_set_;
   bool wanted_ = false;
   bool all_accepting_ = true;   // every worker that died since the suspects were listed was accepting
   bool accepting_only_ = true;  // the same of the workers that left the present suspects

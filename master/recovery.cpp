@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "common/shared/tls_table.h"
 #include "worker/connection/acceptor.h"
 #include "worker/connection/deadlines.h"
+#include "worker/connection/handshake_end.h"
 #include "worker/connection/inbox.h"
 #include "worker/connection/outbox.h"
 #include "worker/connection/transport.h"
@@ -53,6 +55,7 @@ class Heir {
   Outcome blame();
   Outcome answer(Verdict verdict);
   Outcome resume();
+  Outcome go_on_with_handshake();
   void forget_descriptors();
   Outcome go_on_parked();
   Outcome show_out();
@@ -89,6 +92,7 @@ Outcome Heir::resolve() {
     case Phase::kResponse: return resume();
     case Phase::kParked: return go_on_parked();
     case Phase::kStreaming: return give_up();
+    case Phase::kHandshake: return go_on_with_handshake();
     case Phase::kLingering: break;
   }
   return show_out();
@@ -177,6 +181,7 @@ Outcome Heir::resume() {
   const SpoolPlace place{config_.server.spool_dir, config_.limits.spool_memory};
   if (!park_rest(record_, sent, slot_, place, kMostCopied) || !consume_request(fd_, slot_, unconsumed))
     return give_up();
+  socket_.plan_parked();
   notes_.parked = record_.last;
   notes_.parked.sent = sent - std::min(sent, slot_.response_bytes - record_.last.bytes);
   slot_.verdict.store(Verdict::kNone, std::memory_order_relaxed);
@@ -190,10 +195,31 @@ Outcome Heir::resume() {
   return Outcome::kResumed;
 }
 
+// If everything was sent, the connection has its keys. Otherwise a keyholder repeats the handshake, with the same
+// bytes. What the client has sent is in the socket, or in the file that the state names.
+Outcome Heir::go_on_with_handshake() {
+  TlsState& state = TlsTable::at(fd_);
+  if (state.handshake.final_bytes != 0 && state.written == state.handshake.final_bytes) {
+    state.cipher_fd = -1;  // see forget_descriptors()
+    if (!end_handshake(fd_, slot_, state)) return give_up();
+    return Outcome::kHandedOn;
+  }
+  if (state.taken > 0 && state.cipher_fd < 0) return give_up();
+  // What a client sends must not cost one keyholder after the other.
+  const bool from_outside = death_.cause == Cause::kKilled || death_.cause == Cause::kRetired;
+  std::uint8_t& deaths = from_outside ? slot_.kills : slot_.crashes;
+  deaths += 1;
+  if (slot_.crashes > config_.limits.retries || slot_.kills > kMaxKills) return give_up();
+  state.handshake.final_bytes = 0;
+  next_ = SlotState::kArmedWrite;
+  return Outcome::kHandedOn;
+}
+
 // The master does not close what a slot names: after a wild write that may be one of its own descriptors.
 // Once no slot names them, the reclaimer finds those that are a worker's.
 void Heir::forget_descriptors() {
   slot_.body_fd = slot_.script_fd = slot_.spool_fd = -1;
+  if (socket_.encrypted()) TlsTable::at(fd_).cipher_fd = -1;
   slot_.clear(SlotFlags::kOwnsBodyFd);
 }
 
@@ -257,6 +283,8 @@ std::vector<Recovered> recover(Segment& segment, const EpollSet& epoll, Holder d
     segment.places().line.remove(fd);
     Heir heir(segment, dead, death, config, fd);
     held.push_back({fd, heir.resolve()});
+    // Its keyholder may have died between the two stores that end a handshake.
+    if (table.at(fd).phase != Phase::kHandshake) table.make_client(fd);
     table.release(fd, heir.next());
     // The worker may have been killed between accepting and registering it: then it is not in the set yet.
     if (epoll.add(fd) != 0) epoll.rearm(fd);

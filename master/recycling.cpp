@@ -67,7 +67,7 @@ WorkerProcess* Master::next_to_replace() {
   WorkerProcess* oldest = nullptr;
   std::uint64_t since = 0;
   for (WorkerProcess& worker : current_->workers) {
-    if (!is_ready(worker)) continue;
+    if (worker.role != ProcessRole::kWorker || !is_ready(worker)) continue;
     if (!has_served_its_share(worker) && (most_memory == 0 || worker.memory <= most_memory)) continue;
     const std::uint64_t started =
         segment_.scoreboard()[worker.index].started_ns.load(std::memory_order_relaxed);
@@ -117,8 +117,7 @@ void Master::seat_ready_successor() {
                                             format_count(serving.config.limits.requests_per_worker))
                               : fmt::format("{} of memory, worker_memory is {}", format_bytes(old.memory),
                                             format_bytes(serving.config.limits.worker_memory));
-  log::info("worker {} (pid {}) retires: {}; pid {} serves in its place", old.ordinal, old.pid, why,
-            place.pid);
+  log::info("{} (pid {}) retires: {}; pid {} serves in its place", old.name(), old.pid, why, place.pid);
   entry.retire.store(1, std::memory_order_relaxed);
   take_place_back(old);
   old.wake();  // for a worker that waits; a worker that has events looks at its entry anyway
@@ -141,8 +140,7 @@ void Master::after_failed_successor(const std::string& how, bool was_ready, std:
   const bool first = serving.succession.failures() == 0;
   serving.next_successor_ns = serving.succession.on_death(was_ready, now_ns);
   if (first && !was_ready)
-    log::error("worker {} (pid {}) goes on, because it cannot be replaced yet: {}", old.ordinal, old.pid,
-               how);
+    log::error("{} (pid {}) goes on, because it cannot be replaced yet: {}", old.name(), old.pid, how);
   serving.successor.reset();
 }
 

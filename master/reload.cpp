@@ -39,6 +39,7 @@ void Master::start_reload() {
     pending_->certificates = good_certificates(pending_->config);
     segment_.places().forget_speeds(pending_->number);
     pending_->dicts = dictionaries_.prepare(pending_->config.dicts);
+    prepare_tls(pending_->config);
     error_log_.prepare(pending_->config.log.error);
     listeners_.prepare(pending_->config.file, pending_->config.listen);
   } catch (const std::runtime_error& error) {
@@ -50,8 +51,7 @@ void Master::start_reload() {
   dismiss_successor();
   for (WorkerProcess& worker : pending_->workers) {
     if (!spawn(*pending_, worker)) {
-      return abort_reload("cannot start worker " + std::to_string(worker.ordinal) + ": " +
-                          std::strerror(errno));
+      return abort_reload("cannot start " + worker.name() + ": " + std::strerror(errno));
     }
   }
 }
@@ -99,7 +99,7 @@ void Master::commit_reload() {
     trouble = std::string("; but ") + error.what();
   }
   std::string message = "generation " + std::to_string(current_->number) + " serves with " +
-                        std::to_string(current_->workers.size()) + " workers on";
+                        std::to_string(current_->config.server.workers) + " workers on";
   for (const Listener& listener : listeners_.all()) message += " " + listener.bound.to_string();
   message += dictionaries_.remarks(current_->config.dicts);
   report_reload(trouble.empty(), message + trouble);
@@ -125,7 +125,11 @@ void Master::report_reload(bool ok, const std::string& message) {
 }
 
 void Master::forget_retired() {
-  std::erase_if(retiring_, [](const auto& generation) { return !generation->any_running(); });
+  std::erase_if(retiring_, [this](const auto& generation) {
+    if (generation->any_running()) return false;
+    close_handshake_sets(*generation);
+    return true;
+  });
   std::erase_if(current_->leaving, [](const WorkerProcess& worker) { return !worker.running(); });
   listeners_.close_due(monotonic_ns(), !retiring_.empty());
   dictionaries_.forget_unused();

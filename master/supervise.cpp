@@ -52,7 +52,7 @@ void Master::watch_worker(Generation& generation, WorkerProcess& worker, std::ui
   if (current && !worker.killed && !is_ready(worker) &&
       now_ns - entry.started_ns.load(std::memory_order_relaxed) > kStartTimeoutNs) {
     if (!generation.is_successor(worker))  // after_failed_successor() reports a successor
-      log::error("worker {} (pid {}){}", worker.ordinal, worker.pid,
+      log::error("{} (pid {}){}", worker.name(), worker.pid,
                  too_late(last_moments(segment_, worker, generation.router, now_ns).complaint));
     worker.kill();
   }
@@ -84,7 +84,8 @@ void Master::after_death(Generation& generation, WorkerProcess& worker, const La
   }
   if (!generation.has_a_place(worker)) return;  // it had been told to go
   worker.restarts += 1;
-  if (generation.successor && generation.successor->ordinal == worker.ordinal) {
+  if (generation.successor && worker.role == ProcessRole::kWorker &&
+      generation.successor->ordinal == worker.ordinal) {
     worker = *generation.successor;  // is starting already
     generation.successor.reset();
     return;
@@ -102,19 +103,24 @@ void Master::after_failed_start(WorkerProcess& worker, const std::string& how, s
   worker.restart_at_ns = worker.policy.on_death(false, now_ns);
   show_failing(worker, how);
   const auto& workers = current_->workers;
-  const bool hopeless = std::all_of(workers.begin(), workers.end(),
-                                    [](const WorkerProcess& other) { return other.cannot_start; });
+  // Without a keyholder, too, the server is not what its configuration says.
+  const bool hopeless = std::all_of(workers.begin(), workers.end(), [&worker](const WorkerProcess& other) {
+    return other.role != worker.role || other.cannot_start;
+  });
   if (stage_ == Stage::kStarting && hopeless && !inherited_) {
-    log::critical("no worker can start with this configuration");
+    log::critical("no {} can start with this configuration", to_string(worker.role));
     exit_status_ = ExitStatus::kCannotStart;
     return retire_all(StopTimes::at_once(now_ns));
   }
   begin_if_settled();
   const std::uint32_t failures = worker.policy.failures();
-  if (current_->any_running() || failures <= outage_told_) return;
+  const bool any = std::any_of(workers.begin(), workers.end(), [&worker](const WorkerProcess& other) {
+    return other.role == worker.role && other.running();
+  });
+  if (any || failures <= outage_told_) return;
   outage_told_ = failures;
-  log::error("no worker serves: worker {} {}, {} failed tries so far, the next one in {}", worker.ordinal,
-             how, failures, seconds_until(worker.restart_at_ns, now_ns));
+  log::error("no {} serves: {} {}, {} failed tries so far, the next one in {}", to_string(worker.role),
+             worker.name(), how, failures, seconds_until(worker.restart_at_ns, now_ns));
 }
 
 void Master::show_failing(WorkerProcess& worker, const std::string& how) {
@@ -124,6 +130,7 @@ void Master::show_failing(WorkerProcess& worker, const std::string& how) {
   worker.failing = true;
   WorkerEntry& entry = segment_.scoreboard()[worker.index];
   entry.pid.store(0, std::memory_order_relaxed);
+  entry.role.store(worker.role, std::memory_order_relaxed);
   entry.ordinal.store(worker.ordinal, std::memory_order_relaxed);
   entry.generation.store(current_->number, std::memory_order_relaxed);
   entry.restarts.store(worker.restarts, std::memory_order_relaxed);
@@ -145,7 +152,9 @@ void Master::forget_failing(Generation& generation) {
 void Master::begin_if_settled() {
   if (stage_ != Stage::kStarting) return;
   const auto& workers = current_->workers;
-  const auto ready = [this](const WorkerProcess& worker) { return is_ready(worker); };
+  const auto ready = [this](const WorkerProcess& worker) {
+    return worker.role == ProcessRole::kWorker && is_ready(worker);
+  };
   const auto settled = [&](const WorkerProcess& worker) {
     return is_ready(worker) || worker.policy.failures() > 0;
   };

@@ -40,6 +40,7 @@ bool unfinished(const Segment& segment, int fd) {
     case Phase::kResponse:
     case Phase::kStreaming:
     case Phase::kParked: return true;
+    case Phase::kHandshake:
     case Phase::kLingering: return false;
     case Phase::kHead: break;
   }

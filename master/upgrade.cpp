@@ -138,6 +138,7 @@ UpgradeState Master::state_to_hand_over() const {
   state.version = kVersion;
   state.begun_ns = monotonic_ns();
   state.epoll_fd = epoll_fd_.get();
+  state.tls_fd = tls_.fd();
   state.error_log = error_log_.target();
   state.error_log_fd = error_log_.fd();
   state.pid_file = pid_file_.path();
@@ -151,7 +152,8 @@ UpgradeState Master::state_to_hand_over() const {
         generation.number, generation.access_log->target(), generation.access_log->fd(), {}};
     generation.for_each_process([&entry](const WorkerProcess& worker) {
       if (!worker.running()) return;
-      entry.workers.push_back({worker.pid, worker.index, worker.ordinal, worker.restarts});
+      entry.workers.push_back({worker.pid, worker.index, worker.ordinal, worker.restarts,
+                               worker.role == ProcessRole::kKeyholder});
     });
     state.generations.push_back(std::move(entry));
   };
@@ -176,6 +178,7 @@ std::vector<const WorkerProcess*> Master::running_workers() const {
 // The descriptors that the new program has no use for: it makes its own.
 std::vector<int> Master::own_descriptors() const {
   std::vector<int> own{segment_.fd(), own_epoll_.get(), signals_.get(), timer_.get(), ready_.get()};
+  for (const int set : handshake_sets_.fds) own.push_back(set);
   const auto add = [&own](const Generation& generation) {
     generation.router.for_each_route([&own](const serve::Route& route) {
       if (route.root) own.push_back(route.root->view().fd);
@@ -256,6 +259,7 @@ void Master::finish_upgrade() {
     trouble = std::string("; but ") + error.what();
   }
   const std::uint64_t taken_ms = (monotonic_ns() - before.begun_ns) / 1'000'000;
+  move_handshakes();
   thaw(segment_, epoll_);
   for (const auto& generation : retiring_) generation->wake_all();
   const std::string message = "upgraded from " + before.version + " to " + kVersion + " in " +
@@ -269,6 +273,7 @@ void Master::finish_upgrade() {
 }
 
 void Master::lose_orphan() {
+  move_handshakes();
   if (segment_.header().orphans.fetch_sub(1) != 1) return;
   // The last orphan is gone, and with it the second descriptor table. Descriptors from before the upgrade
   // that the orphans closed in their table are still open in ours.

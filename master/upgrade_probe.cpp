@@ -95,7 +95,7 @@ Json rehearse(const Config& config, const std::string& config_file) {
   for (const ListenConfig& entry : config.listen) listen.push_back(to_json(entry));
   return {{"version", kVersion},
           {"state_format", UpgradeState::kFormat},
-          {"workers", config.server.workers},
+          {"workers", config.server.workers + (config.any_tls() ? config.tls.keyholders : 0)},
           {"descriptors", next.get()},
           {"file", config.file},
           {"listen", std::move(listen)}};

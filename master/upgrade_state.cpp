@@ -36,7 +36,8 @@ Json to_json(const UpgradeState::Generation& generation) {
     workers.push_back({{"pid", worker.pid},
                        {"index", worker.index},
                        {"ordinal", worker.ordinal},
-                       {"restarts", worker.restarts}});
+                       {"restarts", worker.restarts},
+                       {"keyholder", worker.keyholder}});
   }
   return {{"number", generation.number},
           {"access_log", generation.access_log},
@@ -50,8 +51,8 @@ UpgradeState::Generation generation_of(const Json& json) {
   json.at("access_log").get_to(generation.access_log);
   json.at("access_log_fd").get_to(generation.access_log_fd);
   for (const Json& worker : json.at("workers")) {
-    generation.workers.push_back(
-        {worker.at("pid"), worker.at("index"), worker.at("ordinal"), worker.at("restarts")});
+    generation.workers.push_back({worker.at("pid"), worker.at("index"), worker.at("ordinal"),
+                                  worker.at("restarts"), worker.at("keyholder")});
   }
   return generation;
 }
@@ -61,15 +62,20 @@ Json to_json(const UpgradeState::Listener& listener) {
           {"address", listener.address},
           {"backlog", listener.backlog},
           {"fd", listener.fd},
-          {"stage", static_cast<int>(listener.stage)}};
+          {"stage", static_cast<int>(listener.stage)},
+          {"tls", listener.tls}};
 }
 
 UpgradeState::Listener listener_of(const Json& json) {
   const int stage = json.at("stage");
   if (stage < 0 || stage > static_cast<int>(UpgradeState::Listener::Stage::kRemoved))
     throw std::runtime_error("no such stage of a listener");
-  return {json.at("text"), json.at("address"), json.at("backlog"), json.at("fd"),
-          static_cast<UpgradeState::Listener::Stage>(stage)};
+  return {json.at("text"),
+          json.at("address"),
+          json.at("backlog"),
+          json.at("fd"),
+          static_cast<UpgradeState::Listener::Stage>(stage),
+          json.at("tls")};
 }
 
 UpgradeState parse(const std::vector<std::uint8_t>& bytes) {
@@ -79,6 +85,7 @@ UpgradeState parse(const std::vector<std::uint8_t>& bytes) {
   json.at("version").get_to(state.version);
   json.at("begun_ns").get_to(state.begun_ns);
   json.at("epoll_fd").get_to(state.epoll_fd);
+  json.at("tls_fd").get_to(state.tls_fd);
   json.at("error_log").get_to(state.error_log);
   json.at("error_log_fd").get_to(state.error_log_fd);
   json.at("pid_file").get_to(state.pid_file);
@@ -98,12 +105,19 @@ UpgradeState parse(const std::vector<std::uint8_t>& bytes) {
 }  // namespace
 
 UniqueFd UpgradeState::save() const {
-  Json json{{"format", kFormat},           {"version", version},
-            {"begun_ns", begun_ns},        {"epoll_fd", epoll_fd},
-            {"error_log", error_log},      {"error_log_fd", error_log_fd},
-            {"pid_file", pid_file},        {"reload_asked", reload_asked},
-            {"capacity", capacity},        {"slots", slots},
-            {"entries", entries},          {"listeners", Json::array()},
+  Json json{{"format", kFormat},
+            {"version", version},
+            {"begun_ns", begun_ns},
+            {"epoll_fd", epoll_fd},
+            {"tls_fd", tls_fd},
+            {"error_log", error_log},
+            {"error_log_fd", error_log_fd},
+            {"pid_file", pid_file},
+            {"reload_asked", reload_asked},
+            {"capacity", capacity},
+            {"slots", slots},
+            {"entries", entries},
+            {"listeners", Json::array()},
             {"generations", Json::array()}};
   for (const Listener& listener : listeners) json["listeners"].push_back(to_json(listener));
   for (const Generation& generation : generations) json["generations"].push_back(to_json(generation));

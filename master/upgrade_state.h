@@ -19,7 +19,7 @@ namespace baton {
 struct UpgradeState {
   // To be raised when the members below change their meaning: a program cannot take over from one with
   // another number.
-  static constexpr int kFormat = 2;
+  static constexpr int kFormat = 3;
 
   struct Listener {
     enum class Stage : std::uint8_t { kActive, kPrepared, kRemoved };  // as in master/listeners.h
@@ -28,12 +28,14 @@ struct UpgradeState {
     int backlog = 0;
     int fd = -1;
     Stage stage = Stage::kActive;
+    bool tls = false;
   };
   struct Worker {
     pid_t pid = -1;
     Holder index = 0;
     std::uint32_t ordinal = 0;
     std::uint32_t restarts = 0;
+    bool keyholder = false;
   };
   struct Generation {
     std::uint32_t number = 0;
@@ -45,6 +47,7 @@ struct UpgradeState {
   std::string version;         // of the program that hands over
   std::uint64_t begun_ns = 0;  // on CLOCK_MONOTONIC; no worker serves from then on
   int epoll_fd = -1;
+  int tls_fd = -1;  // of TlsTable; -1: no listener has had TLS
   std::string error_log;
   int error_log_fd = -1;
   std::string pid_file;  // empty: none

@@ -1,7 +1,6 @@
 #include "worker/worker.h"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,13 +12,10 @@
 #include <string>
 
 #include "common/base/crash_point.h"
-#include "common/base/futex.h"
 #include "common/base/log.h"
-#include "common/base/oom_score.h"
 #include "common/base/private_memory.h"
-#include "common/base/privileges.h"
 #include "common/shared/descriptor_motion.h"
-#include "common/shared/descriptor_room.h"
+#include "common/shared/tls_table.h"
 #include "worker/app/module_host.h"
 #include "worker/app/protection.h"
 #include "worker/connection/acceptor.h"
@@ -29,21 +25,11 @@
 #include "worker/process/crash_handler.h"
 #include "worker/process/master_watch.h"
 #include "worker/process/signals.h"
+#include "worker/process/start.h"
 
 namespace baton {
 
 namespace {
-
-// A stopped or starved worker can swallow the only wake-up of an event. Every worker looks again after this
-// long, and one of them finds the event.
-constexpr int kBackstopMs = 100;
-
-// Has the kernel send SIGTERM when the master dies. False: the master died before prctl(2), so the parent is
-// another process.
-bool follow_master(pid_t master) {
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  return ::getppid() == master;
-}
 
 bool can_read_roots(const serve::Router& router) {
   bool readable = true;
@@ -55,29 +41,6 @@ bool can_read_roots(const serve::Router& router) {
   return readable;
 }
 
-// Wakes the master, which then looks at this worker's entry.
-void tell_master(const WorkerContext& context) {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t ignored = ::write(context.ready_fd, &one, sizeof one);
-}
-
-// Tells the master that this worker is ready, then waits until the master switches to this generation. No
-// worker of a generation serves before all of them are ready. False: the server ends before the switch.
-bool await_switch(const WorkerContext& context, pid_t master) {
-  context.entry().state.store(WorkerState::kReady, std::memory_order_release);
-  crash_point("worker-ready");
-  tell_master(context);
-  const SegmentHeader& header = context.segment.header();
-  std::atomic<std::uint32_t>& generation = context.segment.header().generation;
-  for (std::uint32_t seen = 0; (seen = generation.load(std::memory_order_acquire)) < context.generation;) {
-    // Signals are blocked here, so the master's SIGTERM would not be seen.
-    const bool stopping = header.state.load(std::memory_order_relaxed) >= MasterState::kStopping;
-    if (stopping || ::getppid() != master) return false;
-    futex_wait(generation, seen, kBackstopMs);
-  }
-  return true;
-}
-
 // From here on modules cannot write to the memory that the workers share. False: they still can.
 bool guard_memory(const WorkerContext& context) {
   const std::span<std::byte> memory = context.segment.memory();
@@ -86,6 +49,8 @@ bool guard_memory(const WorkerContext& context) {
     if (route.root)
       guarded = app::Protection::guard(route.root->memory(), serve::StaticRoot::memory_bytes()) && guarded;
   });
+  if (const std::span<std::byte> tls = TlsTable::memory(); !tls.empty())
+    guarded = app::Protection::guard(tls.data(), tls.size()) && guarded;
   for (const auto& dict : context.dicts)
     guarded = app::Protection::guard(dict->memory().data(), dict->memory().size()) && guarded;
   return guarded;
@@ -151,10 +116,11 @@ class Worker {
     const ConnectionTable table = context_.segment.connections();
     flight.limit_ms.store(limit_ms_, std::memory_order_relaxed);
     flight.retries.store(context_.config.limits.retries, std::memory_order_relaxed);
-    while (!retiring()) {
+    while (!is_retiring(context_)) {
       tell_when_share_is_served();
       if (frozen()) {
-        await_thaw();
+        await_thaw(context_);
+        master_.look_now();  // signals are blocked there
         continue;
       }
       flight.phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
@@ -166,10 +132,10 @@ class Worker {
       if (!event) continue;
       bump(context_.counters().wakeups);
       // The event is dropped, as below: the process that lifts the freeze kicks all connections. This check
-      // comes before retiring(): once the freeze of an upgrade is lifted, `generation` is surely past ours.
+      // comes before is_retiring(): once the freeze of an upgrade is lifted, `generation` is surely past ours.
       if (frozen()) continue;
       // A retiring worker drops its event: the master re-arms all connections once this worker is gone.
-      if (retiring()) break;
+      if (is_retiring(context_)) break;
       flight.since_ns.store(now, std::memory_order_relaxed);
       flight.phase.store(FlightPhase::kReading, std::memory_order_relaxed);
       const int fd = static_cast<int>(event->fd);
@@ -205,24 +171,6 @@ class Worker {
     return context_.segment.header().frozen.load(std::memory_order_acquire) != 0;
   }
 
-  // Waits while an upgrade is under way. If it fails, the freeze is lifted; if it succeeds, there is a newer
-  // generation as well.
-  void await_thaw() {
-    context_.flight().phase.store(FlightPhase::kWaiting, std::memory_order_relaxed);
-    futex_wait(context_.segment.header().frozen, 1, kBackstopMs);
-    // Signals are blocked here, so the SIGTERM for the master's death would not be seen.
-    master_.look_now();
-  }
-
-  [[nodiscard]] bool retiring() const {
-    if (retire_asked()) return true;
-    if (context_.entry().retire.load(std::memory_order_relaxed) != 0) return true;
-    const SegmentHeader& header = context_.segment.header();
-    // A ready event wins over a pending signal, so a busy worker would not see the signal for a long time.
-    if (header.state.load(std::memory_order_relaxed) == MasterState::kEnding) return true;
-    return header.generation.load(std::memory_order_acquire) > context_.generation;
-  }
-
   // Tells the master once this worker has served its share of requests. The master starts a successor, and
   // says when this worker may go.
   void tell_when_share_is_served() {
@@ -244,23 +192,10 @@ class Worker {
 }  // namespace
 
 void run_worker(const WorkerContext& context) {
-  const pid_t master = context.segment.header().master_pid.load(std::memory_order_relaxed);
-  const std::string name =
-      "worker " + std::to_string(context.entry().ordinal.load(std::memory_order_relaxed));
-  set_log_identity(name);
-  ::prctl(PR_SET_NAME, ("baton: " + name).c_str());
-  const sigset_t while_waiting = take_signals();
+  const sigset_t while_waiting = begin_process(
+      context, "worker " + std::to_string(context.entry().ordinal.load(std::memory_order_relaxed)));
   install_crash_handler(context.entry().crash, {app::Protection::allow, app::BorrowedThread::interrupt});
-  DescriptorMotion::report_to(context.flight(), context.segment.header());
-  DescriptorRoom::take_from(context.segment, context.index);
   count_spools_in(context.segment.spool_budget(context.index));
-  crash_point("worker-start");
-  if (!follow_master(master)) ::_exit(WorkerExit::kRetired);
-  go_before_master();
-  if (!drop_capabilities()) {
-    log::error("cannot give up the master's capabilities: {}", std::strerror(errno));
-    ::_exit(WorkerExit::kCannotStart);
-  }
   // Roots are checked only before the generation serves. Later a root may be gone or unreadable for a while:
   // its requests are refused, and all others are served.
   const bool serving =
@@ -270,11 +205,8 @@ void run_worker(const WorkerContext& context) {
   Worker worker(context, *modules);
   if (context.config.limits.worker_memory != 0)
     context.entry().base_memory.store(private_memory(::getpid()).value_or(0), std::memory_order_relaxed);
-  // The counter is odd since this worker was cloned: from here on no file of its start is in motion.
-  context.flight().files_in_motion.fetch_add(1, std::memory_order_release);
-  if (await_switch(context, master)) worker.run(while_waiting);
-  if (::getppid() != master) end_without_master(WorkerExit::kRetired);
-  ::_exit(WorkerExit::kRetired);
+  if (await_switch(context)) worker.run(while_waiting);
+  end_process(context);
 }
 
 }  // namespace baton

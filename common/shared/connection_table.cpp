@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/shared/tls_table.h"
+
 namespace baton {
 
 namespace {
@@ -43,16 +45,31 @@ void ResponseNote::set_text(std::string_view request_line, std::string_view refe
   agent_length = store_text(*this, used, agent, sizeof text);
 }
 
-Claim ConnectionTable::open(int fd, Holder holder) const {
+Claim ConnectionTable::open(int fd, Holder holder, SlotRole role) const {
   Slot& slot = at(fd);
   Claim claim = Claim::unpack(slot.claim.load(std::memory_order_acquire));
-  claim = {claim.generation + 1, holder, SlotState::kHeld, SlotRole::kClient};
+  claim = {claim.generation + 1, holder, SlotState::kHeld, role};
   // reset() comes first: nobody looks into a FREE slot, so a death in the middle leaves only a descriptor,
   // which the sweep reclaims. In the other order recovery would find a HELD slot with the last connection's
   // phase, parked response and descriptor numbers, and would send one client what was meant for another.
   reset(slot);
+  if (role == SlotRole::kHandshake) {
+    TlsState& state = TlsTable::at(fd);
+    const std::uint8_t keyholder = state.keyholder;  // whoever accepts says which set is meant
+    baton::reset(state);
+    state.keyholder = keyholder;
+    slot.socket = SocketKind::kTls;
+    slot.phase = Phase::kHandshake;
+  }
   slot.claim.store(claim.pack(), std::memory_order_release);
   return claim;
+}
+
+void ConnectionTable::make_client(int fd) const {
+  Slot& slot = at(fd);
+  Claim claim = Claim::unpack(slot.claim.load(std::memory_order_relaxed));
+  claim.role = SlotRole::kClient;
+  slot.claim.store(claim.pack(), std::memory_order_release);
 }
 
 std::optional<SlotState> ConnectionTable::try_claim(int fd, std::uint32_t generation, Holder holder) const {
@@ -104,10 +121,10 @@ void ConnectionTable::free(int fd) const {
                    std::memory_order_release);
 }
 
-std::uint32_t ConnectionTable::open_listener(int fd) const {
+std::uint32_t ConnectionTable::open_listener(int fd, SlotRole role) const {
   Slot& slot = at(fd);
-  const Claim claim = open(fd, kMasterHolder);
-  slot.claim.store(Claim{claim.generation, kNoHolder, SlotState::kListener, SlotRole::kListener}.pack(),
+  const Claim claim = open(fd, kMasterHolder, role);
+  slot.claim.store(Claim{claim.generation, kNoHolder, SlotState::kListener, role}.pack(),
                    std::memory_order_release);
   return claim.generation;
 }

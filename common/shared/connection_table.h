@@ -46,8 +46,10 @@ enum class SlotState : std::uint8_t {
 // What the descriptor is for. The claim word includes the role, so a reader sees state and role of the same
 // moment, with or without the claim.
 enum class SlotRole : std::uint8_t {
-  kClient,    // accepted from a listener; counted in the header's `connections`
-  kListener,  // its state is kListener
+  kClient,     // accepted from a listener; counted in the header's `connections`
+  kHandshake,  // the same, while its TLS handshake lasts: in a keyholder's set, and only keyholders serve it
+  kListener,   // its state is kListener
+  kTlsListener,  // the same, in the keyholders' sets only
 };
 
 using Holder = std::uint16_t;
@@ -74,7 +76,7 @@ struct Claim {
   }
   // Whether it is a client's connection, held or armed.
   [[nodiscard]] constexpr bool is_client() const {
-    return state != SlotState::kFree && role == SlotRole::kClient;
+    return state != SlotState::kFree && (role == SlotRole::kClient || role == SlotRole::kHandshake);
   }
   [[nodiscard]] constexpr bool armed() const {
     return state == SlotState::kArmedRead || state == SlotState::kArmedWrite;
@@ -92,6 +94,8 @@ struct Claim {
 //   kResponse --> (send, consume the request) --+-- all sent -----------------+--> kHead
 //                                               |                             |
 //                                               +-- socket full --> kParked --+--> kLingering, after the last
+//
+// Over TLS kHandshake comes before all others, and leads to kHead.
 enum class Phase : std::uint8_t {
   // Between requests, or while a request head arrives (it stays in the socket, or partly in the spool). Also
   // while the handler of an idempotent request runs: such a request can be begun again.
@@ -111,6 +115,8 @@ enum class Phase : std::uint8_t {
   // The connection takes no further request: its last response is sent, or it is about to be closed. Our side
   // is shut down, and input is discarded until the client closes its own side.
   kLingering,
+  // The TLS handshake is under way. The client's bytes stay in the socket (or are in TlsState::cipher_fd).
+  kHandshake,
 };
 
 // What the deadline is for.
@@ -130,7 +136,7 @@ enum class Deadline : std::uint8_t {
 enum class Verdict : std::uint8_t { kNone, kExpired, kFailed, kHandlerTimeout };
 
 // The kind of socket: worker/connection/transport.h.
-enum class SocketKind : std::uint8_t { kTcp, kUnix };
+enum class SocketKind : std::uint8_t { kTcp, kUnix, kTls };
 
 struct SlotFlags {
   // kResponse, kParked: the connection ends after the response.
@@ -304,7 +310,10 @@ class ConnectionTable {
 
   // FREE(g) -> HELD(holder, g+1), with all members reset. Only for a descriptor that the kernel has just
   // returned.
-  Claim open(int fd, Holder holder) const;
+  Claim open(int fd, Holder holder, SlotRole role = SlotRole::kClient) const;
+
+  // For the holder: a handshake is over.
+  void make_client(int fd) const;
 
   // ARMED(generation) -> HELD(holder). Returns the state the slot was in. Returns nothing when another
   // process was first or the event is of an earlier connection; the caller must then touch neither the slot
@@ -330,7 +339,7 @@ class ConnectionTable {
   void free(int fd) const;
 
   // Marks `fd` as a listener. Returns the generation to register it with.
-  std::uint32_t open_listener(int fd) const;
+  std::uint32_t open_listener(int fd, SlotRole role = SlotRole::kListener) const;
   void free_listener(int fd) const { free(fd); }
 
  private:

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "common/shared/tls_table.h"
+
 namespace baton {
 
 namespace {
@@ -25,12 +27,24 @@ std::uint32_t interest(SlotState state) {
 
 }  // namespace
 
+int EpollSet::set_of(int fd, const Claim& claim) const {
+  switch (claim.role) {
+    case SlotRole::kClient:
+    case SlotRole::kListener: return fd_;
+    case SlotRole::kTlsListener: return -1;
+    case SlotRole::kHandshake: break;
+  }
+  const std::size_t index = TlsTable::at(fd).keyholder;
+  return handshakes_ != nullptr && index < kMaxHandshakeSets ? handshakes_->fds[index] : -1;
+}
+
 int EpollSet::add(int fd) const {
   const Claim claim = table_.claim(fd);
+  if (claim.role == SlotRole::kTlsListener) return 0;
   epoll_event event{};
   event.events = interest(claim.state);
   event.data.u64 = EpollKey{claim.generation, static_cast<std::uint32_t>(fd)}.pack();
-  if (::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event) != 0) {
+  if (::epoll_ctl(set_of(fd, claim), EPOLL_CTL_ADD, fd, &event) != 0) {
     if (errno != EEXIST) return errno;
     // Another process came first with its own re-arm, perhaps for an earlier connection.
     rearm(fd);
@@ -54,8 +68,9 @@ void EpollSet::rearm(int fd) const {
     event.data.u64 = EpollKey{claim.generation, static_cast<std::uint32_t>(fd)}.pack();
     // ENOENT: closed meanwhile, or its owner has yet to add it. If the owner died first, only this call
     // adds it.
-    if (::epoll_ctl(fd_, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT && claim.armed()) {
-      ::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event);
+    const int set = set_of(fd, claim);
+    if (::epoll_ctl(set, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT && claim.armed()) {
+      ::epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
     }
     Claim now = table_.claim(fd);
     if (now.is_client() && now.state == SlotState::kHeld) {
@@ -73,11 +88,11 @@ void EpollSet::arm(int fd, std::uint32_t generation, SlotState state) const {
   epoll_event event{};
   event.events = interest(state);
   event.data.u64 = EpollKey{generation, static_cast<std::uint32_t>(fd)}.pack();
-  ::epoll_ctl(fd_, EPOLL_CTL_MOD, fd, &event);
+  ::epoll_ctl(set_of(fd, table_.claim(fd)), EPOLL_CTL_MOD, fd, &event);
 }
 
 void EpollSet::remove(int fd) const {
-  ::epoll_ctl(fd_, EPOLL_CTL_DEL, fd, nullptr);
+  ::epoll_ctl(set_of(fd, table_.claim(fd)), EPOLL_CTL_DEL, fd, nullptr);
 }
 
 // Polling the set itself passes the wake-up on: tests/epoll/ready_list_test.cpp.

@@ -9,6 +9,7 @@
 
 #include "common/base/unique_fd.h"
 #include "common/shared/connection_table.h"
+#include "common/shared/handshake_sets.h"
 
 namespace baton {
 
@@ -27,12 +28,21 @@ struct EpollKey {
 // not again until rearm(). Listeners are registered EPOLLET and never EPOLLONESHOT: such a listener would
 // accept a single burst and go deaf.
 //
+// A connection whose TLS handshake lasts is in its keyholder's set instead: all calls go there by themselves.
+// The listeners of TLS are in no set until a keyholder adds them to its own; add() and rearm() leave them alone.
+//
 // Any process that shares the descriptor table may make any call. This is a view: the master owns the
-// descriptor.
+// descriptors.
 class EpollSet {
  public:
   EpollSet() = default;
-  EpollSet(int fd, ConnectionTable table) : fd_(fd), table_(table) {}
+  EpollSet(int fd, ConnectionTable table, const HandshakeSets* handshakes = nullptr)
+      : fd_(fd), table_(table), handshakes_(handshakes) {}
+
+  // The set of the keyholder with this index, for waiting in it.
+  [[nodiscard]] EpollSet of_keyholder(std::size_t index) const {
+    return {handshakes_->fds[index], table_, handshakes_};
+  }
 
   [[nodiscard]] int fd() const { return fd_; }
 
@@ -63,8 +73,12 @@ class EpollSet {
   std::optional<EpollKey> wait(int timeout_ms, const sigset_t* mask) const;
 
  private:
+  // The set that `fd` belongs into; -1: none.
+  [[nodiscard]] int set_of(int fd, const Claim& claim) const;
+
   int fd_ = -1;
   ConnectionTable table_;
+  const HandshakeSets* handshakes_ = nullptr;
 };
 
 }  // namespace baton

@@ -16,6 +16,10 @@ std::string_view to_string(WorkerState state) {
   return "?";
 }
 
+std::string_view to_string(ProcessRole role) {
+  return role == ProcessRole::kKeyholder ? "keyholder" : "worker";
+}
+
 std::string_view to_string(FlightPhase phase) {
   switch (phase) {
     case FlightPhase::kWaiting: return "waiting";
@@ -46,6 +50,10 @@ void Counters::add(const Counters& other) {
   sum(refused, other.refused);
   sum(places_refused, other.places_refused);
   sum(spool_refused, other.spool_refused);
+  sum(handshakes, other.handshakes);
+  sum(handshakes_resumed, other.handshakes_resumed);
+  sum(handshakes_replayed, other.handshakes_replayed);
+  sum(handshakes_failed, other.handshakes_failed);
 }
 
 void Counters::clear() {
@@ -66,6 +74,10 @@ void Counters::clear() {
   zero(refused);
   zero(places_refused);
   zero(spool_refused);
+  zero(handshakes);
+  zero(handshakes_resumed);
+  zero(handshakes_replayed);
+  zero(handshakes_failed);
 }
 
 void FlightRecord::set_request(std::string_view line) {

@@ -12,10 +12,18 @@
 
 namespace baton {
 
-// During a reload two generations of kMaxWorkersPerGeneration live side by side. The other entries are for
+// During a reload two generations live side by side, each with up to kMaxWorkersPerGeneration workers and
+// kMaxKeyholders keyholders. The other entries are for
 // replaced workers that still have a request in hand, and for the worker that starts in order to replace
 // the next.
-constexpr std::uint32_t kMaxScoreboardEntries = 144;
+constexpr std::uint32_t kMaxScoreboardEntries = 176;
+
+// What a process is for.
+enum class ProcessRole : std::uint32_t {
+  kWorker,
+  kKeyholder,  // does TLS handshakes, and nothing else
+};
+std::string_view to_string(ProcessRole role);
 
 enum class WorkerState : std::uint32_t {
   kEmpty,     // free; the master may assign it
@@ -40,16 +48,20 @@ struct Counters {
   Counter responses[5];  // by class: 1xx .. 5xx
   Counter bytes_in;
   Counter bytes_out;
-  Counter wakeups;         // events delivered
-  Counter claims_lost;     // events whose claim failed: another process had the connection
-  Counter parked;          // responses that did not fit the socket at once
-  Counter timeouts;        // connections ended by a deadline
-  Counter accept_paused;   // times accepting stopped: no descriptors left, or max_connections reached
-  Counter files_opened;    // misses of the open-file table
-  Counter evicted;         // connections closed to make room at max_connections
-  Counter refused;         // connections beyond what their address may have
-  Counter places_refused;  // requests for a module that waited in vain for a worker
-  Counter spool_refused;   // bodies and responses beyond the spool's budget
+  Counter wakeups;              // events delivered
+  Counter claims_lost;          // events whose claim failed: another process had the connection
+  Counter parked;               // responses that did not fit the socket at once
+  Counter timeouts;             // connections ended by a deadline
+  Counter accept_paused;        // times accepting stopped: no descriptors left, or max_connections reached
+  Counter files_opened;         // misses of the open-file table
+  Counter evicted;              // connections closed to make room at max_connections
+  Counter refused;              // connections beyond what their address may have
+  Counter places_refused;       // requests for a module that waited in vain for a worker
+  Counter spool_refused;        // bodies and responses beyond the spool's budget
+  Counter handshakes;           // TLS handshakes that were completed
+  Counter handshakes_resumed;   // of these, with a session of before
+  Counter handshakes_replayed;  // taken up again after the death of a keyholder
+  Counter handshakes_failed;
 
   void add(const Counters& other);
   void clear();
@@ -125,7 +137,8 @@ struct alignas(64) WorkerEntry {
   std::atomic<WorkerState> state{WorkerState::kEmpty};
   // Written by the master, like the members from here to `retire`.
   std::atomic<pid_t> pid{0};
-  std::atomic<std::uint32_t> ordinal{0};  // "worker 0" .. "worker n-1" of its generation
+  std::atomic<ProcessRole> role{ProcessRole::kWorker};
+  std::atomic<std::uint32_t> ordinal{0};  // "worker 0" .. "worker n-1" of its generation; keyholders likewise
   std::atomic<std::uint32_t> generation{0};
   std::atomic<std::uint32_t> restarts{0};  // of this ordinal in this generation
   std::atomic<std::uint64_t> started_ns{0};

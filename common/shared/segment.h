@@ -108,6 +108,7 @@ struct SegmentHeader {
   std::atomic<std::int32_t> listener_fds[kMaxListeners] = {};
   char listeners[kMaxListeners][112] = {};  // addresses as text, port 0 replaced by the real one
   std::atomic<std::uint32_t> listener_reserves[kMaxListeners] = {};  // ListenConfig::reserve
+  std::atomic<std::uint32_t> listener_changes{0};  // how often the listeners have changed; for keyholders
   // 1: ListenConfig::redirect_to_https
   std::atomic<std::uint8_t> listener_redirects[kMaxListeners] = {};
   // What the master ends with (0, 1, 124, 128 + n), once it is over; -1 before.

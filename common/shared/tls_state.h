@@ -48,14 +48,14 @@ struct TlsReading {
   std::uint32_t generation = 0;  // of the keys
 };
 
-// Where writing stands between two responses.
+// Where writing stood after the last response. Since then only whole records of kTlsInterimPlain bytes can have
+// been sent (100 Continue), so their number follows from what was written.
 struct TlsWriting {
-  std::uint64_t at = 0;  // ciphertext written up to here: a record's first byte
+  std::uint64_t at = 0;  // ciphertext written up to there: a record's first byte
   std::uint64_t sequence = 0;
   std::uint32_t generation = 0;
-  // A record of so many plaintext bytes is being sent in no response (100 Continue); 0: none.
-  std::uint32_t interim = 0;
 };
+constexpr std::size_t kTlsInterimPlain = 25;  // "HTTP/1.1 100 Continue" and two line ends
 
 // A response as a stream of records, fixed before its first byte is sent:
 //
@@ -69,7 +69,7 @@ struct TlsResponse {
   std::uint32_t first = 0;  // plaintext of the first record; 0: max_plain
   bool key_update = false;  // a KeyUpdate comes first, and the records behind it are of the next generation
   bool close_notify = false;
-  TlsReading next;  // where reading goes on once its request is consumed
+  TlsReading next;  // where reading goes on once the request is consumed
 };
 
 struct TlsResponses {

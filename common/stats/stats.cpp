@@ -52,6 +52,10 @@ constexpr std::array kFields{
     Field{&Activity::refused, &Counters::refused},
     Field{&Activity::places_refused, &Counters::places_refused},
     Field{&Activity::spool_refused, &Counters::spool_refused},
+    Field{&Activity::handshakes, &Counters::handshakes},
+    Field{&Activity::handshakes_resumed, &Counters::handshakes_resumed},
+    Field{&Activity::handshakes_replayed, &Counters::handshakes_replayed},
+    Field{&Activity::handshakes_failed, &Counters::handshakes_failed},
 };
 
 constexpr double kNsPerSecond = 1e9;
@@ -100,6 +104,7 @@ ServerStats server_of(const SegmentHeader& header, std::uint64_t now_ns) {
 WorkerStats worker_of(const WorkerEntry& entry, WorkerState state, std::uint64_t now_ns) {
   const FlightRecord& flight = entry.flight;
   WorkerStats worker;
+  worker.role = entry.role.load(std::memory_order_relaxed);
   worker.ordinal = entry.ordinal.load(std::memory_order_relaxed);
   worker.pid = entry.pid.load(std::memory_order_relaxed);
   worker.state = state;
@@ -153,17 +158,20 @@ void read_workers(const Segment& segment, Snapshot& snapshot) {
     before_next_look(look);
   }
   std::sort(snapshot.workers.begin(), snapshot.workers.end(), [](const WorkerStats& a, const WorkerStats& b) {
-    return std::tie(a.generation, a.ordinal, a.pid) < std::tie(b.generation, b.ordinal, b.pid);
+    return std::tie(a.generation, a.role, a.ordinal, a.pid) <
+           std::tie(b.generation, b.role, b.ordinal, b.pid);
   });
   // Of a worker and its successor, the higher number counts for both.
   const WorkerStats* before = nullptr;
   for (const WorkerStats& worker : snapshot.workers) {
-    const bool same =
-        before != nullptr && before->generation == worker.generation && before->ordinal == worker.ordinal;
+    const bool same = before != nullptr && std::tie(before->generation, before->role, before->ordinal) ==
+                                               std::tie(worker.generation, worker.role, worker.ordinal);
     snapshot.totals.restarts += worker.restarts;
     if (same) snapshot.totals.restarts -= std::min(before->restarts, worker.restarts);
     before = &worker;
-    ++(worker.state == WorkerState::kFailing ? snapshot.totals.failing : snapshot.totals.workers);
+    ++(worker.state == WorkerState::kFailing    ? snapshot.totals.failing
+       : worker.role == ProcessRole::kKeyholder ? snapshot.totals.keyholders
+                                                : snapshot.totals.workers);
   }
 }
 
@@ -196,6 +204,7 @@ std::string_view state_name(const Claim& claim, const Slot& slot) {
   if (claim.state == SlotState::kHeld) return "held";
   if (claim.state == SlotState::kArmedWrite) return "writing";
   if (slot.phase == Phase::kLingering) return "lingering";
+  if (slot.phase == Phase::kHandshake) return "handshake";
   const bool between_requests = slot.phase == Phase::kHead && slot.peeked == 0 && slot.spool_fd < 0;
   return between_requests ? "idle" : "reading";
 }
@@ -220,7 +229,8 @@ ConnectionStats connection_of(const Segment& segment, int fd, const Claim& claim
   if (slot.phase == Phase::kParked) connection.bytes_out += notes.parked.sent;
   if (claim.state == SlotState::kHeld && claim.holder < segment.scoreboard().size()) {
     const WorkerEntry& entry = segment.scoreboard()[claim.holder];
-    connection.worker = entry.ordinal.load(std::memory_order_relaxed);
+    if (entry.role.load(std::memory_order_relaxed) == ProcessRole::kWorker)
+      connection.worker = entry.ordinal.load(std::memory_order_relaxed);
     if (entry.flight.connection.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(fd)) {
       connection.request = request_of(entry.flight);
     }
@@ -307,6 +317,10 @@ std::optional<LastReload> read_report(const CommandReport& report) {
   return std::nullopt;
 }
 
+std::string short_name(const WorkerStats& worker) {
+  return (worker.role == ProcessRole::kKeyholder ? "k" : "") + std::to_string(worker.ordinal);
+}
+
 std::string describe_failure(const WorkerStats& worker) {
   return fmt::format("next try in {}, {} failure: {}", format_duration(worker.retry_s),
                      ordinal(worker.failures), worker.last_death);
@@ -331,6 +345,7 @@ std::string_view to_string(Phase phase) {
     case Phase::kStreaming: return "streaming";
     case Phase::kParked: return "parked";
     case Phase::kLingering: return "lingering";
+    case Phase::kHandshake: return "handshake";
   }
   return "?";
 }

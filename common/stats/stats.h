@@ -33,6 +33,10 @@ struct Activity {
   std::uint64_t refused = 0;
   std::uint64_t places_refused = 0;
   std::uint64_t spool_refused = 0;
+  std::uint64_t handshakes = 0;
+  std::uint64_t handshakes_resumed = 0;
+  std::uint64_t handshakes_replayed = 0;
+  std::uint64_t handshakes_failed = 0;
   Histogram::Counts latency{};
 
   void add(const Counters& counters, const Histogram& histogram);
@@ -65,6 +69,7 @@ struct ServerStats {
 };
 
 struct WorkerStats {
+  ProcessRole role = ProcessRole::kWorker;
   std::uint32_t ordinal = 0;
   pid_t pid = 0;
   WorkerState state = WorkerState::kEmpty;
@@ -96,7 +101,7 @@ struct ConnectionStats {
   std::string peer;
   std::string_view state;               // "held", "idle", "reading", "lingering", "writing"
   Phase phase = Phase::kHead;           // the slot's phase
-  std::optional<std::uint32_t> worker;  // the holder's ordinal
+  std::optional<std::uint32_t> worker;  // the holder's ordinal, if it is a worker
   double age_s = 0;
   std::uint32_t requests = 0;
   std::uint64_t bytes_in = 0;
@@ -115,7 +120,8 @@ struct Totals {
   Activity activity;  // of all workers, dead and living
   ConnectionCounts connections;
   std::uint64_t restarts = 0;
-  std::uint32_t workers = 0;  // processes, so without failing ones
+  std::uint32_t workers = 0;     // processes, so without failing ones
+  std::uint32_t keyholders = 0;  // likewise
   std::uint32_t failing = 0;
   PlaceStats places;
   SpoolBudget::Use spool;                  // what is spooled now
@@ -142,7 +148,7 @@ struct Snapshot {
   std::uint64_t taken_ns = 0;
   ServerStats server;
   Totals totals;
-  std::vector<WorkerStats> workers;          // by generation, then ordinal
+  std::vector<WorkerStats> workers;          // and keyholders; by generation, role and ordinal
   std::vector<DictStats> dicts;              // by name
   std::vector<ConnectionStats> connections;  // by descriptor; empty unless asked for
 };
@@ -157,6 +163,9 @@ Snapshot take_snapshot(const Segment& segment, SnapshotDetail detail = SnapshotD
 
 // The outcome of the last reload. Nothing if there has been none, or while the master writes it.
 std::optional<LastReload> read_report(const CommandReport& report);
+
+// What a table shows of it: "0" for worker 0, "k0" for keyholder 0.
+std::string short_name(const WorkerStats& worker);
 
 // For a failing worker: "next try in 1.6s, 3rd failure: exited with status 78".
 std::string describe_failure(const WorkerStats& worker);

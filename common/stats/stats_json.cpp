@@ -83,8 +83,14 @@ Json totals_json(const Totals& totals) {
             {"disk", totals.spool.disk},
             {"disk_limit", totals.spool.disk_limit},
             {"refused", activity.spool_refused}}},
+          {"handshakes",
+           {{"done", activity.handshakes},
+            {"resumed", activity.handshakes_resumed},
+            {"replayed", activity.handshakes_replayed},
+            {"failed", activity.handshakes_failed}}},
           {"restarts", totals.restarts},
           {"workers", totals.workers},
+          {"keyholders", totals.keyholders},
           {"failing", totals.failing},
           {"access_lines_dropped", totals.access_lines_dropped},
           {"error_lines_dropped", totals.error_lines_dropped},
@@ -94,7 +100,8 @@ Json totals_json(const Totals& totals) {
 Json worker_json(const WorkerStats& worker) {
   const Activity& activity = worker.activity;
   const bool failing = worker.state == WorkerState::kFailing;
-  return {{"worker", worker.ordinal},
+  return {{"role", to_string(worker.role)},
+          {"worker", worker.ordinal},
           {"pid", failing ? Json(nullptr) : Json(worker.pid)},
           {"state", to_string(worker.state)},
           {"generation", worker.generation},

@@ -78,14 +78,14 @@ void Actor::connect(int epoll) {
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.ptr = this;
   if (::epoll_ctl(epoll, EPOLL_CTL_ADD, socket.get(), &event) != 0) return;
-  socket_ = std::move(socket);
+  socket_ = Channel(std::move(socket), target_.tls && !over_unix_);
   answered_once_ = last_asked_ = false;
   reader_.reset();
   ++tally_.connections;
 }
 
 void Actor::hang_up() {
-  socket_.reset();
+  socket_.close();
   open_.clear();
   pieces_.clear();
   piece_sent_ = 0;
@@ -239,8 +239,7 @@ void Actor::begin(std::uint64_t now) {
 void Actor::send_on(std::uint64_t now) {
   while (socket_ && !pieces_.empty()) {
     const std::string& piece = pieces_.front();
-    const ssize_t n =
-        ::send(socket_.get(), piece.data() + piece_sent_, piece.size() - piece_sent_, MSG_NOSIGNAL);
+    const ssize_t n = socket_.send(std::string_view(piece).substr(piece_sent_));
     if (n < 0 && (errno == EAGAIN || errno == ENOTCONN)) return;  // EPOLLOUT tells
     if (n < 0) return lost("a send failed");
     piece_sent_ += static_cast<std::size_t>(n);
@@ -309,7 +308,7 @@ void Actor::receive(std::uint64_t now) {
   static thread_local const std::unique_ptr<char[]> buffer(new char[kReadBytes]);
   const std::size_t most = slow() ? kSlowReadBytes : kReadBytes;
   for (int i = 0; i < (slow() ? 1 : kReadsPerTurn) && socket_; ++i) {
-    const ssize_t n = ::recv(socket_.get(), buffer.get(), most, 0);
+    const ssize_t n = socket_.receive(buffer.get(), most);
     if (n < 0 && (errno == EAGAIN || errno == ENOTCONN)) return;
     if (n < 0) return lost(std::strerror(errno));
     if (n == 0 && last_asked_ && open_.empty()) return hang_up();
@@ -321,8 +320,9 @@ void Actor::receive(std::uint64_t now) {
 }
 
 void Actor::ready(int, std::uint64_t now) {
-  if (!slow()) receive(now);
-  if (socket_ && !pieces_.empty() && piece_sent_ > 0) send_on(now);
+  const bool held_up = socket_.held_up();
+  if (!slow() || held_up) receive(now);
+  if (socket_ && !pieces_.empty() && (piece_sent_ > 0 || held_up)) send_on(now);
 }
 
 void Actor::act(int epoll, std::uint64_t now) {
@@ -339,7 +339,7 @@ void Actor::act(int epoll, std::uint64_t now) {
   }
   if (reset_at_ns_ != 0 && now >= reset_at_ns_) {
     const linger at_once{1, 0};
-    ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    ::setsockopt(socket_.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     ++tally_.reset_by_us;
     hang_up();
     return pause(now, 100, 300);

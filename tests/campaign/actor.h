@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "common/base/unique_fd.h"
+#include "tests/campaign/channel.h"
 #include "tests/campaign/response_reader.h"
 #include "tests/campaign/tally.h"
 
@@ -34,6 +34,7 @@ enum class Manner : std::uint8_t {
 struct Target {
   bool plain = false;  // ask only for what needs no descriptor beside the connection's
   std::uint16_t port = 0;
+  bool tls = false;    // on that port
   std::string socket;  // path of the Unix listener
 };
 
@@ -79,7 +80,7 @@ class Actor {
   std::vector<float>& latencies_ms_;
   std::mt19937_64 random_;
 
-  UniqueFd socket_;
+  Channel socket_;
   std::deque<Expected> open_;       // requests whose response is not complete
   std::deque<std::string> pieces_;  // still to be sent, a pause between one and the next
   std::size_t piece_sent_ = 0;

@@ -52,6 +52,7 @@ struct Options {
   std::uint64_t kills = 2'000;
   bool verbose = false;
   std::vector<std::string> without;
+  std::string only;  // a scene; empty: all
 };
 
 struct Scene {
@@ -60,12 +61,14 @@ struct Scene {
   unsigned max_connections;
   rlim_t descriptors;  // of a worker; 0: enough for all
   bool plain;
+  bool tls;  // over TCP
 };
 
-const Scene kLoad{"mixed load", kMixed, 1'000, 0, false};
+const Scene kLoad{"mixed load", kMixed, 1'000, 0, false, false};
+const Scene kTls{"mixed load over TLS", kMixed, 1'000, 0, false, true};
 // Fewer descriptors than clients: accepting stops and goes on all the time. There may be more connections
 // than that, because at max_connections idle ones are closed.
-const Scene kFull{"a full descriptor table", kPlain, 200, 80, true};
+const Scene kFull{"a full descriptor table", kPlain, 200, 80, true, false};
 
 float quantile(std::vector<float>& sorted, double part) {
   return sorted.empty() ? 0 : sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1))];
@@ -120,8 +123,8 @@ class Campaign {
       : scene_(scene),
         options_(options),
         points_(site_.folder),
-        server_(site_.folder, site_.config(kWorkers, scene.max_connections)),
-        target_{scene.plain, server_.port(), site_.socket()},
+        server_(site_.folder, site_.config(kWorkers, scene.max_connections, scene.tls)),
+        target_{scene.plain, server_.port(), scene.tls, site_.socket()},
         schedule_(plan_of(scene, options), server_, points_) {
     for (int i = 0; i < 2; ++i) crowds_.push_back(std::make_unique<Crowd>(target_, tally_));
     std::uint64_t seed = options.seed * 1'000;
@@ -166,6 +169,7 @@ class Campaign {
     numbers(out);
     for (const std::string& note : tally_.notes()) std::printf("    %s\n", note.c_str());
     for (const std::string& leaked : unaccounted_) std::printf("    leaked: %s\n", leaked.c_str());
+    if (!out.passed()) std::printf("%s", server_.log().c_str());
     std::printf("%s (seed %llu)\n", out.passed() ? "PASS" : "FAIL",
                 static_cast<unsigned long long>(options_.seed));
     return out.passed();
@@ -264,6 +268,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "Of the schedule and the clients; default: the time");
   app.add_option("--without", options.without, "Leave these out: to find what it takes")
       ->check(CLI::IsMember({"points", "stops", "reloads", "upgrades"}));
+  app.add_option("--only", options.only, "Only this scene")->check(CLI::IsMember({"load", "tls", "full"}));
   app.add_flag("--verbose", options.verbose, "Print the label of every kill at one");
   app.add_option("--seconds", options.seconds)->capture_default_str();
   app.add_option("--kills", options.kills)->capture_default_str();
@@ -272,11 +277,17 @@ int main(int argc, char** argv) {
   if (options.brief) options.seconds = 5;
   if (options.brief) options.kills = 200;
   try {
-    const bool load = baton::survive::Campaign(baton::survive::kLoad, options).run();
+    bool passed = true;
+    const auto play = [&](const char* name, const baton::survive::Scene& scene) {
+      if (!options.only.empty() && options.only != name) return;
+      passed = baton::survive::Campaign(scene, options).run() && passed;
+    };
+    play("load", baton::survive::kLoad);
+    play("tls", baton::survive::kTls);
     options.seconds /= 5;
     options.kills /= 5;
-    const bool full = baton::survive::Campaign(baton::survive::kFull, options).run();
-    return load && full ? 0 : 1;
+    play("full", baton::survive::kFull);
+    return passed ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "survive: %s\n", error.what());
     return 1;

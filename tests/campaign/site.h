@@ -22,7 +22,7 @@ struct Site {
 
   Site();
   [[nodiscard]] std::string socket() const { return (folder.path() / "socket").string(); }
-  [[nodiscard]] std::string config(unsigned workers, unsigned max_connections) const;
+  [[nodiscard]] std::string config(unsigned workers, unsigned max_connections, bool tls) const;
 };
 
 }  // namespace baton::survive

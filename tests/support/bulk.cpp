@@ -57,7 +57,7 @@ bool matches_pattern(std::string_view bytes, std::uint64_t offset) {
   return true;
 }
 
-Client connect_narrow(std::uint16_t port, int segment_bytes) {
+Client connect_narrow(std::uint16_t port, int segment_bytes, const std::string& host) {
   UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &kNarrowBytes, sizeof kNarrowBytes);
   if (segment_bytes > 0)
@@ -67,7 +67,7 @@ Client connect_narrow(std::uint16_t port, int segment_bytes) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ::inet_pton(AF_INET, host.c_str(), &address.sin_addr);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     throw std::runtime_error(std::string("connect: ") + std::strerror(errno));
   }

@@ -17,7 +17,7 @@ bool matches_pattern(std::string_view bytes, std::uint64_t offset);
 
 // Connects with a receive buffer so small that the server soon has to wait for this client. With a small
 // `segment_bytes` (TCP_MAXSEG) the server's send buffer is small as well, and full after some hundred KB.
-Client connect_narrow(std::uint16_t port, int segment_bytes = 0);
+Client connect_narrow(std::uint16_t port, int segment_bytes = 0, const std::string& host = "127.0.0.1");
 
 // One GET of a pattern file. The constructor reads the head, and as little as possible of the body.
 class Download {

@@ -69,7 +69,33 @@ Client Client::connect_unix(const std::string& path) {
                    reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
+Client Client::over_tls(const TlsClient::Options& options) && {
+  Client client(std::move(socket_));
+  client.tls_ = std::make_shared<TlsClient>(options);
+  return client;
+}
+
+void Client::shake_hands() const {
+  while (tls_->state() == TlsClient::State::kHandshaking) {
+    tls_->advance();
+    send_raw(tls_->take());
+    if (tls_->state() == TlsClient::State::kHandshaking) {
+      std::string bytes;
+      if (!fill_raw(bytes)) throw std::runtime_error("the connection ended inside the handshake");
+      tls_->give(bytes);
+    }
+  }
+  if (tls_->state() == TlsClient::State::kFailed) throw std::runtime_error("handshake: " + tls_->error());
+}
+
 void Client::send(std::string_view bytes) const {
+  if (!tls_) return send_raw(bytes);
+  shake_hands();
+  if (!bytes.empty() && !tls_->write(bytes)) throw std::runtime_error("send: " + tls_->error());
+  send_raw(tls_->take());
+}
+
+void Client::send_raw(std::string_view bytes) const {
   while (!bytes.empty()) {
     const ssize_t n = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) return;  // refused early: the answer is what counts
@@ -100,11 +126,32 @@ void Client::reset() {
 }
 
 bool Client::fill() {
+  if (!tls_) return fill_raw(buffer_);
+  shake_hands();
+  while (!take_plain()) {
+    std::string bytes;
+    if (!fill_raw(bytes)) return false;
+    tls_->give(bytes);
+  }
+  return true;
+}
+
+// Moves what has been decrypted to the buffer. False: there was nothing.
+bool Client::take_plain() const {
+  const std::string plain = tls_->read();
+  send_raw(tls_->take());  // answers to key updates
+  const bool ended = (::SSL_get_shutdown(tls_->ssl()) & SSL_RECEIVED_SHUTDOWN) != 0;
+  if (!ended && !tls_->error().empty()) throw std::runtime_error("TLS: " + tls_->error());
+  buffer_ += plain;
+  return !plain.empty();
+}
+
+bool Client::fill_raw(std::string& to) const {
   char chunk[64 * 1024];
   const ssize_t n = ::recv(socket_.get(), chunk, sizeof chunk, 0);
   if (n < 0 && errno == ECONNRESET) return false;
   if (n < 0) throw std::runtime_error(std::string("nothing came from the server: ") + std::strerror(errno));
-  buffer_.append(chunk, static_cast<std::size_t>(n));
+  to.append(chunk, static_cast<std::size_t>(n));
   return n > 0;
 }
 
@@ -172,8 +219,19 @@ std::string Client::read_to_end() {
 
 bool Client::readable_within(std::chrono::milliseconds time) const {
   if (!buffer_.empty()) return true;
-  pollfd ready{socket_.get(), POLLIN, 0};
-  return ::poll(&ready, 1, static_cast<int>(time.count())) > 0;
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (true) {
+    if (tls_ && take_plain()) return true;
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    pollfd ready{socket_.get(), POLLIN, 0};
+    if (::poll(&ready, 1, std::max(0, static_cast<int>(left.count()))) <= 0) return false;
+    if (!tls_) return true;
+    // Tickets and key updates are nothing that was sent to the client's user.
+    std::string bytes;
+    if (!fill_raw(bytes)) return true;
+    tls_->give(bytes);
+  }
 }
 
 bool Client::closed() {

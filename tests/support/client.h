@@ -4,11 +4,13 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/base/unique_fd.h"
+#include "tests/support/tls_client.h"
 
 namespace baton::test {
 
@@ -32,6 +34,9 @@ class Client {
   explicit Client(UniqueFd socket) : socket_(std::move(socket)) {}
   static Client connect_tcp(std::uint16_t port, const std::string& host = "127.0.0.1");  // "::1" for IPv6
   static Client connect_unix(const std::string& path);
+  // The same connection with TLS over it. The handshake is done when the first byte is sent or read. Bytes are those
+  // of the plaintext from here on.
+  [[nodiscard]] Client over_tls(const TlsClient::Options& options = {}) &&;
 
   [[nodiscard]] int fd() const { return socket_.get(); }
   void send(std::string_view bytes) const;
@@ -65,11 +70,21 @@ class Client {
   // Waits until the server closes: true. False if a byte came instead.
   [[nodiscard]] bool closed();
 
+  // Only over TLS: what else a test wants to know or do. To send what it makes: send("").
+  [[nodiscard]] TlsClient& tls() const { return *tls_; }
+  // Without TLS, whatever is above.
+  void send_raw(std::string_view bytes) const;
+  // Does the handshake.
+  void shake_hands() const;
+
  private:
   bool fill();
+  bool fill_raw(std::string& to) const;
+  bool take_plain() const;
 
   UniqueFd socket_;
-  std::string buffer_;
+  mutable std::string buffer_;
+  std::shared_ptr<TlsClient> tls_;
 };
 
 }  // namespace baton::test

@@ -165,15 +165,34 @@ std::string Server::log() const {
   return without_warning_of_root(folder_.read("stderr.txt"));
 }
 
+std::string Server::host(std::size_t listener) const {
+  const std::string text = header().listeners[listener];
+  if (text.starts_with("[")) return "::1";
+  const std::string host = text.substr(0, text.rfind(':'));
+  return host == "0.0.0.0" || host == "*" ? "127.0.0.1" : host;
+}
+
 Client Server::connect(std::size_t listener) const {
   const std::string text = header().listeners[listener];
   if (text.starts_with("unix:")) return Client::connect_unix(text.substr(5));
-  return Client::connect_tcp(port(listener), text.starts_with("[") ? "::1" : "127.0.0.1");
+  Client client = Client::connect_tcp(port(listener), host(listener));
+  const int fd = header().listener_fds[listener];
+  const bool tls = segment_->connections().claim(fd).role == SlotRole::kTlsListener;
+  return tls ? std::move(client).over_tls() : std::move(client);
 }
 
 std::vector<pid_t> Server::workers() const {
+  return ready(ProcessRole::kWorker);
+}
+
+std::vector<pid_t> Server::keyholders() const {
+  return ready(ProcessRole::kKeyholder);
+}
+
+std::vector<pid_t> Server::ready(ProcessRole role) const {
   std::vector<pid_t> pids;
   for (const WorkerEntry& entry : segment_->scoreboard()) {
+    if (entry.role.load() != role) continue;
     if (entry.state.load() == WorkerState::kReady && entry.generation.load() == header().generation.load()) {
       pids.push_back(entry.pid.load());
     }

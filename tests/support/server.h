@@ -54,15 +54,18 @@ class Server {
 
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] std::uint16_t port(std::size_t listener = 0) const;
+  [[nodiscard]] std::string host(std::size_t listener = 0) const;  // "127.0.0.1", "::1"
   [[nodiscard]] const Segment& segment() const { return *segment_; }
   [[nodiscard]] SegmentHeader& header() const { return segment_->header(); }
   [[nodiscard]] const std::string& config_file() const { return config_file_; }
   [[nodiscard]] std::string log() const;
 
+  // Over TLS if the listener has it.
   [[nodiscard]] Client connect(std::size_t listener = 0) const;
 
   // Process ids of the ready workers of the serving generation.
   [[nodiscard]] std::vector<pid_t> workers() const;
+  [[nodiscard]] std::vector<pid_t> keyholders() const;
   // The sum of one counter over all workers, including dead ones.
   [[nodiscard]] std::uint64_t total(Counters::Counter Counters::*counter) const;
   // The slot of the only connection.
@@ -82,6 +85,8 @@ class Server {
   int stop();
 
  private:
+  [[nodiscard]] std::vector<pid_t> ready(ProcessRole role) const;
+
   const TempDir& folder_;
   std::string config_file_;
   pid_t pid_ = -1;

@@ -1,6 +1,9 @@
 #include "tests/survival/behaviours.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -8,6 +11,7 @@
 #include <stdexcept>
 
 #include "tests/support/bulk.h"
+#include "tests/support/certificates.h"
 #include "tests/support/modules.h"
 #include "tests/support/multipart.h"
 #include "tests/support/observe.h"
@@ -34,7 +38,10 @@ class Visit {
   // `narrow`: the server soon has to wait for this client.
   Visit(const Server& server, std::size_t listener, bool narrow)
       : server_(server),
-        client_(narrow && listener == 0 ? connect_narrow(server.port(), 1'400) : server.connect(listener)) {}
+        client_(narrow && listener != 1 ? connect_narrow(server.port(listener), 1'400, server.host(listener))
+                                        : server.connect(listener)) {
+    if (narrow && listener == 2) client_ = std::move(client_).over_tls();
+  }
 
   Client& client() { return client_; }
   Seen seen;
@@ -48,7 +55,8 @@ class Visit {
   template <typename Right>
   void receive(Right right, bool to_head = false) {
     const std::string target = targets_.at(answered_);
-    const Response response = client_.receive(to_head);
+    Response response = client_.receive(to_head);
+    while (skip_interim_ && response.status == 100) response = client_.receive(to_head);
     ++answered_;
     seen.targets.push_back(target);
     if (response.status == 500 || response.status == 504) {
@@ -57,6 +65,9 @@ class Visit {
       EXPECT_TRUE(right(response)) << target << " got " << response.head;
     }
   }
+
+  // Interim responses that come before the next answer.
+  void skip_interim() { skip_interim_ = true; }
 
   // Until the server has handed the connection back, or ended it.
   void settle() {
@@ -91,6 +102,28 @@ class Visit {
     }));
   }
 
+  // Over TLS: the record with the request, which the caller sends.
+  std::string sealed(const std::string& method, const std::string& path) {
+    targets_.push_back(path + SurvivalSite::unique_query());
+    client_.tls().write(method + " " + targets_.back() + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    return client_.tls().take();
+  }
+  // Until the server waits for the rest of a record.
+  void await_mark() {
+    EXPECT_TRUE(wait_until([&] { return marked_socket() >= 0 || heard(); }));
+  }
+  // Makes the server's socket readable at any byte, behind its back.
+  void lower_mark() {
+    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, server_.pid(), 0)));
+    const UniqueFd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), marked_socket(), 0)));
+    const int one = 1;
+    EXPECT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one), 0);
+  }
+  // Until the server has moved what came of the record out of the socket.
+  void await_kept() {
+    EXPECT_TRUE(wait_until([&] { return has_record_file() || heard(); }));
+  }
+
   // The connection goes on as if nothing had happened.
   void go_on() {
     ask("GET", "/hello");
@@ -106,12 +139,37 @@ class Visit {
     }
     return false;
   }
+  // The socket in the server whose SO_RCVLOWAT is more than 1; -1: none.
+  [[nodiscard]] int marked_socket() const {
+    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, server_.pid(), 0)));
+    const ConnectionTable table = server_.segment().connections();
+    for (int fd = 0; fd <= server_.header().highest_fd.load(); ++fd) {
+      if (!table.claim(fd).armed()) continue;
+      const UniqueFd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
+      int mark = 0;
+      socklen_t size = sizeof mark;
+      if (::getsockopt(socket.get(), SOL_SOCKET, SO_RCVLOWAT, &mark, &size) == 0 && mark > 1) return fd;
+    }
+    return -1;
+  }
+  [[nodiscard]] bool has_record_file() const {
+    const auto folder = std::filesystem::path("/proc") / std::to_string(server_.pid()) / "fd";
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      std::error_code closed_meanwhile;
+      if (std::filesystem::read_symlink(entry.path(), closed_meanwhile)
+              .string()
+              .starts_with("/memfd:baton-record"))
+        return true;
+    }
+    return false;
+  }
   [[nodiscard]] bool heard() const { return client_.readable_within(std::chrono::milliseconds(0)); }
 
   const Server& server_;
   Client client_;
   std::vector<std::string> targets_;
   std::size_t answered_ = 0;
+  bool skip_interim_ = false;
 };
 
 bool is_hello(const Response& response) {
@@ -340,6 +398,29 @@ void closing(Visit& visit, const SurvivalSite&, const Arm& arm) {
   EXPECT_TRUE(visit.client().closed());
 }
 
+void expect(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  visit.ask("PUT", "/hello", "Content-Length: 4\r\nExpect: 100-continue\r\n");
+  // A worker that dies when it has sent this leaves it to the next one, which sends it again.
+  visit.client().send(visit.client().receive().status == 100 ? "body" : "");
+  visit.skip_interim();
+  visit.receive(is_hello);
+  visit.go_on();
+}
+
+// The server's answer comes under a new key, too, because the client asks for one.
+void key_update(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  arm();
+  ASSERT_EQ(::SSL_key_update(visit.client().tls().ssl(), SSL_KEY_UPDATE_REQUESTED), 1);
+  visit.ask("GET", "/files/file");
+  visit.receive(is_file<SurvivalSite::kFileBytes>);
+  visit.go_on();
+}
+
 // The answer is the last one, and there is input behind it that nobody will read.
 void refused(Visit& visit, const SurvivalSite&, const Arm& arm) {
   visit.go_on();
@@ -350,6 +431,23 @@ void refused(Visit& visit, const SurvivalSite&, const Arm& arm) {
   visit.receive([](const Response& response) { return response.status == 400; });
   visit.client().shutdown_write();
   EXPECT_TRUE(visit.client().closed());
+}
+
+// The second half of a record comes after the kernel has woken a worker for the first, as it does when it is short of
+// memory for the socket.
+void record_halves(Visit& visit, const SurvivalSite&, const Arm& arm) {
+  visit.go_on();
+  visit.settle();
+  const std::string request = visit.sealed("GET", "/files/file");
+  visit.client().send_raw(std::string_view(request).substr(0, 30));
+  visit.await_mark();
+  arm();
+  visit.lower_mark();
+  visit.client().send_raw(std::string_view(request).substr(30, 10));
+  visit.await_kept();
+  visit.client().send_raw(std::string_view(request).substr(40));
+  visit.receive(is_file<SurvivalSite::kFileBytes>);
+  visit.go_on();
 }
 
 // -- those of a module
@@ -469,6 +567,7 @@ SurvivalSite::SurvivalSite() {
   write_pattern(folder_, "root/big", kBigBytes);
   write_pattern(folder_, "root/file", kFileBytes);
   write_pattern(folder_, "root/small", kSmallBytes);
+  (void)TestCa().issue(folder_, "certificate", {});
   for (int i = 0; i < kListed; ++i)
     folder_.write("root/many/" + std::to_string(i) + std::string(190, 'n'), "");
   move_root();
@@ -479,7 +578,10 @@ std::string SurvivalSite::config() const {
          "[log]\naccess = \"access.log\"\n"
          "[[listen]]\naddress = \"127.0.0.1:0\"\n[[listen]]\naddress = \"unix:" +
          (folder_.path() / "socket").string() +
-         "\"\n[[site]]\n[[site.route]]\npath = \"/hello\"\nrespond = { body = \"hello\" }\n"
+         "\"\n[[listen]]\naddress = \"127.0.0.2:0\"\ntls = true\n"
+         "[tls]\nkeyholders = 2\n"
+         "[[site]]\ncertificates = [{ chain = \"certificate.pem\", key = \"certificate.key\" }]\n"
+         "[[site.route]]\npath = \"/hello\"\nrespond = { body = \"hello\" }\n"
          "[[site.route]]\npath = \"/files/\"\nstatic = { root = \"root\", listing = true }\n"
          "[[site.route]]\npath = \"/moving/\"\nstatic = { root = \"moving\" }\n" +
          module_route("/module/", module_file("good"));
@@ -510,52 +612,79 @@ const std::vector<Behaviour>& behaviours() {
   static const std::vector<Behaviour> all{
       {"kept", 0, run<kept>},
       {"kept-unix", 1, run<kept>},
+      {"kept-tls", 2, run<kept>},
       {"fresh", 0, run<fresh>},
       {"fresh-unix", 1, run<fresh>},
+      {"fresh-tls", 2, run<fresh>},
       {"together", 0, together},
       {"together-unix", 1, together},
+      {"together-tls", 2, together},
       {"file", 0, run<file>},
       {"file-unix", 1, run<file>},
+      {"file-tls", 2, run<file>},
       {"uncached", 0, run<uncached>},
       {"uncached-unix", 1, run<uncached>},
+      {"uncached-tls", 2, run<uncached>},
       {"moved", 0, run<moved>},
       {"moved-unix", 1, run<moved>},
+      {"moved-tls", 2, run<moved>},
       {"head", 0, run<head>},
       {"head-unix", 1, run<head>},
+      {"head-tls", 2, run<head>},
       {"pipelined", 0, run<pipelined>},
       {"pipelined-unix", 1, run<pipelined>},
+      {"pipelined-tls", 2, run<pipelined>},
       {"halves", 0, run<halves>},
       {"halves-unix", 1, run<halves>},
+      {"halves-tls", 2, run<halves>},
       {"download", 0, run<download>},
       {"download-unix", 1, run<download>},
+      {"download-tls", 2, run<download>},
       {"ranges", 0, run<ranges>},
       {"ranges-unix", 1, run<ranges>},
+      {"ranges-tls", 2, run<ranges>},
       {"listing", 0, run<listing>},
       {"listing-unix", 1, run<listing>},
+      {"listing-tls", 2, run<listing>},
       {"put", 0, run<put>},
       {"put-unix", 1, run<put>},
+      {"put-tls", 2, run<put>},
       {"chunked", 0, run<chunked>},
       {"chunked-unix", 1, run<chunked>},
+      {"chunked-tls", 2, run<chunked>},
       {"post", 0, run<post>},
       {"post-unix", 1, run<post>},
+      {"post-tls", 2, run<post>},
       {"closing", 0, run<closing>},
       {"closing-unix", 1, run<closing>},
+      {"closing-tls", 2, run<closing>},
       {"refused", 0, run<refused>},
       {"refused-unix", 1, run<refused>},
+      {"refused-tls", 2, run<refused>},
       {"module", 0, run<module>},
       {"module-unix", 1, run<module>},
+      {"module-tls", 2, run<module>},
       {"module-put", 0, run<module_put>},
       {"module-put-unix", 1, run<module_put>},
+      {"module-put-tls", 2, run<module_put>},
       {"module-chunked", 0, run<module_chunked>},
       {"module-chunked-unix", 1, run<module_chunked>},
+      {"module-chunked-tls", 2, run<module_chunked>},
       {"module-post", 0, run<module_post>},
       {"module-post-unix", 1, run<module_post>},
+      {"module-post-tls", 2, run<module_post>},
       {"module-large", 0, run<module_large>},
       {"module-large-unix", 1, run<module_large>},
+      {"module-large-tls", 2, run<module_large>},
       {"module-stream", 0, run<module_stream>},
       {"module-stream-unix", 1, run<module_stream>},
+      {"module-stream-tls", 2, run<module_stream>},
       {"module-late", 0, run<module_late>},
       {"module-late-unix", 1, run<module_late>},
+      {"module-late-tls", 2, run<module_late>},
+      {"expect-tls", 2, run<expect>},
+      {"key-update-tls", 2, run<key_update>},
+      {"record-halves-tls", 2, run<record_halves>},
   };
   return all;
 }

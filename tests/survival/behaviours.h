@@ -10,15 +10,15 @@
 
 namespace baton::test {
 
-// The site that the behaviours need, with a TCP listener (0) and a Unix one (1), two workers and an access
-// log.
+// The site that the behaviours need, with a TCP listener (0), a Unix one (1) and one with TLS (2), two workers, two
+// keyholders and an access log.
 class SurvivalSite {
  public:
   static constexpr std::uint64_t kBigBytes = 20U << 20;
   static constexpr std::uint64_t kFileBytes = 100'000;
   static constexpr std::uint64_t kSmallBytes = 3'000;
   // Idle connections that the test keeps open beside the behaviour's own.
-  static constexpr std::size_t kNeighbours = 2;
+  static constexpr std::size_t kNeighbours = 3;
 
   SurvivalSite();
   SurvivalSite(const SurvivalSite&) = delete;
@@ -56,7 +56,7 @@ struct Behaviour {
 // All of them, by name: "kept", "fresh", "together", "file", "uncached", "moved", "head", "pipelined",
 // "halves", "download", "ranges", "listing", "put", "chunked", "post", "closing", "refused", and of a module
 // "module", "module-put", "module-chunked", "module-post", "module-large", "module-stream", "module-late";
-// each also with "-unix".
+// each also with "-unix" and "-tls". With "-tls" only: "expect", "key-update", "record-halves".
 const std::vector<Behaviour>& behaviours();
 
 }  // namespace baton::test

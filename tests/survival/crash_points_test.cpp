@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "tests/support/accounts.h"
@@ -32,6 +33,9 @@ struct Row {
   std::vector<const char*> behaviours;
   Outcome tcp;
   Outcome unix_socket;
+  std::optional<Outcome> tls = std::nullopt;  // nothing: as `tcp`
+
+  [[nodiscard]] Outcome over_tls() const { return tls.value_or(tcp); }
 };
 
 const std::vector<Row>& table() {
@@ -40,10 +44,10 @@ const std::vector<Row>& table() {
       {"after-accept", {"fresh"}, kMayEnd, kMayEnd},
       {"after-open-slot", {"fresh"}, kMayEnd, kMayEnd},
       {"accepted", {"fresh"}, kServed, kServed},
-      {"before-watch", {"together"}, kServed, kServed},
+      {"before-watch", {"together"}, kServed, kServed, kNotReached},
       {"after-claim", {"kept", "download", "put", "halves"}, kServed, kServed},
       {"head-peeked", {"fresh", "kept", "pipelined", "halves", "head"}, kServed, kServed},
-      {"partial-marked", {"halves"}, kServed, kNotReached},
+      {"partial-marked", {"halves"}, kServed, kNotReached, kNotReached},
       {"before-release", {"fresh", "halves", "download", "put"}, kServed, kServed},
       {"before-release", {"kept"}, kServed, kMayEnd},
       {"between-mod-and-store", {"kept", "halves", "download", "put", "listing"}, kServed, kServed},
@@ -60,7 +64,7 @@ const std::vector<Row>& table() {
        kServed,
        kMayEnd},
       {"after-store-response", {"post"}, kAtMostOnce, kMayEnd},
-      {"mid-send", {"file", "download", "ranges", "pipelined"}, kServed, kMayEnd},
+      {"mid-send", {"file", "download", "ranges", "pipelined"}, kServed, kMayEnd, kNotReached},
       {"after-send",
        {"kept", "file", "pipelined", "download", "ranges", "listing", "put", "chunked", "closing"},
        kServed,
@@ -70,7 +74,7 @@ const std::vector<Row>& table() {
       {"mid-consume", {"post"}, kAtMostOnce, kMayEnd},
       {"after-consume", {"kept", "pipelined", "download", "ranges", "put", "closing"}, kServed, kMayEnd},
       {"after-consume", {"post"}, kAtMostOnce, kMayEnd},
-      {"file-sent", {"file", "download", "ranges"}, kServed, kMayEnd},
+      {"file-sent", {"file", "download", "ranges"}, kServed, kMayEnd, kNotReached},
       {"spool-dropped", {"put", "chunked"}, kServed, kMayEnd},
       {"spool-created", {"put", "chunked"}, kServed, kServed},
       {"spool-written", {"put", "chunked"}, kServed, kServed},
@@ -85,7 +89,7 @@ const std::vector<Row>& table() {
       {"park-stored", {"download", "ranges", "listing"}, kServed, kMayEnd},
       {"parked", {"download", "ranges", "listing"}, kServed, kMayEnd},
       {"resume-sent", {"download", "ranges", "listing"}, kServed, kServed},
-      {"between-pieces", {"ranges"}, kServed, kServed},
+      {"between-pieces", {"ranges"}, kServed, kServed, kNotReached},
       {"drop-parked", {"download", "ranges", "listing"}, kServed, kServed},
       {"permit-acquired", {"module"}, kServed, kServed},
       {"handler-done", {"module", "module-put", "module-chunked", "module-large"}, kServed, kServed},
@@ -117,6 +121,43 @@ const std::vector<Row>& table() {
       {"file-opened", {"uncached"}, kServed, kServed},
       {"file-filled", {"uncached"}, kServed, kServed},
       {"file-published", {"uncached"}, kServed, kServed},
+      {"handshake-claimed", {"fresh"}, kNotReached, kNotReached, kServed},
+      {"handshake-advanced", {"fresh"}, kNotReached, kNotReached, kServed},
+      {"handshake-sent", {"fresh"}, kNotReached, kNotReached, kServed},
+      {"handshake-before-release", {"fresh"}, kNotReached, kNotReached, kServed},
+      {"handshake-consumed", {"fresh"}, kNotReached, kNotReached, kServed},
+      {"handshake-over", {"fresh"}, kNotReached, kNotReached, kServed},
+      {"handshake-handed-over", {"fresh"}, kNotReached, kNotReached, kServed},
+      {"tls-planned", {"kept", "download", "ranges", "put", "key-update"}, kNotReached, kNotReached, kServed},
+      {"tls-planned", {"module-stream", "module-late"}, kNotReached, kNotReached, kMayEnd},
+      {"tls-sent",
+       {"kept", "file", "pipelined", "download", "ranges", "listing", "closing", "key-update"},
+       kNotReached,
+       kNotReached,
+       kServed},
+      {"tls-interim-sent", {"expect"}, kNotReached, kNotReached, kServed},
+      {"tls-ending", {"closing", "refused"}, kNotReached, kNotReached, kServed},
+      {"tls-reading-stored",
+       {"kept", "pipelined", "halves", "download", "put", "chunked", "key-update", "module-put"},
+       kNotReached,
+       kNotReached,
+       kServed},
+      {"tls-consumed",
+       {"kept", "pipelined", "halves", "download", "put", "chunked", "key-update", "module-put"},
+       kNotReached,
+       kNotReached,
+       kServed},
+      {"tls-key-update", {"key-update"}, kNotReached, kNotReached, kServed},
+      {"tls-response-ended",
+       {"kept", "pipelined", "download", "key-update"},
+       kNotReached,
+       kNotReached,
+       kServed},
+      {"tls-marked", {"record-halves"}, kNotReached, kNotReached, kServed},
+      {"tls-cipher-opened", {"record-halves"}, kNotReached, kNotReached, kServed},
+      {"tls-cipher-written", {"record-halves"}, kNotReached, kNotReached, kServed},
+      {"tls-cipher-taken", {"record-halves"}, kNotReached, kNotReached, kServed},
+      {"tls-cipher-dropped", {"record-halves"}, kNotReached, kNotReached, kServed},
       {"root-opened", {"moved"}, kServed, kServed},
       {"root-replaced", {"moved"}, kServed, kServed},
   };
@@ -151,9 +192,13 @@ std::vector<Case> cases() {
       if (row.tcp != Outcome::kNotReached) all.push_back({row.label, find(name), row.tcp, SIGKILL});
       if (row.unix_socket != Outcome::kNotReached)
         all.push_back({row.label, find(name + "-unix"), row.unix_socket, SIGKILL});
+      if (row.over_tls() != Outcome::kNotReached)
+        all.push_back({row.label, find(name + "-tls"), row.over_tls(), SIGKILL});
     }
     // A crash goes through a signal handler first, and the outcome is the same.
-    all.push_back({row.label, find(row.behaviours.front()), row.tcp, SIGSEGV});
+    const bool tcp = row.tcp != Outcome::kNotReached;
+    const std::string first = row.behaviours.front();
+    all.push_back({row.label, find(tcp ? first : first + "-tls"), tcp ? row.tcp : row.over_tls(), SIGSEGV});
   }
   return all;
 }
@@ -173,7 +218,7 @@ struct Running {
   std::map<std::string, std::string> answered;  // what has to be found in the access log -> of which case
 
   Running() {
-    for (const std::size_t listener : {0U, 1U}) neighbours.push_back(server.connect(listener));
+    for (const std::size_t listener : {0U, 1U, 2U}) neighbours.push_back(server.connect(listener));
   }
 
   void check_neighbours() {
@@ -183,8 +228,11 @@ struct Running {
   void check_workers() const {
     EXPECT_TRUE(wait_until([this] {
       const std::vector<pid_t> workers = server.workers();
-      return workers.size() == 2 &&
-             std::find(workers.begin(), workers.end(), points.last_pid()) == workers.end();
+      const std::vector<pid_t> keyholders = server.keyholders();
+      const auto has = [this](const std::vector<pid_t>& pids) {
+        return std::find(pids.begin(), pids.end(), points.last_pid()) != pids.end();
+      };
+      return workers.size() == 2 && keyholders.size() == 2 && !has(workers) && !has(keyholders);
     })) << server.log();
   }
 

@@ -13,9 +13,11 @@
 #include "common/base/log.h"
 #include "common/shared/descriptor_motion.h"
 #include "common/shared/descriptor_room.h"
+#include "common/shared/tls_table.h"
 #include "worker/connection/deadlines.h"
 #include "worker/connection/inbox.h"
 #include "worker/connection/outbox.h"
+#include "worker/connection/tls_reader.h"
 #include "worker/connection/transport.h"
 
 namespace baton {
@@ -90,7 +92,9 @@ void adopt(const WorkerContext& context, int listener, int fd, const sockaddr_st
            std::uint64_t now_ns) {
   const ConnectionTable table = context.segment.connections();
   raise_highest(context.segment.header(), fd);  // before the slot is open: recovery looks no further
-  table.open(fd, context.index);
+  const bool handshake = context.keyholder.has_value();
+  if (handshake) TlsTable::at(fd).keyholder = static_cast<std::uint8_t>(*context.keyholder);
+  table.open(fd, context.index, handshake ? SlotRole::kHandshake : SlotRole::kClient);
   crash_point("after-open-slot");
   if (redirects(context.segment.header(), listener)) table.at(fd).set(SlotFlags::kRedirects);
   fill_in(table.at(fd), table.notes(fd), address, context.segment.addresses(), tick_of(now_ns),
@@ -118,8 +122,10 @@ void leave_closing(const WorkerContext& context, int fd) {
 int accept_burst(const WorkerContext& context, Evictor& evictor, int listener, std::uint64_t now_ns) {
   context.flight().phase.store(FlightPhase::kAccepting, std::memory_order_relaxed);
   SegmentHeader& header = context.segment.header();
+  // A handshake takes so long that other keyholders are to have the other clients.
+  const int burst = context.keyholder ? 1 : kBurst;
   int last = -1;
-  for (int i = 0; i < kBurst; ++i) {
+  for (int i = 0; i < burst; ++i) {
     const Place place = take_place(context, evictor, listener, now_ns);
     if (place == Place::kNotWanted) return last;
     if (place == Place::kLater) break;
@@ -215,6 +221,10 @@ void close_connection(const WorkerContext& context, int fd) {
   }
   drop_parked(slot);
   if (slot.spool_fd >= 0) drop_spool(slot);
+  if (slot.socket == SocketKind::kTls) {
+    drop_ciphertext(TlsTable::at(fd));
+    reset(TlsTable::at(fd));
+  }
   const AddressKey address = slot.address;
   table.free(fd);
   crash_point("after-free-before-close");

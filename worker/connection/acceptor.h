@@ -8,7 +8,7 @@
 
 namespace baton {
 
-// Handles an event of a listener. Accepts up to 16 clients, and re-arms the listener if more may wait. So
+// Handles an event of a listener. Accepts up to 16 clients (a keyholder one, at an event of a TLS listener), and re-arms the listener if more may wait. So
 // clients that are connected already do not starve. At max_connections it closes another connection
 // (worker/connection/evictor.h). If no connection may go, or there are no descriptors or no memory, all
 // workers stop accepting: the kernel's backlog holds new clients until resume_accepting().

@@ -43,7 +43,7 @@ std::uint64_t Evictor::rank_of(const Slot& slot, Tick now) const {
   };
   if (slot.phase == Phase::kLingering)
     return slot.linger_end != 0 ? after(kSlow, slot.linger_end - kLingerTicks, kMostShownOut) : kKept;
-  if (slot.phase != Phase::kHead) return kKept;
+  if (slot.phase != Phase::kHead && slot.phase != Phase::kHandshake) return kKept;
   if (slot.deadline_kind == Deadline::kKeepAlive) {
     if (slot.requests > 0) return rank(kIdle, since(ticks_of(timeouts.keep_alive)));
     return after(kSilent, slot.accepted, kMostForHead);

@@ -158,7 +158,7 @@ off_t between(std::uint32_t next_index) {
   return -1 - static_cast<off_t>(next_index);
 }
 
-bool load_piece(Slot& slot, std::uint32_t index, ScriptPiece& piece) {
+bool load_piece(const Slot& slot, std::uint32_t index, ScriptPiece& piece) {
   const off_t at = static_cast<off_t>(sizeof(std::uint64_t) + index * sizeof(ScriptPiece));
   return ::pread(slot.script_fd, &piece, sizeof piece, at) == static_cast<ssize_t>(sizeof piece);
 }
@@ -171,6 +171,15 @@ bool enter_piece(Slot& slot, ScriptPiece& piece) {
   std::atomic_signal_fence(std::memory_order_seq_cst);
   slot.parked.offset = piece.offset;
   return true;
+}
+
+SendResult from_tls(TlsWriter::Sent sent) {
+  switch (sent) {
+    case TlsWriter::Sent::kAll: return SendResult::kDone;
+    case TlsWriter::Sent::kBlocked: return SendResult::kBlocked;
+    case TlsWriter::Sent::kBroken: break;
+  }
+  return SendResult::kBroken;
 }
 
 SendResult from_errno() {
@@ -388,7 +397,7 @@ void Outbox::append_file(int fd, off_t offset, off_t length) {
 
 SendResult Outbox::send(int fd, Slot& slot) {
   const Transport socket(fd, slot);
-  const SendResult result = send_pieces(socket, slot);
+  const SendResult result = socket.encrypted() ? send_records(socket, slot) : send_pieces(socket, slot);
   record_.sent = sent_;
   socket.settled();
   return result;
@@ -406,6 +415,44 @@ SendResult Outbox::send_pieces(const Transport& socket, Slot& slot) {
   }
   slot.body_fd = -1;
   return SendResult::kDone;
+}
+
+// Records are made of the response as a whole, whatever pieces it has.
+SendResult Outbox::send_records(const Transport& socket, const Slot& slot) {
+  if (record_.piece_count == OutboxRecord::kMaxPieces) return SendResult::kBroken;
+  if (slot.phase == Phase::kStreaming) socket.plan_response(total_, 0, false);
+  const SendResult result = from_tls(socket.send_planned(*this, kSendBudget));
+  count_sent(socket.planned_sent());
+  return result;
+}
+
+bool Outbox::read(std::uint64_t at, char* to, std::size_t bytes) {
+  for (const OutboxRecord::Piece& piece : std::span(record_.pieces, record_.piece_count)) {
+    const auto length = static_cast<std::uint64_t>(piece.length);
+    if (at >= length) {
+      at -= length;
+      continue;
+    }
+    const std::size_t part = std::min<std::uint64_t>(bytes, length - at);
+    if (piece.fd >= 0) {
+      if (!read_all(piece.fd, to, part, piece.offset + static_cast<off_t>(at))) return false;
+    } else {
+      const char* const from = (piece.fd == kMemory ? record_.memory : overflow_.data()) + piece.offset;
+      std::memcpy(to, from + at, part);
+    }
+    to += part;
+    bytes -= part;
+    at = 0;
+    if (bytes == 0) return true;
+  }
+  return bytes == 0;
+}
+
+void Outbox::count_sent(std::uint64_t sent) {
+  sent_ = sent;
+  done_ = static_cast<off_t>(sent);
+  for (next_ = 0; next_ < record_.piece_count && done_ >= record_.pieces[next_].length; ++next_)
+    done_ -= record_.pieces[next_].length;
 }
 
 SendResult Outbox::send_memory(const Transport& socket, const OutboxRecord::Piece& piece, bool more) {
@@ -455,6 +502,46 @@ bool park_rest(const OutboxRecord& record, std::uint64_t sent, Slot& slot, const
 
 namespace {
 
+// A parked response as one row of bytes. Over TLS the slot's range stays as it was parked: the kernel's count of
+// what was written tells the position.
+class ParkedSource final : public PlainSource {
+ public:
+  explicit ParkedSource(const Slot& slot) : slot_(slot) {}
+
+  bool read(std::uint64_t at, char* to, std::size_t bytes) override {
+    if (slot_.script_fd < 0)
+      return read_all(slot_.body_fd, to, bytes, slot_.parked.offset + static_cast<off_t>(at));
+    std::uint64_t count = 0;
+    if (!read_all(slot_.script_fd, &count, sizeof count, 0)) return false;
+    ScriptPiece piece;
+    for (std::uint32_t i = 0; bytes > 0 && i < count && load_piece(slot_, i, piece); ++i) {
+      const auto length = static_cast<std::uint64_t>(piece.length);
+      if (at >= length) {
+        at -= length;
+        continue;
+      }
+      const std::size_t part = std::min<std::uint64_t>(bytes, length - at);
+      const int source = piece.in_file != 0 ? slot_.body_fd : slot_.script_fd;
+      if (!read_all(source, to, part, piece.offset + static_cast<off_t>(at))) return false;
+      to += part;
+      bytes -= part;
+      at = 0;
+    }
+    return bytes == 0;
+  }
+
+ private:
+  const Slot& slot_;
+};
+
+SendResult resume_records(const Transport& socket, const Slot& slot, std::uint64_t& sent) {
+  ParkedSource source(slot);
+  const std::uint64_t before = socket.planned_sent();
+  const SendResult result = from_tls(socket.send_planned(source, kSendBudget));
+  sent += socket.planned_sent() - before;
+  return result;
+}
+
 SendResult resume_range(const Transport& socket, Slot& slot, std::uint64_t& sent) {
   off_t budget = kSendBudget;
   if (slot.script_fd < 0) return send_range(socket, slot.body_fd, slot, sent, budget);
@@ -481,6 +568,7 @@ SendResult resume_range(const Transport& socket, Slot& slot, std::uint64_t& sent
 
 SendResult resume_parked(int fd, Slot& slot, std::uint64_t& sent) {
   const Transport socket(fd, slot);
+  if (socket.encrypted()) return resume_records(socket, slot, sent);
   const SendResult result = resume_range(socket, slot, sent);
   socket.settled();
   return result;

@@ -30,7 +30,7 @@ constexpr off_t kSendBudget = 1 << 20;
 // Gathers a response, or those of a pipelined batch, in the worker's OutboxRecord, where they outlive the
 // worker. Bytes that do not fit the record go to a file, which is in memory while they are few (SpoolPlace).
 // One per worker, reused from request to request.
-class Outbox final : public http::Sink {
+class Outbox final : public http::Sink, private PlainSource {
  public:
   // `record` is this worker's own. `place` says where the files are; without it they are in memory. Both
   // outlive this object.
@@ -82,6 +82,9 @@ class Outbox final : public http::Sink {
   SendResult send_memory(const Transport& socket, const OutboxRecord::Piece& piece, bool more);
   SendResult send_file(const Transport& socket, const OutboxRecord::Piece& piece, Slot& slot, off_t& budget);
   SendResult send_pieces(const Transport& socket, Slot& slot);
+  SendResult send_records(const Transport& socket, const Slot& slot);
+  bool read(std::uint64_t at, char* to, std::size_t bytes) override;
+  void count_sent(std::uint64_t sent);
   static const SpoolPlace& in_memory();
   bool fit(std::atomic<std::int32_t>& file, const char* name, std::uint64_t bytes, const SpoolPlace& place);
   bool spill(std::string_view bytes);

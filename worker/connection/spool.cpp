@@ -136,6 +136,18 @@ bool write_all(int fd, const void* data, std::size_t size, off_t at) {
   return true;
 }
 
+bool read_all(int fd, void* data, std::size_t size, off_t at) {
+  char* bytes = static_cast<char*>(data);
+  while (size > 0) {
+    const ssize_t n = ::pread(fd, bytes, size, at);
+    if (n <= 0) return false;
+    bytes += n;
+    at += n;
+    size -= static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
 bool copy_file(int from, int to, off_t bytes, off_t offset) {
   const off_t end = offset + bytes;
   ::lseek(to, 0, SEEK_SET);

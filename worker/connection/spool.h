@@ -84,6 +84,9 @@ void recharge_spool(int fd, std::uint64_t bytes);
 // Writes all `size` bytes. False, with errno: not all could be written.
 bool write_all(int fd, const void* data, std::size_t size, off_t at);
 
+// Reads `size` bytes from `at` on. False: the file is shorter, or cannot be read.
+bool read_all(int fd, void* data, std::size_t size, off_t at);
+
 // Copies `bytes` of a file, from its `offset` on, to the beginning of another.
 bool copy_file(int from, int to, off_t bytes, off_t offset = 0);
 

@@ -146,6 +146,7 @@ void HandlerRun::begin_stream() {
   last.status = static_cast<std::uint16_t>(session_.reply.status);
   last.started_ns = session_.started_ns;
   responder_.note_request(last);
+  session_.socket().plan_response(0, 0, false);
   session_.slot->enter(Phase::kStreaming);
   crash_point("stream-begun");
   if (const std::uint64_t stored = session_.outbox.stored_bytes(); stored > 0) {

@@ -97,6 +97,8 @@ Next Responder::flush(std::size_t request_bytes, After after) {
   slot.request_bytes = static_cast<std::uint32_t>(request_bytes);
   slot.response_bytes = outbox.total();
   store_after(slot, after);
+  session_.socket().plan_response(outbox.total(), request_bytes - slot.spool_bytes,
+                                  after != After::kKeepAlive);
   // From this store on the response is sent to its end, whichever process dies.
   slot.enter(Phase::kResponse);
   if (slot.verdict.load(std::memory_order_relaxed) != Verdict::kNone)
@@ -141,6 +143,7 @@ Next Responder::park() {
   note = outbox.last();
   note.sent = outbox.sent() - std::min(outbox.sent(), outbox.total() - note.bytes);
   set_send_deadline();
+  session_.socket().plan_parked();
   crash_point("parked");
   // After the deadline. In the other order, a death in between would leave a parked response under the
   // deadline of its request, and the sweep would answer 408 in the middle of the response.
@@ -175,6 +178,7 @@ Next Responder::resume() {
 
 Next Responder::end_response(After after) {
   Slot& slot = *session_.slot;
+  session_.socket().end_response();
   // Not kHead after the last response: if this worker dies before it has closed, the connection must not take
   // further requests.
   slot.enter(after == After::kKeepAlive ? Phase::kHead : Phase::kLingering);

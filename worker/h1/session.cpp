@@ -40,6 +40,7 @@ void Session::begin(int of, std::uint64_t now_ns) {
   now = ::time(nullptr);
   waits_until.reset();
   inbox.clear();
+  socket().forget_input();
   flight.connection.store(static_cast<std::uint32_t>(fd), std::memory_order_relaxed);
 }
 
@@ -50,9 +51,8 @@ void Session::end() {
   flight.connection.store(FlightRecord::kNoConnection, std::memory_order_relaxed);
 }
 
-// No socket has TLS yet.
 bool Session::secure() const {
-  return false;
+  return socket().encrypted();
 }
 
 bool Session::stopping() const {
@@ -66,7 +66,7 @@ Next Session::without_descriptor() {
 Next wait_for_request(Session& session, bool served) {
   Slot& slot = *session.slot;
   const auto& timeouts = session.context.config.timeouts;
-  if (session.inbox.data().empty()) {
+  if (session.inbox.data().empty() && !session.socket().record_begun()) {
     slot.clear(SlotFlags::kOneAtATime);
     set_deadline(slot, Deadline::kKeepAlive, session.in(timeouts.keep_alive));
     return Next::kRead;

@@ -34,6 +34,7 @@ void Turn::handle(int fd, std::uint32_t generation, std::uint64_t now_ns) {
   if (next == Next::kClose) return;
   if (next == Next::kWait) return hand_back_waiting(fd);
   const SlotState armed = armed_for(next);
+  if (next == Next::kRead) session_.socket().arm_low_water();
   session_.context.epoll.arm(fd, generation, armed);
   crash_point("between-mod-and-store");
   if (session_.table.release(fd, armed)) session_.context.epoll.rearm(fd);
@@ -91,6 +92,7 @@ Next Turn::go_on() {
     case Phase::kLingering: return responder_.drain();
     case Phase::kHandling:
     case Phase::kResponse:
+    case Phase::kHandshake:
     case Phase::kStreaming: break;  // never handed back so (master/recovery.h)
   }
   return Next::kClose;
@@ -150,6 +152,7 @@ Next Turn::fail_request(int status) {
 // goes on must not take the rest of the response for all of it.
 void Turn::begin_close() {
   responder_.record_parked();
+  session_.socket().say_goodbye();
   session_.slot->enter(Phase::kLingering);
 }
 

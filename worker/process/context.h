@@ -20,6 +20,7 @@ struct WorkerContext {
   int access_log_fd;  // -1: off
   std::span<const std::shared_ptr<OpenDict>> dicts = {};
   bool tells_of_machine = false;  // whether this worker logs what this machine cannot do for modules
+  std::optional<std::size_t> keyholder = {};  // of a keyholder: the index of its set (HandshakeSets)
 
   // Whether another worker serves in the place of this one. Then this one ends after the request in hand. Any
   // thread.

@@ -108,6 +108,8 @@ std::string totals_html(const Totals& totals, std::uint32_t max_connections) {
       {"spooled on disk",
        fmt::format("{} / {}", format_bytes(totals.spool.disk), format_bytes(totals.spool.disk_limit))},
       {"no room to spool", format_count(done.spool_refused)},
+      {"TLS handshakes, failed",
+       fmt::format("{}, {}", format_count(done.handshakes), format_count(done.handshakes_failed))},
       {"worker restarts", format_count(totals.restarts)},
       {"log lines dropped", format_count(totals.access_lines_dropped + totals.error_lines_dropped)},
   });
@@ -119,8 +121,8 @@ std::string worker_row(const WorkerStats& worker) {
   return fmt::format(
       "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{}</td>"
       "<td>{}</td><td>{}</td><td>{}</td><td class=\"text\">{}{}</td><td class=\"request\">{}</td></tr>\n",
-      worker.ordinal, worker.generation, failing ? "-" : std::to_string(worker.pid), to_string(worker.state),
-      failing ? "-" : format_duration(worker.uptime_s), format_count(done.requests),
+      short_name(worker), worker.generation, failing ? "-" : std::to_string(worker.pid),
+      to_string(worker.state), failing ? "-" : format_duration(worker.uptime_s), format_count(done.requests),
       format_count(done.responses[4]), format_bytes(done.bytes_out), format_latency(done.latency_ns(0.99)),
       worker.restarts, failing ? "-" : to_string(worker.phase),
       worker.busy_s ? " " + format_duration(*worker.busy_s) : "",

@@ -7,15 +7,12 @@
 #include <cstring>
 #include <span>
 
+#include "worker/tls/key_schedule.h"
 #include "worker/tls/record_header.h"
 
 namespace baton::tls {
 
 namespace {
-
-std::size_t key_bytes(TlsAead aead) {
-  return aead == TlsAead::kAes128Gcm ? 16 : 32;
-}
 
 bool export_suite(const SSL_CIPHER* cipher, TlsState& state) {
   switch (::SSL_CIPHER_get_cipher_nid(cipher)) {
@@ -50,25 +47,11 @@ bool derive(const char* kdf_name, std::span<const OSSL_PARAM> params, std::span<
   return context && ::EVP_KDF_derive(context.get(), out.data(), out.size(), params.data()) == 1;
 }
 
-// HKDF-Expand-Label with an empty context (RFC 8446 7.1).
-bool expand_label(const TlsState& state, std::span<const std::uint8_t> secret, std::string_view label,
-                  std::span<std::uint8_t> out) {
-  std::string info{'\0', static_cast<char>(out.size()), static_cast<char>(6 + label.size())};
-  info.append("tls13 ").append(label).push_back('\0');
-  int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-  const std::array<OSSL_PARAM, 5> params{
-      ::OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-      ::OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest_of(state), 0),
-      octets(OSSL_KDF_PARAM_KEY, view(secret)), octets(OSSL_KDF_PARAM_INFO, info),
-      ::OSSL_PARAM_construct_end()};
-  return derive("HKDF", params, out);
-}
-
 bool export_keys13(const TlsState& state, std::span<const std::uint8_t> secret, TlsKeys& keys) {
   if (secret.size() != state.hash_bytes) return false;
   std::copy(secret.begin(), secret.end(), keys.secret);
-  return expand_label(state, secret, "key", std::span(keys.key).first(key_bytes(state.aead))) &&
-         expand_label(state, secret, "iv", keys.iv);
+  derive_keys(state, keys);
+  return true;
 }
 
 // The key block of RFC 5246 6.3: both keys, then both IVs, the client's first.

@@ -24,7 +24,7 @@ class ConnectionTableTest : public testing::Test {
 
 TEST(Claim, PacksIntoOneWordAndBack) {
   const Claim claim{0xdeadbeef, 0x1234, SlotState::kArmedWrite, SlotRole::kListener};
-  EXPECT_EQ(claim.pack(), 0xdeadbeef'1234'03'01U);
+  EXPECT_EQ(claim.pack(), 0xdeadbeef'1234'03'02U);
   const Claim back = Claim::unpack(claim.pack());
   EXPECT_EQ(back.generation, claim.generation);
   EXPECT_EQ(back.holder, claim.holder);

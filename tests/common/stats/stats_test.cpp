@@ -159,11 +159,12 @@ TEST_F(StatsTest, EveryCounterIsCarriedOver) {
   for (auto* counter :
        {&from.requests, &from.accepted, &from.closed, &from.bytes_in, &from.bytes_out, &from.wakeups,
         &from.claims_lost, &from.parked, &from.timeouts, &from.accept_paused, &from.files_opened,
-        &from.evicted, &from.refused, &from.places_refused, &from.spool_refused}) {
+        &from.evicted, &from.refused, &from.places_refused, &from.spool_refused, &from.handshakes,
+        &from.handshakes_resumed, &from.handshakes_replayed, &from.handshakes_failed}) {
     *counter = next++;
   }
   for (auto& response : from.responses) response = next++;
-  static_assert(sizeof(Counters) == 20 * sizeof(std::uint64_t), "a counter was added: show it");
+  static_assert(sizeof(Counters) == 24 * sizeof(std::uint64_t), "a counter was added: show it");
   const Activity done = take_snapshot(segment_).totals.activity;
   EXPECT_EQ(done.requests, 1U);
   EXPECT_EQ(done.accepted, 2U);
@@ -180,7 +181,11 @@ TEST_F(StatsTest, EveryCounterIsCarriedOver) {
   EXPECT_EQ(done.refused, 13U);
   EXPECT_EQ(done.places_refused, 14U);
   EXPECT_EQ(done.spool_refused, 15U);
-  EXPECT_THAT(done.responses, ElementsAre(16, 17, 18, 19, 20));
+  EXPECT_EQ(done.handshakes, 16U);
+  EXPECT_EQ(done.handshakes_resumed, 17U);
+  EXPECT_EQ(done.handshakes_replayed, 18U);
+  EXPECT_EQ(done.handshakes_failed, 19U);
+  EXPECT_THAT(done.responses, ElementsAre(20, 21, 22, 23, 24));
 }
 
 TEST_F(StatsTest, PlacesThatAreHeldAndWhoWaitsForOne) {
@@ -450,18 +455,18 @@ TEST_F(StatsTest, StatsDocumentHasTheAgreedKeys) {
               ElementsAre("name", "master_pid", "version", "generation", "uptime_s", "state", "config_file",
                           "listen", "max_connections", "last_reload"));
   EXPECT_TRUE(stats["server"]["last_reload"].is_null());
-  EXPECT_THAT(
-      keys_of(stats["totals"]),
-      ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state", "responses",
-                  "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked", "timeouts", "accept_paused",
-                  "files_opened", "evicted", "refused", "module_workers", "spool", "restarts", "workers",
-                  "failing", "access_lines_dropped", "error_lines_dropped", "latency_us"));
+  EXPECT_THAT(keys_of(stats["totals"]),
+              ElementsAre("requests", "accepted", "closed", "connections", "connections_by_state",
+                          "responses", "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked",
+                          "timeouts", "accept_paused", "files_opened", "evicted", "refused", "module_workers",
+                          "spool", "handshakes", "restarts", "workers", "keyholders", "failing",
+                          "access_lines_dropped", "error_lines_dropped", "latency_us"));
   EXPECT_THAT(keys_of(stats["totals"]["connections_by_state"]),
               ElementsAre("held", "armed_read", "armed_write"));
   EXPECT_THAT(keys_of(stats["totals"]["module_workers"]), ElementsAre("most", "held", "waiting", "refused"));
   EXPECT_THAT(keys_of(stats["totals"]["responses"]), ElementsAre("1xx", "2xx", "3xx", "4xx", "5xx"));
   EXPECT_THAT(keys_of(stats["workers"].at(0)),
-              ElementsAre("worker", "pid", "state", "generation", "uptime_s", "requests", "accepted",
+              ElementsAre("role", "worker", "pid", "state", "generation", "uptime_s", "requests", "accepted",
                           "responses", "bytes_in", "bytes_out", "claims_lost", "wakeups", "parked",
                           "timeouts", "restarts", "failures", "next_try_s", "last_death", "busy_since_s",
                           "phase", "connection", "request", "latency_us"));
