@@ -7,11 +7,14 @@
 
 #include "common/base/log.h"
 #include "master/master.h"
+#include "worker/tls/openssl.h"
 
 namespace baton {
 
 void Master::prepare_tls(const Config& config) {
-  if (config.any_tls() && !tls_) tls_ = TlsTable::create(segment_.connections().size());
+  if (!config.any_tls()) return;
+  tls::prepare_openssl();
+  if (!tls_) tls_ = TlsTable::create(segment_.connections().size());
 }
 
 // Opened before the keyholder is cloned, so that the set outlives it.

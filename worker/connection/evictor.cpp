@@ -5,6 +5,7 @@
 
 #include "common/base/crash_point.h"
 #include "common/shared/descriptor_motion.h"
+#include "common/shared/tls_table.h"
 #include "worker/connection/acceptor.h"
 #include "worker/connection/deadlines.h"
 #include "worker/connection/transport.h"
@@ -110,7 +111,9 @@ bool Evictor::close(const Victim& victim, Tick now) {
   crash_point("evict-claimed");
   Slot& slot = table.at(victim.fd);
   const bool heard = Transport(victim.fd, slot).unread() > slot.peeked;
-  const bool goes = *state == SlotState::kArmedRead && rank_of(slot, now) <= victim.rank &&
+  // A worker from before the first reload with TLS has no part in it.
+  const bool foreign = slot.socket == SocketKind::kTls && TlsTable::states().empty();
+  const bool goes = !foreign && *state == SlotState::kArmedRead && rank_of(slot, now) <= victim.rank &&
                     (slot.phase == Phase::kLingering || !heard) &&
                     table.notes(victim.fd).parked.status == 0;  // else its line in the access log is due
   if (goes) {

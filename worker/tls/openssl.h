@@ -32,6 +32,12 @@ using SslContextPtr = std::unique_ptr<SSL_CTX, FreeWith<::SSL_CTX_free>>;
 using SslPtr = std::unique_ptr<SSL, FreeWith<::SSL_free>>;
 using X509Ptr = std::unique_ptr<X509, FreeWith<::X509_free>>;
 
+// Prepares OpenSSL in the calling process and its children. Call before the first child is cloned: otherwise each
+// would open OpenSSL's configuration file when it is first needed. In a descriptor table that others share, they would
+// take it for what a dead process has left, close it, and OpenSSL would then close another client's socket. Here the
+// file is not read at all: what is spoken is said in baton's own. Throws std::runtime_error.
+void prepare_openssl();
+
 // The reason of the latest error in this thread's queue, which is emptied; "unknown error" if it is empty.
 std::string take_error();
 
