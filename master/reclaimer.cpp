@@ -106,7 +106,7 @@ std::vector<bool> Reclaimer::named() const {
     name(slot.body_fd);
     name(slot.script_fd);
     name(slot.spool_fd);
-    if (slot.socket == SocketKind::kTls && !TlsTable::states().empty()) name(TlsTable::at(fd).cipher_fd);
+    if (slot.socket == SocketKind::kTls) name(TlsTable::at(fd).cipher_fd);
   }
   segment_.files().for_each_fd(name);
   for (std::size_t i = 0; i < segment_.scoreboard().size(); ++i) {

@@ -33,6 +33,12 @@ std::span<TlsState> TlsTable::states() {
   return states_of_process;
 }
 
+TlsState& TlsTable::at(int fd) {
+  static TlsState of_nobody;
+  const auto index = static_cast<std::size_t>(fd);
+  return index < states_of_process.size() ? states_of_process[index] : of_nobody;
+}
+
 std::span<std::byte> TlsTable::memory() {
   return mapped;
 }

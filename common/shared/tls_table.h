@@ -29,7 +29,8 @@ class TlsTable {
 
   // Of this process, whichever object made it. Empty: no listener has TLS, and none had.
   static std::span<TlsState> states();
-  static TlsState& at(int fd) { return states()[static_cast<std::size_t>(fd)]; }
+  // Of a descriptor without one, which a worker that has gone wrong may call a TLS connection: one that is nobody's.
+  static TlsState& at(int fd);
   static TicketKeys& tickets();
   // All of it, for Protection::guard().
   static std::span<std::byte> memory();
