@@ -1,15 +1,14 @@
 // Seals and opens single records of a connection whose handshake is over (RFC 8446 5.2, RFC 5246 6.2.3).
 #pragma once
 
+#include <openssl/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "common/shared/tls_state.h"
 #include "worker/tls/record_header.h"
-
-typedef struct evp_cipher_st EVP_CIPHER;
-typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX;
 
 namespace baton::tls {
 
