@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "common/shared/tls_table.h"
 #include "worker/connection/acceptor.h"
@@ -12,6 +13,7 @@
 #include "worker/connection/inbox.h"
 #include "worker/connection/outbox.h"
 #include "worker/connection/transport.h"
+#include "worker/tls/record_stream.h"
 
 namespace baton {
 
@@ -57,6 +59,7 @@ class Heir {
   Outcome resume();
   Outcome go_on_with_handshake();
   void forget_descriptors();
+  bool consume_rest(std::uint64_t unconsumed);
   Outcome go_on_parked();
   Outcome show_out();
   Outcome give_up();
@@ -179,8 +182,7 @@ Outcome Heir::resume() {
   if (sent > slot_.response_bytes || unconsumed > slot_.request_bytes) return give_up();
   forget_descriptors();  // those that the dead worker may have parked already, and the spool
   const SpoolPlace place{config_.server.spool_dir, config_.limits.spool_memory};
-  if (!park_rest(record_, sent, slot_, place, kMostCopied) || !consume_request(fd_, slot_, unconsumed))
-    return give_up();
+  if (!park_rest(record_, sent, slot_, place, kMostCopied) || !consume_rest(unconsumed)) return give_up();
   socket_.plan_parked();
   notes_.parked = record_.last;
   notes_.parked.sent = sent - std::min(sent, slot_.response_bytes - record_.last.bytes);
@@ -219,8 +221,18 @@ Outcome Heir::go_on_with_handshake() {
 // Once no slot names them, the reclaimer finds those that are a worker's.
 void Heir::forget_descriptors() {
   slot_.body_fd = slot_.script_fd = slot_.spool_fd = -1;
-  if (socket_.encrypted()) TlsTable::at(fd_).cipher_fd = -1;
   slot_.clear(SlotFlags::kOwnsBodyFd);
+}
+
+// Consumes what is left of the request, without closing the file with the beginning of a record (see above). That
+// record may hold a part of the next request: then the file is still needed.
+bool Heir::consume_rest(std::uint64_t unconsumed) {
+  if (!socket_.encrypted()) return consume_request(fd_, slot_, unconsumed);
+  TlsState& state = TlsTable::at(fd_);
+  const std::int32_t beginning = std::exchange(state.cipher_fd, -1);
+  if (!consume_request(fd_, slot_, unconsumed)) return false;
+  if (tls::reading_now(state).at < state.taken) state.cipher_fd = beginning;
+  return true;
 }
 
 Outcome Heir::go_on_parked() {

@@ -225,7 +225,7 @@ void Outbox::clear() {
   done_ = spilled_ = 0;
   stored_ = 0;
   record_.last.streamed = 0;
-  total_ = sent_ = record_.sent = 0;
+  total_ = sent_ = record_.sent = planned_from_ = 0;
 }
 
 void Outbox::drop(std::atomic<std::int32_t>& file) {
@@ -310,7 +310,7 @@ std::uint64_t Outbox::forget_sent() {
   next_ = 0;
   done_ = 0;
   total_ -= sent;
-  sent_ = record_.sent = 0;
+  sent_ = record_.sent = planned_from_ = 0;
   return sent;
 }
 
@@ -417,16 +417,21 @@ SendResult Outbox::send_pieces(const Transport& socket, Slot& slot) {
   return SendResult::kDone;
 }
 
-// Records are made of the response as a whole, whatever pieces it has.
+// Records are made of the response as a whole, whatever pieces it has. One that is sent before it is complete is
+// fixed anew each time, from the first record on that was not sent whole.
 SendResult Outbox::send_records(const Transport& socket, const Slot& slot) {
   if (record_.piece_count == OutboxRecord::kMaxPieces) return SendResult::kBroken;
-  if (slot.phase == Phase::kStreaming) socket.plan_response(total_, 0, false);
+  if (slot.phase == Phase::kStreaming) {
+    planned_from_ = sent_;
+    socket.plan_response(total_ - sent_, 0, false);
+  }
   const SendResult result = from_tls(socket.send_planned(*this, kSendBudget));
-  count_sent(socket.planned_sent());
+  count_sent(planned_from_ + socket.planned_sent());
   return result;
 }
 
 bool Outbox::read(std::uint64_t at, char* to, std::size_t bytes) {
+  at += planned_from_;
   for (const OutboxRecord::Piece& piece : std::span(record_.pieces, record_.piece_count)) {
     const auto length = static_cast<std::uint64_t>(piece.length);
     if (at >= length) {

@@ -98,8 +98,9 @@ class Outbox final : public http::Sink, private PlainSource {
   off_t done_ = 0;          // bytes of that piece that have been sent
   std::uint64_t total_ = 0;
   std::uint64_t sent_ = 0;
-  off_t spilled_ = 0;         // bytes in the spill file
-  std::uint64_t stored_ = 0;  // bytes in the stored file
+  std::uint64_t planned_from_ = 0;  // over TLS, while streaming: where in the response the plan begins
+  off_t spilled_ = 0;               // bytes in the spill file
+  std::uint64_t stored_ = 0;        // bytes in the stored file
 };
 
 // Parks the bytes of `record` behind the first `sent`, as a file range in the slot with a descriptor of its

@@ -84,10 +84,12 @@ bool TlsWriter::send_interim(int fd, TlsState& state, std::string_view plain) {
   if (plain.size() != kTlsInterimPlain || !tls::writing_now(state, now)) return false;
   const std::size_t bytes =
       layer_.seal(state, now.generation, now.sequence, RecordType::kApplicationData, plain, buffer_.get());
-  if (send_bytes(fd, buffer_.get(), bytes) != static_cast<ssize_t>(bytes)) return false;
+  const ssize_t n = send_bytes(fd, buffer_.get(), bytes);
+  if (n < 0) return false;
   crash_point("tls-interim-sent");
-  state.written += bytes;
-  return true;
+  // Also if it is a part only: then end_with() sees that nothing more can be sealed.
+  state.written += static_cast<std::size_t>(n);
+  return static_cast<std::size_t>(n) == bytes;
 }
 
 void TlsWriter::end_with(Alert alert, int fd, Slot& slot, TlsState& state) {

@@ -123,7 +123,8 @@ void Transport::plan_response(std::uint64_t plain, std::uint64_t request, bool l
   TlsResponse& sending = state.responses.sending;
   TlsResponse plan;
   if (slot_.phase == Phase::kStreaming) {
-    plan = tls::RecordStream(state, sending).rest(state.written - sending.at);
+    plan = sending;
+    if (state.written >= plan.at) plan = tls::RecordStream(state, plan).rest(state.written - plan.at);
   } else {
     TlsWriting now;
     // If a part of a record was sent, nothing more can be: such a plan fails at once.
@@ -165,9 +166,12 @@ void Transport::plan_parked() const {
 void Transport::end_response() const {
   if (!encrypted()) return;
   TlsState& state = tls_state();
-  const TlsResponse& response = planned();
-  state.writing = tls::RecordStream(state, response).after();
-  if (response.key_update) state.key_update_wanted = 0;
+  const TlsWriting after = tls::RecordStream(state, planned()).after();
+  // Its KeyUpdate may have been sent before the rest was parked, so the plan does not tell. First, because after the
+  // second store there would be no difference.
+  if (after.generation != state.writing.generation) state.key_update_wanted = 0;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  state.writing = after;
   crash_point("tls-response-ended");
 }
 
