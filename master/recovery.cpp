@@ -83,6 +83,10 @@ Outcome Heir::resolve() {
   if (!slot_.has(SlotFlags::kOwnsBodyFd)) slot_.body_fd = -1;
   // Accepting sets the deadline last: a slot without one does not name its peer yet.
   if (slot_.deadline.load(std::memory_order_relaxed) == 0 && !fill_in_peer()) return give_up();
+  if (socket_.encrypted() && TlsTable::states().empty()) {
+    slot_.socket = SocketKind::kTcp;  // a wild write said otherwise
+    return give_up();
+  }
   if (socket_.counted()) {
     counts_ = socket_.counts();
     if (!counts_) return give_up();

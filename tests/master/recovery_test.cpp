@@ -125,6 +125,15 @@ constexpr std::string_view kChunkedUpload =
     "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
 constexpr std::string_view kChunks = "5\r\nhello\r\n0\r\n\r\n";
 
+// This server may have no listener with TLS, and no memory for it.
+TEST_F(RecoveryTest, AConnectionThatAWildWriteMadeOneWithTlsIsClosed) {
+  accepted();
+  held_by_the_dead();
+  slot().socket = SocketKind::kTls;
+  die();
+  EXPECT_TRUE(closed());
+}
+
 // Nothing more arrives for it: waiting for EPOLLIN would be waiting for the deadline.
 TEST_F(RecoveryTest, ABodyThatWasCompleteIsAnsweredAtOnce) {
   begin_upload(kUpload);
