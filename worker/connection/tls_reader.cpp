@@ -25,6 +25,8 @@ namespace {
 
 // Of one peek. More than the plaintext that is wanted, because records are longer than that.
 constexpr std::size_t kRawBytes = std::size_t{100} * 1024;
+// Of one consume_bytes(): more than a peek, and than a handshake takes.
+constexpr std::uint64_t kMostConsumed = std::uint64_t{512} * 1024;
 // How many records without data one peek passes over.
 constexpr int kMostRounds = 16;
 constexpr std::size_t kKeyUpdateBytes = 5;
@@ -268,6 +270,8 @@ bool set_low_water(int fd, TlsState& state, std::uint32_t mark) {
 }
 
 bool consume_bytes(int fd, std::uint64_t bytes) {
+  // More than was ever peeked: a worker that has gone wrong has written it. The master must not follow a fast sender.
+  if (bytes > kMostConsumed) return false;
   while (bytes > 0) {
     const ssize_t n = ::recv(fd, nullptr, bytes, MSG_TRUNC | MSG_DONTWAIT);
     if (n <= 0) return false;
