@@ -263,18 +263,18 @@ class Keyholder {
 
   // Fills input_ with all that the client has sent.
   Loaded load(int fd, TlsState& state) {
-    input_.resize(tls::Handshake::kMaxClientBytes);
+    constexpr std::size_t kMost = tls::Handshake::kMaxClientBytes;
     std::size_t bytes = 0;
     if (state.taken > 0) {
-      if (state.taken >= input_.size() || state.cipher_fd < 0 ||
-          !read_all(state.cipher_fd, input_.data(), state.taken, 0))
+      if (state.taken >= kMost || state.cipher_fd < 0 ||
+          !read_all(state.cipher_fd, buffer_.get(), state.taken, 0))
         return Loaded::kBroken;
       bytes = state.taken;
     }
-    const ssize_t n = ::recv(fd, input_.data() + bytes, input_.size() - bytes, MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t n = ::recv(fd, buffer_.get() + bytes, kMost - bytes, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && errno != EAGAIN && errno != EINTR) return Loaded::kBroken;
     if (n > 0) bytes += static_cast<std::size_t>(n);
-    input_.resize(bytes);
+    input_ = {buffer_.get(), bytes};
     return n == 0 ? Loaded::kEnd : Loaded::kData;
   }
 
@@ -301,7 +301,7 @@ class Keyholder {
   bool await_more(int fd, TlsState& state, const tls::Handshake& handshake) {
     const std::size_t in_socket = input_.size() - state.taken;
     if (state.low_water > 1 && in_socket > 0 && in_socket < state.low_water &&
-        !keep_ciphertext(fd, state, std::string_view(input_).substr(state.taken), state.taken))
+        !keep_ciphertext(fd, state, input_.substr(state.taken), state.taken))
       return false;
     const std::size_t need = handshake.needed() - std::min<std::size_t>(handshake.needed(), state.taken);
     const auto mark = static_cast<std::uint32_t>(std::max<std::size_t>(need, 1));
@@ -319,7 +319,8 @@ class Keyholder {
   std::uint32_t seen_changes_ = 0;
   bool watching_ = false;
   bool has_listened_ = false;
-  std::string input_;
+  std::unique_ptr<char[]> buffer_{new char[tls::Handshake::kMaxClientBytes]};
+  std::string_view input_;  // what load() has put there
 };
 
 std::unique_ptr<tls::Credentials> load_credentials(const WorkerContext& context) {
