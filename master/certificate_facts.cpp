@@ -1,7 +1,5 @@
 #include "master/certificate_facts.h"
 
-#include <openssl/err.h>
-
 #include <algorithm>
 #include <ctime>
 #include <optional>
@@ -25,12 +23,6 @@ std::optional<std::string> curve_of(EVP_PKEY* key) {
 }
 
 }  // namespace
-
-std::string openssl_reason() {
-  const char* const reason = ::ERR_reason_error_string(::ERR_peek_last_error());
-  ::ERR_clear_error();
-  return reason != nullptr ? reason : "no reason is given";
-}
 
 std::string utc_date(std::int64_t seconds) {
   const std::time_t time = seconds;

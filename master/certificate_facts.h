@@ -2,8 +2,6 @@
 // (master/certificate_check.h).
 #pragma once
 
-#include <openssl/ocsp.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <cstdint>
@@ -12,26 +10,15 @@
 #include <string_view>
 #include <vector>
 
+#include "worker/tls/openssl.h"
+
 namespace baton {
 
-template <auto Free>
-struct Freed {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using BioPtr = std::unique_ptr<BIO, Freed<::BIO_free>>;
-using X509Ptr = std::unique_ptr<X509, Freed<::X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<::EVP_PKEY_free>>;
-using ContextPtr = std::unique_ptr<SSL_CTX, Freed<::SSL_CTX_free>>;
-using ResponsePtr = std::unique_ptr<OCSP_RESPONSE, Freed<::OCSP_RESPONSE_free>>;
-using BasicPtr = std::unique_ptr<OCSP_BASICRESP, Freed<::OCSP_BASICRESP_free>>;
-using IdPtr = std::unique_ptr<OCSP_CERTID, Freed<::OCSP_CERTID_free>>;
-using NamesPtr = std::unique_ptr<GENERAL_NAMES, Freed<::GENERAL_NAMES_free>>;
-
-// Why the last call has failed; forgets it.
-std::string openssl_reason();
+using tls::BioPtr;
+using tls::KeyPtr;
+using tls::X509Ptr;
+using IdPtr = std::unique_ptr<OCSP_CERTID, tls::FreeWith<::OCSP_CERTID_free>>;
+using NamesPtr = std::unique_ptr<GENERAL_NAMES, tls::FreeWith<::GENERAL_NAMES_free>>;
 
 // Of seconds since 1970: "2026-11-27 12:00:00 UTC".
 std::string utc_date(std::int64_t seconds);

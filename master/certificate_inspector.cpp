@@ -69,7 +69,7 @@ class Inspector {
     EVP_PKEY* const public_key = ::X509_get0_pubkey(leaf);
     if (public_key == nullptr)
       return fail(fmt::format("the chain {}: the key in the certificate cannot be read: {}", config.chain,
-                              openssl_reason()));
+                              tls::take_error()));
     const KeyKind kind = kind_of(public_key);
     if (!kind.problem.empty()) return fail(fmt::format("the chain {}: {}", config.chain, kind.problem));
     if (std::find(families.begin(), families.end(), kind.family) != families.end()) {
@@ -127,7 +127,7 @@ class Inspector {
     Chain chain;
     while (X509* one = ::PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) chain.emplace_back(one);
     const bool at_end = ERR_GET_REASON(::ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    const std::string reason = openssl_reason();
+    const std::string reason = tls::take_error();
     if (at_end && !chain.empty()) return chain;
     if (at_end && text->starts_with('\x30')) {
       fail(fmt::format("{} {} is not PEM but DER; convert it with: openssl x509 -inform DER", what, file));
@@ -146,7 +146,7 @@ class Inspector {
     if (!text) return nullptr;
     bool encrypted = false;
     KeyPtr key(::PEM_read_bio_PrivateKey(bio_of(*text).get(), nullptr, no_password, &encrypted));
-    const std::string reason = openssl_reason();
+    const std::string reason = tls::take_error();
     const bool is_der = text->starts_with('\x30');
     const bool is_pem = text->find("PRIVATE KEY-----") != std::string::npos;
     if (key && (mode & S_IROTH) != 0)
@@ -187,13 +187,13 @@ class Inspector {
 
   // Whatever else OpenSSL does not like about it.
   void try_out(const Chain& chain, EVP_PKEY* key, const CertificateConfig& config) {
-    const ContextPtr context(::SSL_CTX_new(::TLS_server_method()));
+    const tls::SslContextPtr context(::SSL_CTX_new(::TLS_server_method()));
     bool good = context && ::SSL_CTX_use_certificate(context.get(), chain.front().get()) == 1 &&
                 ::SSL_CTX_use_PrivateKey(context.get(), key) == 1;
     for (std::size_t i = 1; good && i < chain.size(); ++i)
       good = SSL_CTX_add1_chain_cert(context.get(), chain[i].get()) == 1;
     if (!good)
-      fail(fmt::format("the chain {}: OpenSSL does not take it: {}", config.chain, openssl_reason()));
+      fail(fmt::format("the chain {}: OpenSSL does not take it: {}", config.chain, tls::take_error()));
   }
 
   void check_order(const Chain& chain, const std::string& file) {
@@ -247,7 +247,7 @@ class Inspector {
     if (!text) return;
     const auto* at = reinterpret_cast<const unsigned char*>(text->data());
     const auto* const end = at + text->size();
-    const ResponsePtr response(::d2i_OCSP_RESPONSE(nullptr, &at, static_cast<long>(text->size())));
+    const tls::OcspResponsePtr response(::d2i_OCSP_RESPONSE(nullptr, &at, static_cast<long>(text->size())));
     ::ERR_clear_error();
     if (!response || at != end)
       return fail(fmt::format("the OCSP response {} is none; expected one in DER form", file));
@@ -256,7 +256,7 @@ class Inspector {
       return fail(fmt::format("the OCSP response {} is an answer without a result: {}", file,
                               ::OCSP_response_status_str(status)));
     }
-    const BasicPtr basic(::OCSP_response_get1_basic(response.get()));
+    const tls::OcspBasicPtr basic(::OCSP_response_get1_basic(response.get()));
     OCSP_SINGLERESP* const single = basic ? find_in(basic.get(), chain) : nullptr;
     ::ERR_clear_error();
     if (single == nullptr) {
